@@ -1,0 +1,14 @@
+//! What every front-end and IR crate shares: typed ids and arenas, interned
+//! names, the source map with macro-expansion tracking, and diagnostics as data.
+//!
+//! Nothing here renders, reads files or knows a language construct.
+
+pub mod arena;
+pub mod diagnostic;
+pub mod source;
+pub mod symbol;
+
+pub use arena::{Arena, Id};
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Note, Severity};
+pub use source::{Expansion, ExpansionId, FileId, Location, SourceFile, SourceMap, Span};
+pub use symbol::Symbol;

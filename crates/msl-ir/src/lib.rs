@@ -1,1 +1,13 @@
-//! Placeholder while the crate is being written.
+//! The structured IR: what every target sees.
+//!
+//! [`ir`] defines the form and, in its module documentation, its meaning. The IR knows
+//! neither the syntax of MSL nor any target. It can be built, printed, parsed, verified,
+//! transformed and executed.
+
+pub mod ir;
+pub mod reflect;
+pub mod types;
+
+pub use ir::*;
+pub use reflect::*;
+pub use types::*;

@@ -1,1 +1,5 @@
-//! Placeholder while the crate is being written.
+//! MSL text to an abstract syntax tree: lexer, preprocessor, parser.
+//!
+//! Knows no types and no names' meanings; files come through a trait.
+
+pub mod token;

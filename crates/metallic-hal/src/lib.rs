@@ -1,1 +1,228 @@
-//! Placeholder while the crate is being written.
+//! What a device is: memory, pipelines and the execution of command lists.
+//!
+//! The `metallic` crate turns Metal's object model into calls of these traits and validates every
+//! use of the API first; a device may rely on that and reports only what a caller could not
+//! foresee (memory exhausted, a fault inside of a kernel, a lost driver). A device needs:
+//!
+//! * [`Device`]: makes buffers, textures, pipelines and queues;
+//! * [`Buffer`] and [`Texture`]: memory. Devices that share memory with the host use
+//!   [`HostBuffer`] and [`HostTexture`];
+//! * [`Pipeline`]: one kernel made ready to run;
+//! * [`Queue`]: executes [`CommandList`]s in order. Devices that execute on the host implement
+//!   [`Executor`] and let [`SerialQueue`] do the rest.
+//!
+//! The [`null`] device accepts everything and runs no kernel.
+//!
+//! Not here: Metal's object model and its validation (`metallic`), MSL (`msl`), machine code
+//! (`msl-codegen-llvm`).
+
+pub mod command;
+pub mod error;
+pub mod event;
+pub mod memory;
+pub mod null;
+pub mod pixel_format;
+pub mod queue;
+pub mod texel;
+pub mod texture;
+pub mod threads;
+pub mod transfer;
+
+use std::any::Any;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+pub use command::{Argument, Command, CommandList, Dispatch, Grid, InlineBytes, Origin, Region, Size, TextureSlice};
+pub use error::{Error, Fault, Result};
+pub use event::Event;
+pub use memory::{HostBuffer, HostMemory};
+pub use pixel_format::{ComponentKind, PixelFormatInfo};
+pub use queue::{Executor, SerialQueue};
+pub use texture::{HostTexture, TextureDescriptor, TextureType, TextureUsage};
+
+use msl_base::SourceMap;
+use msl_ir::Module;
+
+/// Where a resource lives and who may touch it, with Metal's numbers (`MTLStorageMode`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum StorageMode {
+    #[default]
+    Shared = 0,
+    Managed = 1,
+    Private = 2,
+}
+
+impl StorageMode {
+    pub fn from_raw(value: u32) -> Option<StorageMode> {
+        match value {
+            0 => Some(StorageMode::Shared),
+            1 => Some(StorageMode::Managed),
+            2 => Some(StorageMode::Private),
+            _ => None,
+        }
+    }
+}
+
+/// What a device is called and can do. Limits are those of a Metal device of family Apple7 unless a
+/// device has less.
+#[derive(Clone, Debug)]
+pub struct DeviceInfo {
+    /// For people: `CPU (AMD EPYC …)`.
+    pub name: String,
+    /// What selects it: `cpu`, `interp`, `cuda:0`.
+    pub id: String,
+    pub registry_id: u64,
+    pub has_unified_memory: bool,
+    pub max_threads_per_threadgroup: [u32; 3],
+    pub max_total_threads_per_threadgroup: u32,
+    pub max_threadgroup_memory_length: u32,
+    pub max_buffer_length: u64,
+    pub thread_execution_width: u32,
+    pub supports_shader_barycentric_coordinates: bool,
+    /// Threads or multiprocessors that execute kernels.
+    pub compute_units: u32,
+}
+
+impl DeviceInfo {
+    /// The limits of Metal, for a device that shares memory with the host.
+    pub fn host(name: impl Into<String>, id: impl Into<String>, registry_id: u64) -> DeviceInfo {
+        DeviceInfo {
+            name: name.into(),
+            id: id.into(),
+            registry_id,
+            has_unified_memory: true,
+            max_threads_per_threadgroup: [1024, 1024, 1024],
+            max_total_threads_per_threadgroup: 1024,
+            max_threadgroup_memory_length: 32 * 1024,
+            // What an allocation may be at most; less may be free.
+            max_buffer_length: 1 << 46,
+            thread_execution_width: 32,
+            supports_shader_barycentric_coordinates: false,
+            compute_units: 1,
+        }
+    }
+}
+
+/// A device. All methods may be called from any thread.
+pub trait Device: Any + Send + Sync {
+    fn info(&self) -> &DeviceInfo;
+    /// Memory reads as zero until written.
+    fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>>;
+    /// A shared buffer over memory that already exists; devices that cannot reach it say `Unsupported`.
+    fn make_buffer_no_copy(&self, memory: HostMemory) -> Result<Arc<dyn Buffer>> {
+        drop(memory);
+        Err(Error::Unsupported(format!("device {} cannot use memory of the host without a copy", self.info().id)))
+    }
+    fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>>;
+    fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>>;
+    fn make_command_queue(&self) -> Result<Arc<dyn Queue>>;
+}
+
+/// Memory of a device.
+pub trait Buffer: Any + Send + Sync {
+    fn length(&self) -> u64;
+    fn storage_mode(&self) -> StorageMode;
+    /// The bytes as the host sees them; `None` for private storage. Valid as long as the buffer.
+    fn contents(&self) -> Option<NonNull<u8>>;
+    /// The address that kernels see, for argument buffers.
+    fn gpu_address(&self) -> u64;
+    /// The host wrote these bytes of a managed buffer.
+    fn did_modify_range(&self, _start: u64, _end: u64) {}
+    /// Makes the device's writes visible to the host (managed buffers; a device with unified memory does nothing).
+    fn synchronize(&self) {}
+}
+
+/// Image memory of a device. Regions were validated against the descriptor and the level.
+pub trait Texture: Any + Send + Sync {
+    fn descriptor(&self) -> &TextureDescriptor;
+    /// Host bytes → texture. `bytes` holds the last row of the last image in full.
+    fn replace_region(&self, region: Region, at: TextureSlice, bytes: &[u8], bytes_per_row: u64, bytes_per_image: u64);
+    /// Texture → host bytes.
+    fn get_bytes(&self, bytes: &mut [u8], bytes_per_row: u64, bytes_per_image: u64, region: Region, at: TextureSlice);
+    /// What an argument buffer holds in the place of this texture.
+    fn gpu_resource_id(&self) -> u64;
+}
+
+/// A kernel made ready to run on one device.
+pub trait Pipeline: Any + Send + Sync {
+    fn max_total_threads_per_threadgroup(&self) -> u32;
+    fn thread_execution_width(&self) -> u32 {
+        32
+    }
+    fn static_threadgroup_memory_length(&self) -> u32;
+}
+
+/// What a pipeline is made of.
+#[derive(Clone)]
+pub struct PipelineSource {
+    /// Holds exactly the code that the entry point reaches.
+    pub module: Arc<Module>,
+    /// Index into [`Module::entry_points`].
+    pub entry: usize,
+    /// Resolves the spans of the module, when it came from text.
+    pub source_map: Option<Arc<SourceMap>>,
+    /// The text, for devices whose driver compiles MSL itself.
+    pub text: Option<Arc<str>>,
+    pub label: String,
+    /// Whether to find out all errors of code generation now; otherwise a device may put off the
+    /// work until the first dispatch. Pipelines for checking set it.
+    pub eager: bool,
+}
+
+impl PipelineSource {
+    pub fn entry_point(&self) -> &msl_ir::EntryPoint {
+        &self.module.entry_points[self.entry]
+    }
+
+    /// Threadgroup memory that the kernel declares itself, in bytes.
+    pub fn static_threadgroup_memory_length(&self) -> u32 {
+        let mut length = 0u64;
+        for global in self.module.globals.values() {
+            if global.space == msl_ir::AddressSpace::Threadgroup {
+                let align = u64::from(global.align.max(1));
+                length = length.next_multiple_of(align).saturating_add(self.module.types.size_of(global.ty));
+            }
+        }
+        u32::try_from(length).unwrap_or(u32::MAX)
+    }
+
+    /// `file:line:column` of a span of the module.
+    pub fn location(&self, span: msl_base::Span) -> Option<String> {
+        let location = self.source_map.as_ref()?.location(span)?;
+        Some(format!("{}:{}:{}", location.file, location.line, location.column))
+    }
+}
+
+/// Executes command lists in the order of submission.
+pub trait Queue: Any + Send + Sync {
+    /// Returns at once. `on_complete` is called exactly once, from any thread, after everything
+    /// the list used has been released.
+    fn submit(&self, list: CommandList, on_complete: OnComplete) -> Arc<dyn Submission>;
+}
+
+/// See [`Queue::submit`].
+pub type OnComplete = Box<dyn FnOnce(Completion) + Send>;
+
+/// A command list on its way.
+pub trait Submission: Send + Sync {
+    /// Whether `on_complete` has returned.
+    fn is_completed(&self) -> bool;
+    /// Returns when `on_complete` has returned; the calling thread may be put to work meanwhile.
+    fn wait(&self);
+}
+
+/// The end of a command list.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The first fault; commands after it did not run.
+    pub result: std::result::Result<(), Fault>,
+    /// Seconds on the clock of [`timestamp`].
+    pub start: f64,
+    pub end: f64,
+}
+
+/// Seconds on a monotonic clock that starts with the process.
+pub fn timestamp() -> f64 {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed().as_secs_f64()
+}

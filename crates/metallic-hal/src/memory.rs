@@ -1,0 +1,153 @@
+//! Memory of the host, for devices that share it.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::any::Any;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::{Buffer, StorageMode};
+
+/// A range of bytes that host and kernels may touch at the same time, and its owner.
+///
+/// Invariant: `pointer` is valid for reads and writes of `length` bytes until drop. No Rust
+/// reference to the bytes is kept; accesses go through raw pointers, so that racing kernels are
+/// the user's matter and not undefined behaviour of aliasing references.
+pub struct HostMemory {
+    pointer: NonNull<u8>,
+    length: usize,
+    owner: Owner,
+}
+
+enum Owner {
+    Allocation {
+        base: NonNull<u8>,
+        layout: Layout,
+    },
+    /// Keeps the memory alive.
+    External {
+        _owner: Box<dyn Any + Send + Sync>,
+    },
+}
+
+// SAFETY: the struct is a pointer and its exclusive owner; the owner is `Send + Sync`, and the
+// bytes are plain memory that any thread may access.
+unsafe impl Send for HostMemory {}
+// SAFETY: as above; `&HostMemory` gives out the pointer only.
+unsafe impl Sync for HostMemory {}
+
+impl HostMemory {
+    /// Zeroed memory, aligned to a cache line, or to a page where it is larger than one. `None` when
+    /// there is not enough.
+    pub fn allocate(length: usize) -> Option<HostMemory> {
+        let align = if length >= 16384 { 16384 } else { 64 };
+        // The allocator zeroes lazily (fresh pages) only for small alignments, so the
+        // alignment is made by hand. One more cache line follows the last byte.
+        let layout = Layout::from_size_align(length.checked_add(align + 64)?, 16).ok()?;
+        // SAFETY: the size is not zero.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        let skip = base.as_ptr().align_offset(align);
+        // SAFETY: `skip < align`, which the allocation has in excess of `length`.
+        let pointer = unsafe { base.add(skip) };
+        Some(HostMemory { pointer, length, owner: Owner::Allocation { base, layout } })
+    }
+
+    /// Memory that something else owns.
+    ///
+    /// # Safety
+    /// `pointer` must be valid for reads and writes of `length` bytes, from any thread, as long as `owner` lives.
+    pub unsafe fn external(pointer: NonNull<u8>, length: usize, owner: Box<dyn Any + Send + Sync>) -> HostMemory {
+        HostMemory { pointer, length, owner: Owner::External { _owner: owner } }
+    }
+
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.pointer.as_ptr()
+    }
+    pub fn pointer(&self) -> NonNull<u8> {
+        self.pointer
+    }
+    pub fn len(&self) -> usize {
+        self.length
+    }
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+impl Drop for HostMemory {
+    fn drop(&mut self) {
+        if let Owner::Allocation { base, layout } = &self.owner {
+            // SAFETY: `base` came from `alloc_zeroed` with this layout and is freed once.
+            unsafe { dealloc(base.as_ptr(), *layout) }
+        }
+    }
+}
+
+/// A buffer in memory of the host. Private buffers hide their contents but are no different.
+pub struct HostBuffer {
+    memory: HostMemory,
+    storage_mode: StorageMode,
+}
+
+impl HostBuffer {
+    pub fn new(memory: HostMemory, storage_mode: StorageMode) -> HostBuffer {
+        HostBuffer { memory, storage_mode }
+    }
+    /// What `Device::make_buffer` of a host device does.
+    pub fn make(device: &str, length: u64, storage_mode: StorageMode) -> crate::Result<Arc<dyn Buffer>> {
+        let memory = usize::try_from(length)
+            .ok()
+            .and_then(HostMemory::allocate)
+            .ok_or_else(|| crate::Error::OutOfMemory { device: device.into(), requested: length })?;
+        Ok(Arc::new(HostBuffer::new(memory, storage_mode)))
+    }
+    /// The memory, whatever the storage mode.
+    pub fn memory(&self) -> &HostMemory {
+        &self.memory
+    }
+    /// The host buffer behind a trait object.
+    pub fn of(buffer: &dyn Buffer) -> Option<&HostBuffer> {
+        (buffer as &dyn Any).downcast_ref()
+    }
+}
+
+impl Buffer for HostBuffer {
+    fn length(&self) -> u64 {
+        self.memory.length as u64
+    }
+    fn storage_mode(&self) -> StorageMode {
+        self.storage_mode
+    }
+    fn contents(&self) -> Option<NonNull<u8>> {
+        (self.storage_mode != StorageMode::Private).then_some(self.memory.pointer)
+    }
+    fn gpu_address(&self) -> u64 {
+        self.memory.pointer.as_ptr() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_zero_and_aligned() {
+        for length in [0, 1, 63, 100_000] {
+            let memory = HostMemory::allocate(length).unwrap();
+            assert_eq!(memory.as_ptr() as usize % 64, 0);
+            // SAFETY: valid for `length` bytes.
+            assert!((0..length).all(|i| unsafe { memory.as_ptr().add(i).read() } == 0));
+        }
+        assert!(HostMemory::allocate(usize::MAX - 8).is_none());
+    }
+
+    #[test]
+    fn external_memory_releases_its_owner() {
+        let owner = Arc::new(vec![7u8; 8]);
+        let pointer = NonNull::new(owner.as_ptr().cast_mut()).unwrap();
+        // SAFETY: the vector is kept by the owner and never written.
+        let memory = unsafe { HostMemory::external(pointer, 8, Box::new(owner.clone())) };
+        assert_eq!(Arc::strong_count(&owner), 2);
+        drop(memory);
+        assert_eq!(Arc::strong_count(&owner), 1);
+    }
+}

@@ -9,7 +9,9 @@ pub mod ir;
 pub mod reflect;
 pub mod text;
 pub mod types;
+pub mod verify;
 
 pub use ir::*;
 pub use reflect::*;
 pub use types::*;
+pub use verify::{VerifyError, verify};

@@ -4,8 +4,10 @@
 //! neither the syntax of MSL nor any target. It can be built, printed, parsed, verified,
 //! transformed and executed.
 
+pub mod analysis;
 pub mod builder;
 pub mod ir;
+pub mod passes;
 pub mod reflect;
 pub mod text;
 pub mod types;

@@ -1,0 +1,2 @@
+//! Passes.
+pub mod inline_calls;

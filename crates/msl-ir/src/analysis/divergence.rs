@@ -141,16 +141,12 @@ impl Walk<'_> {
             }
             let op = &function.insts[v].op;
             match op {
-                Op::Break(label) | Op::Continue(label) => {
-                    if full > self.depth_of(self.tree.label(*label)) {
-                        self.mark(v);
-                    }
+                Op::Break(label) | Op::Continue(label) if full > self.depth_of(self.tree.label(*label)) => {
+                    self.mark(v);
                 }
-                Op::Return(_) => {
-                    if full > 0 {
-                        self.mark(v);
-                        self.returned = true;
-                    }
+                Op::Return(_) if full > 0 => {
+                    self.mark(v);
+                    self.returned = true;
                 }
                 Op::If { .. } | Op::Switch { .. } | Op::Loop { .. } | Op::Scope { .. } => {
                     self.stack.push(v);
@@ -175,8 +171,7 @@ impl Walk<'_> {
                         Op::Loop { .. } => {
                             let inside = inside.max(self.after_exits(v, true));
                             self.returned |= self.tree.inside(v).iter().any(|i| {
-                                matches!(function.insts[*i].op, Op::Return(_))
-                                    && self.out.divergent.contains(i.index())
+                                matches!(function.insts[*i].op, Op::Return(_)) && self.out.divergent.contains(i.index())
                             });
                             self.block(BlockRef::new(v, 0), inside);
                             self.block(BlockRef::new(v, 1), inside);

@@ -4,7 +4,7 @@
 //! [`crate::passes::inline_calls`] first) and describe it by [`ValueId`](crate::ValueId),
 //! [`LocalId`](crate::LocalId) and [`BlockRef`](tree::BlockRef). They stay valid until the function is changed.
 
-
+pub mod barriers;
 pub mod bitset;
 pub mod divergence;
 pub mod layout;
@@ -14,7 +14,7 @@ pub mod shape;
 pub mod tree;
 pub mod uniformity;
 
-
+pub use barriers::Barriers;
 pub use divergence::Divergence;
 pub use layout::GangLayout;
 pub use liveness::Liveness;

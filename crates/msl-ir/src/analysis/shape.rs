@@ -77,7 +77,11 @@ impl Shape {
     /// The shape without the assumption about 32-bit wrapping: what may be relied on for anything but addresses.
     #[must_use]
     pub fn exact(self) -> Shape {
-        if self.assumed && self.lanes != Lanes::Uniform { Shape { lanes: Lanes::Varying, assumed: false, ..self } } else { self }
+        if self.assumed && self.lanes != Lanes::Uniform {
+            Shape { lanes: Lanes::Varying, assumed: false, ..self }
+        } else {
+            self
+        }
     }
     /// The same for all threads of the gang.
     pub fn is_uniform(self) -> bool {

@@ -58,11 +58,8 @@ fn callees_first(module: &Module, entry: FunctionId) -> Result<Vec<FunctionId>, 
                 }
                 None => {
                     let Some(f) = module.functions.get(callee) else {
-                        return Err(Diagnostic::error(
-                            "ice-missing-callee",
-                            span,
-                            "the called function does not exist",
-                        ));
+                        let d = Diagnostic::error("ice-missing-callee", span, "the called function does not exist");
+                        return Err(Box::new(d));
                     };
                     state.insert(callee, false);
                     stack.push((callee, callees(f)));

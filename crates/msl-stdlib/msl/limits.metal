@@ -1,0 +1,148 @@
+// `numeric_limits` and the limit and constant macros (MSL specification, sections 2.1, 6.5 and 6.6).
+
+#define CHAR_BIT 8
+#define CHAR_MAX 127
+#define CHAR_MIN (-128)
+#define SCHAR_MAX 127
+#define SCHAR_MIN (-128)
+#define UCHAR_MAX 255
+#define SHRT_MAX 32767
+#define SHRT_MIN (-32768)
+#define USHRT_MAX 65535
+#define INT_MAX 2147483647
+#define INT_MIN (-2147483647 - 1)
+#define UINT_MAX 4294967295U
+#define LONG_MAX 9223372036854775807L
+#define LONG_MIN (-9223372036854775807L - 1)
+#define ULONG_MAX 18446744073709551615UL
+
+#define FLT_DIG 6
+#define FLT_MANT_DIG 24
+#define FLT_MAX_10_EXP (+38)
+#define FLT_MAX_EXP (+128)
+#define FLT_MIN_10_EXP (-37)
+#define FLT_MIN_EXP (-125)
+#define FLT_RADIX 2
+#define FLT_MAX 0x1.fffffep127f
+#define FLT_MIN 0x1.0p-126f
+#define FLT_EPSILON 0x1.0p-23f
+#define FP_ILOGB0 (-2147483647 - 1)
+#define FP_ILOGBNAN 2147483647
+#define HALF_DIG 3
+#define HALF_MANT_DIG 11
+#define HALF_MAX_10_EXP (+4)
+#define HALF_MAX_EXP (+16)
+#define HALF_MIN_10_EXP (-4)
+#define HALF_MIN_EXP (-13)
+#define HALF_RADIX 2
+#define HALF_MAX 0x1.ffcp15h
+#define HALF_MIN 0x1.0p-14h
+#define HALF_EPSILON 0x1.0p-10h
+#define BFLT_MAX 0x1.fep127bf
+#define BFLT_MIN 0x1.0p-126bf
+#define BFLT_EPSILON 0x1.0p-7bf
+#define MAXFLOAT FLT_MAX
+#define MAXHALF HALF_MAX
+#define HUGE_VALF __metal_bitcast<float>(0x7f800000u)
+#define HUGE_VALH __metal_bitcast<half>(ushort(0x7c00))
+#define INFINITY __metal_bitcast<float>(0x7f800000u)
+#define NAN __metal_bitcast<float>(0x7fc00000u)
+
+#define M_E_F 2.71828182845904523536028747135266250f
+#define M_LOG2E_F 1.44269504088896340735992468100189214f
+#define M_LOG10E_F 0.434294481903251827651128918916605082f
+#define M_LN2_F 0.693147180559945309417232121458176568f
+#define M_LN10_F 2.30258509299404568401799145468436421f
+#define M_PI_F 3.14159265358979323846264338327950288f
+#define M_PI_2_F 1.57079632679489661923132169163975144f
+#define M_PI_4_F 0.785398163397448309615660845819875721f
+#define M_1_PI_F 0.318309886183790671537767526745028724f
+#define M_2_PI_F 0.636619772367581343075535053490057448f
+#define M_2_SQRTPI_F 1.12837916709551257389615890312154517f
+#define M_SQRT2_F 1.41421356237309504880168872420969808f
+#define M_SQRT1_2_F 0.707106781186547524400844362104849039f
+#define M_E_H 2.71828182845904523536028747135266250h
+#define M_LOG2E_H 1.44269504088896340735992468100189214h
+#define M_LOG10E_H 0.434294481903251827651128918916605082h
+#define M_LN2_H 0.693147180559945309417232121458176568h
+#define M_LN10_H 2.30258509299404568401799145468436421h
+#define M_PI_H 3.14159265358979323846264338327950288h
+#define M_PI_2_H 1.57079632679489661923132169163975144h
+#define M_PI_4_H 0.785398163397448309615660845819875721h
+#define M_1_PI_H 0.318309886183790671537767526745028724h
+#define M_2_PI_H 0.636619772367581343075535053490057448h
+#define M_2_SQRTPI_H 1.12837916709551257389615890312154517h
+#define M_SQRT2_H 1.41421356237309504880168872420969808h
+#define M_SQRT1_2_H 0.707106781186547524400844362104849039h
+#define M_E_BF 2.71828182845904523536028747135266250bf
+#define M_PI_BF 3.14159265358979323846264338327950288bf
+#define M_LN2_BF 0.693147180559945309417232121458176568bf
+#define M_LOG2E_BF 1.44269504088896340735992468100189214bf
+
+namespace metal {
+
+enum float_round_style { round_indeterminate = -1, round_toward_zero = 0, round_to_nearest = 1 };
+
+template <typename T> struct numeric_limits { static constexpr constant bool is_specialized = false; };
+
+#define __INTEGER_LIMITS(T, lo, hi, sign, nbits) \
+  template <> struct numeric_limits<T> { \
+    static constexpr constant bool is_specialized = true; \
+    static constexpr constant bool is_signed = sign; \
+    static constexpr constant bool is_integer = true; \
+    static constexpr constant bool is_exact = true; \
+    static constexpr constant bool has_infinity = false; \
+    static constexpr constant bool has_quiet_NaN = false; \
+    static constexpr constant bool is_bounded = true; \
+    static constexpr constant int digits = nbits; \
+    static constexpr constant int digits10 = nbits * 3 / 10; \
+    static constexpr constant int radix = 2; \
+    static constexpr T min() { return T(lo); } \
+    static constexpr T lowest() { return T(lo); } \
+    static constexpr T max() { return T(hi); } \
+    static constexpr T epsilon() { return T(0); } \
+    static constexpr T infinity() { return T(0); } \
+    static constexpr T quiet_NaN() { return T(0); } \
+  };
+__INTEGER_LIMITS(bool, false, true, false, 1)
+__INTEGER_LIMITS(char, CHAR_MIN, CHAR_MAX, true, 7)
+__INTEGER_LIMITS(uchar, 0, UCHAR_MAX, false, 8)
+__INTEGER_LIMITS(short, SHRT_MIN, SHRT_MAX, true, 15)
+__INTEGER_LIMITS(ushort, 0, USHRT_MAX, false, 16)
+__INTEGER_LIMITS(int, INT_MIN, INT_MAX, true, 31)
+__INTEGER_LIMITS(uint, 0, UINT_MAX, false, 32)
+__INTEGER_LIMITS(long, LONG_MIN, LONG_MAX, true, 63)
+__INTEGER_LIMITS(ulong, 0, ULONG_MAX, false, 64)
+#undef __INTEGER_LIMITS
+
+#define __FLOAT_LIMITS(T, U, mantissa, lo, hi, eps, denorm, inf, nan, minexp, maxexp) \
+  template <> struct numeric_limits<T> { \
+    static constexpr constant bool is_specialized = true; \
+    static constexpr constant bool is_signed = true; \
+    static constexpr constant bool is_integer = false; \
+    static constexpr constant bool is_exact = false; \
+    static constexpr constant bool has_infinity = true; \
+    static constexpr constant bool has_quiet_NaN = true; \
+    static constexpr constant bool is_iec559 = true; \
+    static constexpr constant bool is_bounded = true; \
+    static constexpr constant int digits = mantissa; \
+    static constexpr constant int digits10 = (mantissa - 1) * 3 / 10; \
+    static constexpr constant int radix = 2; \
+    static constexpr constant int min_exponent = minexp; \
+    static constexpr constant int max_exponent = maxexp; \
+    static constexpr T min() { return lo; } \
+    static constexpr T max() { return hi; } \
+    static constexpr T lowest() { return -hi; } \
+    static constexpr T epsilon() { return eps; } \
+    static constexpr T round_error() { return T(0.5f); } \
+    static constexpr T denorm_min() { return __metal_bitcast<T>(U(denorm)); } \
+    static constexpr T infinity() { return __metal_bitcast<T>(U(inf)); } \
+    static constexpr T quiet_NaN() { return __metal_bitcast<T>(U(nan)); } \
+    static constexpr T signaling_NaN() { return __metal_bitcast<T>(U(nan)); } \
+  };
+__FLOAT_LIMITS(float, uint, 24, FLT_MIN, FLT_MAX, FLT_EPSILON, 1, 0x7f800000u, 0x7fc00000u, -125, 128)
+__FLOAT_LIMITS(half, ushort, 11, HALF_MIN, HALF_MAX, HALF_EPSILON, 1, 0x7c00, 0x7e00, -13, 16)
+__FLOAT_LIMITS(bfloat, ushort, 8, BFLT_MIN, BFLT_MAX, BFLT_EPSILON, 1, 0x7f80, 0x7fc0, -125, 128)
+#undef __FLOAT_LIMITS
+
+} // namespace metal

@@ -1,0 +1,138 @@
+// Type traits (MSL specification, section 6.1 <metal_type_traits>), over the compiler's `__is_…` queries.
+
+namespace metal {
+
+template <typename T, T v> struct integral_constant {
+  static constexpr constant T value = v;
+  using value_type = T;
+  using type = integral_constant<T, v>;
+  constexpr operator T() const { return v; }
+  constexpr T operator()() const { return v; }
+};
+template <bool B> using bool_constant = integral_constant<bool, B>;
+using true_type = integral_constant<bool, true>;
+using false_type = integral_constant<bool, false>;
+
+template <typename...> using void_t = void;
+template <typename T> struct type_identity { using type = T; };
+
+template <bool B, typename T = void> struct enable_if {};
+template <typename T> struct enable_if<true, T> { using type = T; };
+template <bool B, typename T = void> using enable_if_t = typename enable_if<B, T>::type;
+
+template <bool B, typename T, typename F> struct conditional { using type = T; };
+template <typename T, typename F> struct conditional<false, T, F> { using type = F; };
+template <bool B, typename T, typename F> using conditional_t = typename conditional<B, T, F>::type;
+
+template <typename T, typename U> struct is_same : bool_constant<__is_same(T, U)> {};
+template <typename T, typename U> constexpr constant bool is_same_v = __is_same(T, U);
+
+template <typename T> struct remove_const { using type = T; };
+template <typename T> struct remove_const<const T> { using type = T; };
+template <typename T> struct remove_volatile { using type = T; };
+template <typename T> struct remove_volatile<volatile T> { using type = T; };
+template <typename T> struct remove_cv { using type = typename remove_volatile<typename remove_const<T>::type>::type; };
+template <typename T> using remove_const_t = typename remove_const<T>::type;
+template <typename T> using remove_volatile_t = typename remove_volatile<T>::type;
+template <typename T> using remove_cv_t = typename remove_cv<T>::type;
+template <typename T> struct add_const { using type = const T; };
+template <typename T> using add_const_t = const T;
+
+template <typename T> struct remove_reference { using type = __remove_reference(T); };
+template <typename T> using remove_reference_t = __remove_reference(T);
+template <typename T> struct remove_pointer { using type = __remove_pointer(T); };
+template <typename T> using remove_pointer_t = __remove_pointer(T);
+template <typename T> struct remove_extent { using type = T; };
+template <typename T, size_t N> struct remove_extent<T[N]> { using type = T; };
+template <typename T> using remove_extent_t = typename remove_extent<T>::type;
+template <typename T> struct decay { using type = __decay(T); };
+template <typename T> using decay_t = __decay(T);
+template <typename T> struct underlying_type { using type = __underlying_type(T); };
+template <typename T> using underlying_type_t = __underlying_type(T);
+
+#define __TRAIT1(name) \
+  template <typename T> struct name : bool_constant<__##name(T)> {}; \
+  template <typename T> constexpr constant bool name##_v = __##name(T);
+__TRAIT1(is_void)
+__TRAIT1(is_pointer)
+__TRAIT1(is_reference)
+__TRAIT1(is_lvalue_reference)
+__TRAIT1(is_rvalue_reference)
+__TRAIT1(is_array)
+__TRAIT1(is_enum)
+__TRAIT1(is_union)
+__TRAIT1(is_class)
+__TRAIT1(is_function)
+__TRAIT1(is_const)
+__TRAIT1(is_volatile)
+__TRAIT1(is_empty)
+__TRAIT1(is_integral)
+__TRAIT1(is_floating_point)
+__TRAIT1(is_arithmetic)
+__TRAIT1(is_scalar)
+__TRAIT1(is_signed)
+__TRAIT1(is_unsigned)
+__TRAIT1(is_trivially_copyable)
+__TRAIT1(is_trivial)
+__TRAIT1(is_standard_layout)
+__TRAIT1(is_pod)
+#undef __TRAIT1
+
+template <typename B, typename D> struct is_base_of : bool_constant<__is_base_of(B, D)> {};
+template <typename B, typename D> constexpr constant bool is_base_of_v = __is_base_of(B, D);
+template <typename F, typename T> struct is_convertible : bool_constant<__is_convertible_to(F, T)> {};
+template <typename F, typename T> constexpr constant bool is_convertible_v = __is_convertible_to(F, T);
+template <typename T, typename... A> struct is_constructible : bool_constant<__is_constructible(T, A...)> {};
+template <typename T, typename... A> constexpr constant bool is_constructible_v = __is_constructible(T, A...);
+
+template <typename T> struct is_vector : false_type {};
+template <typename T, int N> struct is_vector<vec<T, N>> : true_type {};
+template <typename T> constexpr constant bool is_vector_v = is_vector<T>::value;
+
+template <typename T> struct __element { using type = T; static constexpr constant int size = 1; };
+template <typename T, int N> struct __element<vec<T, N>> { using type = T; static constexpr constant int size = N; };
+template <typename T, int N> struct __element<packed_vec<T, N>> { using type = T; static constexpr constant int size = N; };
+
+template <typename T> struct make_unsigned;
+template <typename T> struct make_signed;
+#define __SIGN_PAIR(S, U) \
+  template <> struct make_unsigned<S> { using type = U; }; \
+  template <> struct make_unsigned<U> { using type = U; }; \
+  template <> struct make_signed<S> { using type = S; }; \
+  template <> struct make_signed<U> { using type = S; };
+__SIGN_PAIR(char, uchar)
+__SIGN_PAIR(short, ushort)
+__SIGN_PAIR(int, uint)
+__SIGN_PAIR(long, ulong)
+#undef __SIGN_PAIR
+template <typename T, int N> struct make_unsigned<vec<T, N>> { using type = vec<typename make_unsigned<T>::type, N>; };
+template <typename T, int N> struct make_signed<vec<T, N>> { using type = vec<typename make_signed<T>::type, N>; };
+template <typename T> using make_unsigned_t = typename make_unsigned<T>::type;
+template <typename T> using make_signed_t = typename make_signed<T>::type;
+
+template <typename... B> struct conjunction : true_type {};
+template <typename B, typename... R> struct conjunction<B, R...> : conditional_t<bool(B::value), conjunction<R...>, B> {};
+template <typename... B> struct disjunction : false_type {};
+template <typename B, typename... R> struct disjunction<B, R...> : conditional_t<bool(B::value), B, disjunction<R...>> {};
+template <typename B> struct negation : bool_constant<!bool(B::value)> {};
+
+template <typename T> inline T&& declval();
+template <typename T> inline remove_reference_t<T>&& move(thread T& x) { return (remove_reference_t<T>&&)x; }
+
+template <typename T, T... I> struct integer_sequence {
+  using value_type = T;
+  static constexpr size_t size() { return sizeof...(I); }
+};
+template <size_t... I> using index_sequence = integer_sequence<size_t, I...>;
+template <typename T, int N, T... I> struct __make_sequence : __make_sequence<T, N - 1, T(N - 1), I...> {};
+template <typename T, T... I> struct __make_sequence<T, 0, I...> { using type = integer_sequence<T, I...>; };
+template <typename T, T N> using make_integer_sequence = typename __make_sequence<T, N>::type;
+template <size_t N> using make_index_sequence = make_integer_sequence<size_t, N>;
+
+template <typename T> constexpr void swap(thread T& a, thread T& b) { T t = a; a = b; b = t; }
+
+} // namespace metal
+
+// `as_type<T>(x)`: the same bits (MSL specification, section 2.18).
+template <typename To, typename From> inline To as_type(From x) { return __metal_bitcast<To>(x); }
+namespace metal { using ::as_type; }

@@ -3,6 +3,12 @@
 
 namespace metal {
 
+// The greatest value below one: `fract` never gives one (section 6.5).
+template <typename T> inline constexpr T __one_below();
+template <> inline constexpr float __one_below<float>() { return 0x1.fffffep-1f; }
+template <> inline constexpr half __one_below<half>() { return 0x1.ffcp-1h; }
+template <> inline constexpr bfloat __one_below<bfloat>() { return 0x1.fep-1bf; }
+
 #define __FLOAT_COMMON(T) \
   inline constexpr T abs(T x) { return __metal_abs(x); } \
   inline constexpr T fabs(T x) { return __metal_abs(x); } \
@@ -41,11 +47,6 @@ namespace metal {
     return __metal_select(__metal_isnan(x), T(0.0f), __metal_select(x == T(0.0f), x, __metal_copysign(T(1.0f), x))); \
   } \
   inline constexpr T fract(T x) { return __metal_min(T(x - __metal_floor(x)), T(__one_below<typename __element<T>::type>())); }
-
-template <typename T> inline constexpr T __one_below();
-template <> inline constexpr float __one_below<float>() { return 0x1.fffffep-1f; }
-template <> inline constexpr half __one_below<half>() { return 0x1.ffcp-1h; }
-template <> inline constexpr bfloat __one_below<bfloat>() { return 0x1.fep-1bf; }
 
 __ALL_FLOAT_TYPES(__FLOAT_COMMON)
 #undef __FLOAT_COMMON

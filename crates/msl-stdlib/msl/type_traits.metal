@@ -15,6 +15,7 @@ using false_type = integral_constant<bool, false>;
 
 template <typename...> using void_t = void;
 template <typename T> struct type_identity { using type = T; };
+template <typename T> using type_identity_t = typename type_identity<T>::type;
 
 template <bool B, typename T = void> struct enable_if {};
 template <typename T> struct enable_if<true, T> { using type = T; };

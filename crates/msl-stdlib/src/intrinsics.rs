@@ -84,7 +84,6 @@ intrinsics! {
     Bitcast "bitcast" 1 Explicit;
     /// `__metal_pointer_cast<To>(p)`: pointers to pointers or `ulong`, unchecked.
     PointerCast "pointer_cast" 1 Explicit;
-    /// `(vector, uint index) -> element` where swizzling is not possible; `Explicit` names the element type.
     /// A pointer that the library promises to be valid, see the IR's `AssumeValid`.
     AssumeValid "assume_valid" 1 Pointer;
 
@@ -123,6 +122,9 @@ intrinsics! {
     SimdPrefixExclusiveSum "simd_prefix_exclusive_sum" 1 Same;
     SimdPrefixInclusiveProduct "simd_prefix_inclusive_product" 1 Same;
     SimdPrefixExclusiveProduct "simd_prefix_exclusive_product" 1 Same;
+    /// Whether float math may be fast where the call stands (compile option or pragma of the *caller's
+    /// library*): folded to a constant by the checker.
+    IsFastMath "is_fast_math" 0 Bool;
     ThreadIndexInSimdgroup "thread_index_in_simdgroup" 0 UInt;
 
     // The rest.

@@ -1,0 +1,665 @@
+// Math functions (MSL specification, section 6.5; error bounds in section 8.4).
+//
+// Everything is computed in `float`, by polynomials, with the exactness spelled out by `fma`, in
+// math mode "safe": the same bits on every device. `half` and `bfloat` round the float result.
+// The `_fast` forms drop the handling of huge, infinite and subnormal arguments where the
+// specification allows it.
+
+namespace metal {
+namespace __math {
+#pragma METAL fp math_mode(safe)
+#pragma METAL fp contract(off)
+
+inline float bits_float(uint x) { return __metal_bitcast<float>(x); }
+inline uint float_bits(float x) { return __metal_bitcast<uint>(x); }
+inline float fmaf(float a, float b, float c) { return __metal_fma(a, b, c); }
+inline float pick(bool c, float a, float b) { return __metal_select(c, a, b); }
+inline float nan() { return bits_float(0x7fc00000u); }
+inline float inf() { return bits_float(0x7f800000u); }
+
+// 2^k for -126 <= k <= 127.
+inline float power_of_two(int k) { return bits_float(uint(k + 127) << 23); }
+// x * 2^k for -252 <= k <= 254: in two steps, so that results may be subnormal or infinite.
+inline float scale(float x, int k) {
+  int half_k = k >> 1;
+  return x * power_of_two(half_k) * power_of_two(k - half_k);
+}
+
+// ---- exponentials ----
+
+// 2^f for |f| <= 0.5.
+inline float exp2_kernel(float f) {
+  float p = fmaf(1.52527338e-5f, f, 1.54035304e-4f);
+  p = fmaf(p, f, 1.33335581e-3f);
+  p = fmaf(p, f, 9.61812911e-3f);
+  p = fmaf(p, f, 5.55041087e-2f);
+  p = fmaf(p, f, 2.40226507e-1f);
+  p = fmaf(p, f, 6.93147181e-1f);
+  return fmaf(p, f, 1.0f);
+}
+// e^r for |r| <= 0.35.
+inline float exp_kernel(float r) {
+  float p = fmaf(1.98412698e-4f, r, 1.38888889e-3f);
+  p = fmaf(p, r, 8.33333333e-3f);
+  p = fmaf(p, r, 4.16666667e-2f);
+  p = fmaf(p, r, 1.66666667e-1f);
+  p = fmaf(p, r, 0.5f);
+  p = fmaf(p, r, 1.0f);
+  return fmaf(p, r, 1.0f);
+}
+inline float exp2_precise(float x) {
+  float c = __metal_min(__metal_max(x, -160.0f), 160.0f);
+  float k = __metal_rint(c);
+  return pick(__metal_isnan(x), x, scale(exp2_kernel(c - k), int(k)));
+}
+inline float exp2_fast(float x) {
+  float c = __metal_min(__metal_max(x, -160.0f), 160.0f);
+  float k = __metal_rint(c);
+  return scale(exp2_kernel(c - k), int(k));
+}
+inline float exp_precise(float x) {
+  float c = __metal_min(__metal_max(x, -110.0f), 100.0f);
+  float k = __metal_rint(c * 0x1.715476p+0f);
+  float r = fmaf(-k, 0x1.62e43p-1f, c);
+  r = fmaf(-k, -0x1.05c61p-29f, r);
+  return pick(__metal_isnan(x), x, scale(exp_kernel(r), int(k)));
+}
+inline float exp_fast(float x) {
+  float c = __metal_min(__metal_max(x, -110.0f), 100.0f);
+  float k = __metal_rint(c * 0x1.715476p+0f);
+  float r = fmaf(-k, 0x1.62e43p-1f, c);
+  return scale(exp_kernel(fmaf(-k, -0x1.05c61p-29f, r)), int(k));
+}
+inline float exp10_precise(float x) {
+  float c = __metal_min(__metal_max(x, -50.0f), 50.0f);
+  float k = __metal_rint(c * 0x1.a934fp+1f);
+  // 10^x = 2^k * 2^f, f = x log2(10) - k with the constant in two parts.
+  float f = fmaf(c, 0x1.a934fp+1f, -k);
+  f = fmaf(c, 0x1.2f346ep-24f, f);
+  return pick(__metal_isnan(x), x, scale(exp2_kernel(f), int(k)));
+}
+inline float exp10_fast(float x) { return exp10_precise(x); }
+// e^x - 1 without cancellation, for |x| < 0.35.
+inline float expm1_kernel(float r) {
+  float p = fmaf(1.98412698e-4f, r, 1.38888889e-3f);
+  p = fmaf(p, r, 8.33333333e-3f);
+  p = fmaf(p, r, 4.16666667e-2f);
+  p = fmaf(p, r, 1.66666667e-1f);
+  p = fmaf(p, r, 0.5f);
+  return fmaf(p * r, r, r);
+}
+
+// ---- logarithms ----
+
+// x = m 2^e with m in [sqrt(1/2), sqrt(2)), for finite x > 0.
+inline float split(float x, thread float& e) {
+  bool tiny = x < 0x1p-126f;
+  uint b = float_bits(pick(tiny, x * 0x1p25f, x)) + (0x3f800000u - 0x3f3504f3u);
+  e = float(int(b >> 23) - 127 - __metal_select(tiny, 25, 0));
+  return bits_float((b & 0x007fffffu) + 0x3f3504f3u);
+}
+// log(1 + f) - f for f in [-0.293, 0.414].
+inline float log_kernel(float f) {
+  float z = f * f;
+  float p = fmaf(7.0376836292e-2f, f, -1.1514610310e-1f);
+  p = fmaf(p, f, 1.1676998740e-1f);
+  p = fmaf(p, f, -1.2420140846e-1f);
+  p = fmaf(p, f, 1.4249322787e-1f);
+  p = fmaf(p, f, -1.6668057665e-1f);
+  p = fmaf(p, f, 2.0000714765e-1f);
+  p = fmaf(p, f, -2.4999993993e-1f);
+  p = fmaf(p, f, 3.3333331174e-1f);
+  return fmaf(-0.5f, z, p * f * z);
+}
+inline float log_special(float x, float y) {
+  y = pick(x == 0.0f, -inf(), y);
+  y = pick(x < 0.0f, nan(), y);
+  return pick(__metal_isnan(x) | (x == inf()), x, y);
+}
+inline float log_finite(float x) {
+  float e;
+  float f = split(x, e) - 1.0f;
+  float y = fmaf(e, -0x1.05c61p-29f, log_kernel(f));
+  return fmaf(e, 0x1.62e43p-1f, f + y);
+}
+inline float log_precise(float x) { return log_special(x, log_finite(x)); }
+inline float log_fast(float x) { return log_special(x, log_finite(x)); }
+inline float log2_finite(float x) {
+  float e;
+  float f = split(x, e) - 1.0f;
+  float y = log_kernel(f);
+  // (f + y) * log2(e), with log2(e) = 1 + 0.4426950409.
+  float z = y * 0.44269504088896340736f;
+  z = fmaf(f, 0.44269504088896340736f, z);
+  return ((z + y) + f) + e;
+}
+inline float log2_precise(float x) { return log_special(x, log2_finite(x)); }
+inline float log2_fast(float x) { return log_special(x, log2_finite(x)); }
+inline float log10_finite(float x) {
+  float e;
+  float f = split(x, e) - 1.0f;
+  float y = log_kernel(f);
+  float z = y * 7.00731903251827651129e-4f;
+  z = fmaf(f, 7.00731903251827651129e-4f, z);
+  z = fmaf(e, 2.48745663981195213739e-4f, z);
+  z = fmaf(y, 4.3359375e-1f, z);
+  z = fmaf(f, 4.3359375e-1f, z);
+  return fmaf(e, 3.0078125e-1f, z);
+}
+inline float log10_precise(float x) { return log_special(x, log10_finite(x)); }
+inline float log10_fast(float x) { return log_special(x, log10_finite(x)); }
+// log(1 + x) for small or large x > -1.
+inline float log1p(float x) {
+  float u = 1.0f + x;
+  float lost = x - (u - 1.0f);
+  return pick(u == 1.0f, x, log_finite(u) + lost / u);
+}
+
+// ---- powers ----
+
+// log2(x) for finite x > 0 as high + low, good to about 2^-40.
+inline float log2_extended(float x, thread float& low) {
+  float e;
+  float m = split(x, e);
+  float f = m - 1.0f;
+  float d = m + 1.0f;
+  float d_low = m - (d - 1.0f);
+  float s = f / d;
+  float s_low = fmaf(-s, d, f);
+  s_low = fmaf(-s, d_low, s_low) / d;
+  float z = s * s;
+  float q = fmaf(9.09090909e-2f, z, 1.11111111e-1f);
+  q = fmaf(q, z, 1.42857143e-1f);
+  q = fmaf(q, z, 2.0e-1f);
+  q = fmaf(q, z, 3.33333333e-1f);
+  float t_low = fmaf(s * z, q, s_low);
+  float t = s + t_low;
+  t_low = t_low - (t - s);
+  float h = t * 2.885390043258667f;
+  float l = fmaf(t, 2.885390043258667f, -h);
+  l = fmaf(t, 3.851926067e-8f, l);
+  l = fmaf(t_low, 2.885390043258667f, l);
+  float sum = e + h;
+  low = l + ((e - sum) + h);
+  return sum;
+}
+// 2^(y * log2 x) for finite x > 0.
+inline float pow_positive(float x, float y) {
+  float low;
+  float high = log2_extended(x, low);
+  float p = y * high;
+  float p_low = fmaf(y, low, fmaf(y, high, -p));
+  float c = __metal_min(__metal_max(p, -160.0f), 160.0f);
+  float k = __metal_rint(c);
+  float f = (c - k) + pick(__metal_abs(p) < 160.0f, p_low, 0.0f);
+  return scale(exp2_kernel(f), int(k));
+}
+inline float pow_precise(float x, float y) {
+  float a = __metal_abs(x);
+  bool is_integer = __metal_trunc(y) == y;
+  float half_y = y * 0.5f;
+  bool is_odd = is_integer & (__metal_trunc(half_y) != half_y) & (__metal_abs(y) < 16777216.0f);
+  float r = pow_positive(a, y);
+  bool grows = (a > 1.0f) == (y > 0.0f);
+  r = pick((a == 0.0f) | (a == inf()) | (__metal_abs(y) == inf()), pick(grows, inf(), 0.0f), r);
+  bool is_negative = (float_bits(x) >> 31) != 0u;
+  r = pick(is_odd & is_negative, -r, r);
+  r = pick((x < 0.0f) & !is_integer & (a != inf()), nan(), r);
+  r = pick(__metal_isnan(x) | __metal_isnan(y), nan(), r);
+  r = pick((x == -1.0f) & (__metal_abs(y) == inf()), 1.0f, r);
+  return pick((y == 0.0f) | (x == 1.0f), 1.0f, r);
+}
+inline float pow_fast(float x, float y) {
+  float a = __metal_abs(x);
+  bool is_integer = __metal_trunc(y) == y;
+  float half_y = y * 0.5f;
+  bool is_odd = is_integer & (__metal_trunc(half_y) != half_y);
+  float r = exp2_precise(y * log2_finite(a));
+  r = pick(a == 0.0f, pick(y > 0.0f, 0.0f, inf()), r);
+  r = pick(is_odd & (x < 0.0f), -r, r);
+  r = pick((x < 0.0f) & !is_integer, nan(), r);
+  return pick(y == 0.0f, 1.0f, r);
+}
+inline float powr_precise(float x, float y) { return pick(x < 0.0f, nan(), pow_precise(x, y)); }
+inline float powr_fast(float x, float y) { return pick(x < 0.0f, nan(), pow_fast(x, y)); }
+
+// ---- trigonometry ----
+
+// sin and cos on [-pi/4, pi/4].
+inline float sin_kernel(float r) {
+  float z = r * r;
+  float p = fmaf(-1.9515295891e-4f, z, 8.3321608736e-3f);
+  p = fmaf(p, z, -1.6666654611e-1f);
+  return fmaf(p * z, r, r);
+}
+inline float cos_kernel(float r) {
+  float z = r * r;
+  float p = fmaf(2.443315711809948e-5f, z, -1.388731625493765e-3f);
+  p = fmaf(p, z, 4.166664568298827e-2f);
+  return fmaf(p * z, z, fmaf(-0.5f, z, 1.0f));
+}
+// x - k pi/2 with pi/2 in three parts; good for |x| up to about 2^17.
+inline float reduce_small(float x, thread int& quadrant) {
+  float k = __metal_rint(x * 0x1.45f306p-1f);
+  quadrant = int(k);
+  float r = fmaf(-k, 0x1.921fb6p+0f, x);
+  r = fmaf(-k, -0x1.777a5cp-25f, r);
+  return fmaf(-k, -0x1.ee59dap-50f, r);
+}
+constant constexpr uint two_over_pi[8] = {
+  0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu};
+// For any finite x: the product of the mantissa with the bits of 2/pi that matter (Payne and Hanek).
+inline float reduce_large(float x, thread int& quadrant) {
+  uint b = float_bits(x);
+  uint exponent = ((b >> 23) & 255u) - 120u;
+  uint mantissa = ((b & 0x007fffffu) | 0x00800000u);
+  // The window of 96 bits of 2/pi that starts where the product's integer part modulo 4 is.
+  uint word = exponent >> 5, shift = exponent & 31u;
+  ulong w0 = two_over_pi[word], w1 = two_over_pi[word + 1u], w2 = two_over_pi[word + 2u], w3 = two_over_pi[word + 3u];
+  uint a0 = uint((((w0 << 32) | w1) << shift) >> 32);
+  uint a1 = uint((((w1 << 32) | w2) << shift) >> 32);
+  uint a2 = uint((((w2 << 32) | w3) << shift) >> 32);
+  ulong m = ulong(mantissa);
+  ulong low = m * ulong(a2);
+  ulong mid = m * ulong(a1) + (low >> 32);
+  ulong product = ((m * ulong(a0)) << 32) + mid;
+  // `product` holds x * 2/pi modulo 4, in fixed point with 62 bits of fraction.
+  quadrant = int(product >> 62);
+  long fraction = long(product << 2);
+  quadrant += fraction < 0 ? 1 : 0;
+  float r = float(fraction) * 0x1p-64f * 1.57079632679489661923f;
+  bool is_negative = (b >> 31) != 0u;
+  quadrant = is_negative ? -quadrant : quadrant;
+  return is_negative ? -r : r;
+}
+inline float reduce(float x, thread int& quadrant) {
+  if (__metal_abs(x) < 65536.0f) return reduce_small(x, quadrant);
+  return reduce_large(x, quadrant);
+}
+inline float sin_of(float r, int q) {
+  float y = pick((q & 1) != 0, cos_kernel(r), sin_kernel(r));
+  return bits_float(float_bits(y) ^ (uint(q & 2) << 30));
+}
+inline float cos_of(float r, int q) { return sin_of(r, q + 1); }
+inline bool is_nonfinite(float x) { return (float_bits(x) & 0x7f800000u) == 0x7f800000u; }
+
+inline float sin_precise(float x) {
+  int q;
+  float r = reduce(x, q);
+  float y = sin_of(r, q);
+  y = pick(x == 0.0f, x, y);
+  return pick(is_nonfinite(x), nan(), y);
+}
+inline float cos_precise(float x) {
+  int q;
+  float r = reduce(x, q);
+  return pick(is_nonfinite(x), nan(), cos_of(r, q));
+}
+inline float sin_fast(float x) { int q; float r = reduce_small(x, q); return sin_of(r, q); }
+inline float cos_fast(float x) { int q; float r = reduce_small(x, q); return cos_of(r, q); }
+inline float tan_kernel(float r, int q) {
+  float z = r * r;
+  float p = fmaf(9.38540185543e-3f, z, 3.11992232697e-3f);
+  p = fmaf(p, z, 2.44301354525e-2f);
+  p = fmaf(p, z, 5.34112807005e-2f);
+  p = fmaf(p, z, 1.33387994085e-1f);
+  p = fmaf(p, z, 3.33331568548e-1f);
+  float y = fmaf(p * z, r, r);
+  return pick((q & 1) != 0, -1.0f / y, y);
+}
+inline float tan_precise(float x) {
+  int q;
+  float r = reduce(x, q);
+  float y = pick(x == 0.0f, x, tan_kernel(r, q));
+  return pick(is_nonfinite(x), nan(), y);
+}
+inline float tan_fast(float x) { int q; float r = reduce_small(x, q); return tan_kernel(r, q); }
+
+// sin(pi x) and the like: the reduction is exact.
+inline float reduce_pi(float x, thread int& quadrant) {
+  // 2x modulo 8, exactly.
+  float t = x - 4.0f * __metal_trunc(x * 0.25f);
+  float k = __metal_rint(t * 2.0f);
+  quadrant = int(k);
+  return fmaf(k, -0.5f, t) * 3.14159265358979323846f;
+}
+inline float sinpi_precise(float x) {
+  int q;
+  float r = reduce_pi(x, q);
+  float y = sin_of(r, q);
+  y = pick(__metal_trunc(x) == x, __metal_copysign(0.0f, x), y);
+  return pick(is_nonfinite(x), nan(), y);
+}
+inline float cospi_precise(float x) {
+  int q;
+  float r = reduce_pi(x, q);
+  return pick(is_nonfinite(x), nan(), cos_of(r, q));
+}
+inline float tanpi_precise(float x) {
+  int q;
+  float r = reduce_pi(x, q);
+  float y = pick(__metal_trunc(x) == x, __metal_copysign(0.0f, x), tan_kernel(r, q));
+  return pick(is_nonfinite(x), nan(), y);
+}
+inline float sinpi_fast(float x) { return sinpi_precise(x); }
+inline float cospi_fast(float x) { return cospi_precise(x); }
+inline float tanpi_fast(float x) { return tanpi_precise(x); }
+
+// ---- inverse trigonometry ----
+
+inline float asin_kernel(float x, float z) {
+  float p = fmaf(4.2163199048e-2f, z, 2.4181311049e-2f);
+  p = fmaf(p, z, 4.5470025998e-2f);
+  p = fmaf(p, z, 7.4953002686e-2f);
+  p = fmaf(p, z, 1.6666752422e-1f);
+  return fmaf(p * z, x, x);
+}
+inline float asin_precise(float x) {
+  float a = __metal_abs(x);
+  bool large = a > 0.5f;
+  float z = pick(large, 0.5f * (1.0f - a), a * a);
+  float s = pick(large, __metal_sqrt(z), a);
+  float y = asin_kernel(s, z);
+  y = pick(large, 1.57079632679489661923f - 2.0f * y, y);
+  return pick(a > 1.0f, nan(), __metal_copysign(y, x));
+}
+inline float acos_precise(float x) {
+  float a = __metal_abs(x);
+  bool large = a > 0.5f;
+  float z = pick(large, 0.5f * (1.0f - a), a * a);
+  float s = pick(large, __metal_sqrt(z), x);
+  float y = asin_kernel(s, z);
+  float outer = pick(x < 0.0f, fmaf(-2.0f, y, 3.14159265358979323846f), 2.0f * y);
+  return pick(a > 1.0f, nan(), pick(large, outer, 1.57079632679489661923f - (y + 4.371139e-8f)));
+}
+inline float asin_fast(float x) { return asin_precise(x); }
+inline float acos_fast(float x) { return acos_precise(x); }
+// atan of a >= 0.
+inline float atan_positive(float a) {
+  bool high = a > 2.414213562373095f;
+  bool middle = a > 0.414213562373095f;
+  float x = pick(high, -1.0f / a, pick(middle, (a - 1.0f) / (a + 1.0f), a));
+  float base = pick(high, 1.57079632679489661923f, pick(middle, 0.785398163397448309616f, 0.0f));
+  float z = x * x;
+  float p = fmaf(8.05374449538e-2f, z, -1.38776856032e-1f);
+  p = fmaf(p, z, 1.99777106478e-1f);
+  p = fmaf(p, z, -3.33329491539e-1f);
+  return base + fmaf(p * z, x, x);
+}
+inline float atan_precise(float x) { return __metal_copysign(atan_positive(__metal_abs(x)), x); }
+inline float atan_fast(float x) { return __metal_copysign(atan_positive(__metal_abs(x)), x); }
+inline float atan2_precise(float y, float x) {
+  float ax = __metal_abs(x), ay = __metal_abs(y);
+  bool both_infinite = (ax == inf()) & (ay == inf());
+  float t = pick(both_infinite, 1.0f, ay / ax);
+  t = pick((ax == 0.0f) & (ay == 0.0f), 0.0f, t);
+  float a = atan_positive(t);
+  bool is_left = (float_bits(x) >> 31) != 0u;
+  a = pick(is_left, (3.14159265358979323846f - a) + -8.742278e-8f, a);
+  return pick(__metal_isnan(x) | __metal_isnan(y), nan(), __metal_copysign(a, y));
+}
+inline float atan2_fast(float y, float x) { return atan2_precise(y, x); }
+
+// ---- hyperbolic functions ----
+
+inline float sinh_precise(float x) {
+  float a = __metal_abs(x);
+  float z = x * x;
+  float p = fmaf(2.03721912945e-4f, z, 8.33028376239e-3f);
+  p = fmaf(p, z, 1.66667160211e-1f);
+  float small = fmaf(p * z, x, x);
+  // e^(a/2) twice keeps the result finite up to the largest float.
+  float e = exp_precise(__metal_min(a, 88.0f));
+  float rest = exp_precise(a - __metal_min(a, 88.0f));
+  float large = 0.5f * e * rest - 0.5f / (e * rest);
+  return pick(a <= 1.0f, small, __metal_copysign(large, x));
+}
+inline float cosh_precise(float x) {
+  float a = __metal_abs(x);
+  float e = exp_precise(__metal_min(a, 88.0f));
+  float rest = exp_precise(a - __metal_min(a, 88.0f));
+  return pick(__metal_isnan(x), x, 0.5f * e * rest + 0.5f / (e * rest));
+}
+inline float tanh_precise(float x) {
+  float a = __metal_abs(x);
+  float z = x * x;
+  float p = fmaf(-5.70498872745e-3f, z, 2.06390887954e-2f);
+  p = fmaf(p, z, -5.37397155531e-2f);
+  p = fmaf(p, z, 1.33314422036e-1f);
+  p = fmaf(p, z, -3.33332819422e-1f);
+  float small = fmaf(p * z, x, x);
+  float large = 1.0f - 2.0f / (exp_precise(2.0f * a) + 1.0f);
+  return pick(a < 0.625f, small, pick(__metal_isnan(x), x, __metal_copysign(large, x)));
+}
+inline float sinh_fast(float x) { return sinh_precise(x); }
+inline float cosh_fast(float x) { return cosh_precise(x); }
+inline float tanh_fast(float x) {
+  float a = __metal_min(__metal_abs(x), 10.0f);
+  float z = a * a;
+  float p = fmaf(-5.70498872745e-3f, z, 2.06390887954e-2f);
+  p = fmaf(p, z, -5.37397155531e-2f);
+  p = fmaf(p, z, 1.33314422036e-1f);
+  p = fmaf(p, z, -3.33332819422e-1f);
+  float small = fmaf(p * z, a, a);
+  float large = 1.0f - 2.0f / (exp_fast(2.0f * a) + 1.0f);
+  return __metal_copysign(pick(a < 0.625f, small, large), x);
+}
+inline float asinh_precise(float x) {
+  float a = __metal_abs(x);
+  float z = x * x;
+  float p = fmaf(2.0122003309e-2f, z, -4.2699340972e-2f);
+  p = fmaf(p, z, 7.4847586088e-2f);
+  p = fmaf(p, z, -1.6666288134e-1f);
+  float small = fmaf(p * z, a, a);
+  float large = log_precise(pick(a > 1500.0f, a, a + __metal_sqrt(z + 1.0f)));
+  large = pick(a > 1500.0f, large + 0.693147180559945309417f, large);
+  return __metal_copysign(pick(a < 0.5f, small, large), x);
+}
+inline float acosh_precise(float x) {
+  float t = x - 1.0f;
+  float p = fmaf(1.7596881071e-3f, t, -7.5272886713e-3f);
+  p = fmaf(p, t, 2.6454905019e-2f);
+  p = fmaf(p, t, -1.1784741703e-1f);
+  p = fmaf(p, t, 1.4142135263e0f);
+  float small = p * __metal_sqrt(t);
+  float large = log_precise(pick(x > 1500.0f, x, x + __metal_sqrt(x * x - 1.0f)));
+  large = pick(x > 1500.0f, large + 0.693147180559945309417f, large);
+  return pick(x < 1.0f, nan(), pick(t < 0.5f, small, large));
+}
+inline float atanh_precise(float x) {
+  float z = x * x;
+  float p = fmaf(1.81740078349e-1f, z, 8.24370301058e-2f);
+  p = fmaf(p, z, 1.46691431730e-1f);
+  p = fmaf(p, z, 1.99782164500e-1f);
+  p = fmaf(p, z, 3.33337300303e-1f);
+  float small = fmaf(p * z, x, x);
+  float large = 0.5f * log_precise((1.0f + x) / (1.0f - x));
+  return pick(__metal_abs(x) < 0.5f, small, large);
+}
+inline float asinh_fast(float x) { return asinh_precise(x); }
+inline float acosh_fast(float x) { return acosh_precise(x); }
+inline float atanh_fast(float x) { return atanh_precise(x); }
+
+// ---- the rest ----
+
+inline float sqrt_precise(float x) { return __metal_sqrt(x); }
+inline float rsqrt_precise(float x) { return 1.0f / __metal_sqrt(x); }
+
+// The remainder of truncating division, exactly: long division of the mantissas.
+inline float fmod_precise(float x, float y) {
+  uint ax = float_bits(x) & 0x7fffffffu, ay = float_bits(y) & 0x7fffffffu;
+  uint sign = float_bits(x) & 0x80000000u;
+  if (ay == 0u || ax >= 0x7f800000u || ay > 0x7f800000u) return nan();
+  if (ax < ay) return x;
+  int ex = int(ax >> 23), ey = int(ay >> 23);
+  uint mx = ax & 0x007fffffu, my = ay & 0x007fffffu;
+  if (ex == 0) { int n = int(__metal_clz(mx)) - 8; mx <<= uint(n); ex = 1 - n; } else { mx |= 0x00800000u; }
+  if (ey == 0) { int n = int(__metal_clz(my)) - 8; my <<= uint(n); ey = 1 - n; } else { my |= 0x00800000u; }
+  for (; ex > ey; ex--) {
+    mx = mx >= my ? mx - my : mx;
+    mx <<= 1u;
+  }
+  mx = mx >= my ? mx - my : mx;
+  if (mx == 0u) return bits_float(sign);
+  int n = int(__metal_clz(mx)) - 8;
+  mx <<= uint(n);
+  ex -= n;
+  uint result = ex > 0 ? (mx - 0x00800000u) | (uint(ex) << 23) : mx >> uint(1 - ex);
+  return bits_float(result | sign);
+}
+inline float fmod_fast(float x, float y) { return x - y * __metal_trunc(x / y); }
+inline float ldexp(float x, int k) {
+  int a = __metal_min(__metal_max(k, -300), 300);
+  int first = __metal_min(__metal_max(a, -126), 127);
+  int second = __metal_min(__metal_max(a - first, -126), 127);
+  int third = a - first - second;
+  return x * power_of_two(first) * power_of_two(second) * power_of_two(third);
+}
+inline float frexp(float x, thread int& e) {
+  uint b = float_bits(x);
+  uint magnitude = b & 0x7fffffffu;
+  if (magnitude == 0u || magnitude >= 0x7f800000u) { e = 0; return x; }
+  int adjust = 0;
+  if (magnitude < 0x00800000u) { b = float_bits(x * 0x1p25f); adjust = 25; }
+  e = int((b >> 23) & 255u) - 126 - adjust;
+  return bits_float((b & 0x807fffffu) | 0x3f000000u);
+}
+inline int ilogb(float x) {
+  uint magnitude = float_bits(x) & 0x7fffffffu;
+  if (magnitude == 0u) return -2147483647 - 1;
+  if (magnitude >= 0x7f800000u) return 2147483647;
+  if (magnitude < 0x00800000u) return -118 - int(__metal_clz(magnitude));
+  return int(magnitude >> 23) - 127;
+}
+inline float nextafter(float x, float y) {
+  if (__metal_isnan(x) || __metal_isnan(y)) return nan();
+  if (x == y) return y;
+  if (x == 0.0f) return bits_float((float_bits(y) & 0x80000000u) | 1u);
+  uint b = float_bits(x);
+  return bits_float((x < y) == (x > 0.0f) ? b + 1u : b - 1u);
+}
+
+} // namespace __math
+
+// ---- public names ----
+
+#define __VECTOR1(T, name) \
+  inline T##2 name(T##2 x) { return T##2(name(x.x), name(x.y)); } \
+  inline T##3 name(T##3 x) { return T##3(name(x.x), name(x.y), name(x.z)); } \
+  inline T##4 name(T##4 x) { return T##4(name(x.x), name(x.y), name(x.z), name(x.w)); }
+#define __VECTOR2(T, name) \
+  inline T##2 name(T##2 x, T##2 y) { return T##2(name(x.x, y.x), name(x.y, y.y)); } \
+  inline T##3 name(T##3 x, T##3 y) { return T##3(name(x.x, y.x), name(x.y, y.y), name(x.z, y.z)); } \
+  inline T##4 name(T##4 x, T##4 y) { return T##4(name(x.x, y.x), name(x.y, y.y), name(x.z, y.z), name(x.w, y.w)); }
+
+#define __MATH1(name) \
+  namespace fast { inline float name(float x) { return __math::name##_fast(x); } __VECTOR1(float, name) } \
+  namespace precise { inline float name(float x) { return __math::name##_precise(x); } __VECTOR1(float, name) } \
+  inline float name(float x) { if (__metal_is_fast_math()) return __math::name##_fast(x); return __math::name##_precise(x); } \
+  inline half name(half x) { return half(name(float(x))); } \
+  inline bfloat name(bfloat x) { return bfloat(name(float(x))); } \
+  __VECTOR1(float, name) __VECTOR1(half, name) __VECTOR1(bfloat, name)
+#define __MATH2(name) \
+  namespace fast { inline float name(float x, float y) { return __math::name##_fast(x, y); } __VECTOR2(float, name) } \
+  namespace precise { inline float name(float x, float y) { return __math::name##_precise(x, y); } __VECTOR2(float, name) } \
+  inline float name(float x, float y) { if (__metal_is_fast_math()) return __math::name##_fast(x, y); return __math::name##_precise(x, y); } \
+  inline half name(half x, half y) { return half(name(float(x), float(y))); } \
+  inline bfloat name(bfloat x, bfloat y) { return bfloat(name(float(x), float(y))); } \
+  __VECTOR2(float, name) __VECTOR2(half, name) __VECTOR2(bfloat, name)
+
+__MATH1(exp) __MATH1(exp2) __MATH1(exp10) __MATH1(log) __MATH1(log2) __MATH1(log10)
+__MATH1(sin) __MATH1(cos) __MATH1(tan) __MATH1(sinpi) __MATH1(cospi) __MATH1(tanpi)
+__MATH1(asin) __MATH1(acos) __MATH1(atan)
+__MATH1(sinh) __MATH1(cosh) __MATH1(tanh) __MATH1(asinh) __MATH1(acosh) __MATH1(atanh)
+__MATH2(pow) __MATH2(powr) __MATH2(atan2) __MATH2(fmod)
+#undef __MATH1
+#undef __MATH2
+
+// sqrt and rsqrt are instructions; their flags follow the math mode of the program.
+#define __ROOTS(T) \
+  inline T sqrt(T x) { return __metal_sqrt(x); } \
+  inline T rsqrt(T x) { return __metal_rsqrt(x); }
+__ALL_FLOAT_TYPES(__ROOTS)
+namespace fast { __FLOAT_TYPES(__ROOTS) }
+namespace precise {
+#pragma METAL fp math_mode(safe)
+__FLOAT_TYPES(__ROOTS)
+}
+#undef __ROOTS
+
+#define __DIVIDE(T) inline T divide(T x, T y) { return x / y; }
+__ALL_FLOAT_TYPES(__DIVIDE)
+namespace fast { __FLOAT_TYPES(__DIVIDE) }
+namespace precise {
+#pragma METAL fp math_mode(safe)
+__FLOAT_TYPES(__DIVIDE)
+}
+#undef __DIVIDE
+
+// Functions that are the same fast and precise, under all three names.
+#define __FORWARD(T) \
+  using metal::abs; using metal::fabs; using metal::floor; using metal::ceil; using metal::trunc; using metal::rint; \
+  using metal::round; using metal::copysign; using metal::fma; using metal::min; using metal::max; using metal::fmin; \
+  using metal::fmax; using metal::min3; using metal::max3; using metal::fmin3; using metal::fmax3; using metal::median3; \
+  using metal::fmedian3; using metal::fdim; using metal::clamp; using metal::saturate; using metal::mix; using metal::step; \
+  using metal::smoothstep; using metal::sign; using metal::fract; using metal::length; using metal::distance; \
+  using metal::normalize; using metal::dot; using metal::cross; using metal::reflect; using metal::refract; \
+  using metal::faceforward; using metal::length_squared; using metal::distance_squared; \
+  using metal::isnan; using metal::isinf; using metal::isfinite; using metal::isnormal; using metal::signbit;
+namespace fast { __FORWARD(float) }
+namespace precise { __FORWARD(float) }
+#undef __FORWARD
+
+#define __SINCOS(T) inline T sincos(T x, thread T& c) { c = cos(x); return sin(x); }
+__ALL_FLOAT_TYPES(__SINCOS)
+namespace fast { __FLOAT_TYPES(__SINCOS) }
+namespace precise { __FLOAT_TYPES(__SINCOS) }
+#undef __SINCOS
+
+#define __MODF(T) inline T modf(T x, thread T& whole) { \
+    whole = __metal_trunc(x); \
+    return __metal_copysign(__metal_select(__metal_isinf(x), T(0.0f), T(x - whole)), x); \
+  }
+__ALL_FLOAT_TYPES(__MODF)
+namespace fast { using metal::modf; }
+namespace precise { using metal::modf; }
+#undef __MODF
+
+inline float ldexp(float x, int k) { return __math::ldexp(x, k); }
+inline half ldexp(half x, int k) { return half(__math::ldexp(float(x), k)); }
+inline bfloat ldexp(bfloat x, int k) { return bfloat(__math::ldexp(float(x), k)); }
+inline float frexp(float x, thread int& e) { return __math::frexp(x, e); }
+inline half frexp(half x, thread int& e) { return half(__math::frexp(float(x), e)); }
+inline bfloat frexp(bfloat x, thread int& e) { return bfloat(__math::frexp(float(x), e)); }
+inline int ilogb(float x) { return __math::ilogb(x); }
+inline int ilogb(half x) { return __math::ilogb(float(x)); }
+inline int ilogb(bfloat x) { return __math::ilogb(float(x)); }
+inline float logb(float x) { return x == 0.0f ? -INFINITY : isinf(x) ? INFINITY : isnan(x) ? x : float(ilogb(x)); }
+inline float nextafter(float x, float y) { return __math::nextafter(x, y); }
+inline half nextafter(half x, half y) {
+  if (__metal_isnan(x) || __metal_isnan(y)) return __metal_bitcast<half>(ushort(0x7e00));
+  if (x == y) return y;
+  ushort b = __metal_bitcast<ushort>(x);
+  if (x == 0.0h) return __metal_bitcast<half>(ushort((__metal_bitcast<ushort>(y) & 0x8000) | 1));
+  return __metal_bitcast<half>(ushort((x < y) == (x > 0.0h) ? b + 1 : b - 1));
+}
+#define __WITH_INTEGER(T) \
+  inline T##2 ldexp(T##2 x, int2 k) { return T##2(ldexp(x.x, k.x), ldexp(x.y, k.y)); } \
+  inline T##3 ldexp(T##3 x, int3 k) { return T##3(ldexp(x.x, k.x), ldexp(x.y, k.y), ldexp(x.z, k.z)); } \
+  inline T##4 ldexp(T##4 x, int4 k) { return T##4(ldexp(x.x, k.x), ldexp(x.y, k.y), ldexp(x.z, k.z), ldexp(x.w, k.w)); } \
+  inline T##2 frexp(T##2 x, thread int2& e) { int a, b; T##2 r = T##2(frexp(x.x, a), frexp(x.y, b)); e = int2(a, b); return r; } \
+  inline T##3 frexp(T##3 x, thread int3& e) { int a, b, c; T##3 r = T##3(frexp(x.x, a), frexp(x.y, b), frexp(x.z, c)); e = int3(a, b, c); return r; } \
+  inline T##4 frexp(T##4 x, thread int4& e) { \
+    int a, b, c, d; T##4 r = T##4(frexp(x.x, a), frexp(x.y, b), frexp(x.z, c), frexp(x.w, d)); e = int4(a, b, c, d); return r; } \
+  inline int2 ilogb(T##2 x) { return int2(ilogb(x.x), ilogb(x.y)); } \
+  inline int3 ilogb(T##3 x) { return int3(ilogb(x.x), ilogb(x.y), ilogb(x.z)); } \
+  inline int4 ilogb(T##4 x) { return int4(ilogb(x.x), ilogb(x.y), ilogb(x.z), ilogb(x.w)); }
+__WITH_INTEGER(float) __WITH_INTEGER(half) __WITH_INTEGER(bfloat)
+#undef __WITH_INTEGER
+__VECTOR2(float, nextafter) __VECTOR2(half, nextafter)
+namespace fast { using metal::ldexp; using metal::frexp; using metal::ilogb; using metal::nextafter; }
+namespace precise { using metal::ldexp; using metal::frexp; using metal::ilogb; using metal::nextafter; }
+#undef __VECTOR1
+#undef __VECTOR2
+
+} // namespace metal

@@ -1,0 +1,255 @@
+// SIMD-group and quad-group functions (MSL specification, section 6.9.2), `simdgroup_matrix` (6.7).
+// A SIMD-group has 32 threads everywhere.
+
+namespace metal {
+
+#define __SIMD_UNARY(name) template <typename T> inline T name(T x) { return __metal_##name(x); }
+__SIMD_UNARY(simd_sum)
+__SIMD_UNARY(simd_product)
+__SIMD_UNARY(simd_min)
+__SIMD_UNARY(simd_max)
+__SIMD_UNARY(simd_and)
+__SIMD_UNARY(simd_or)
+__SIMD_UNARY(simd_xor)
+__SIMD_UNARY(simd_prefix_inclusive_sum)
+__SIMD_UNARY(simd_prefix_exclusive_sum)
+__SIMD_UNARY(simd_prefix_inclusive_product)
+__SIMD_UNARY(simd_prefix_exclusive_product)
+__SIMD_UNARY(simd_broadcast_first)
+#undef __SIMD_UNARY
+
+template <typename T> inline T simd_shuffle(T x, ushort lane) { return __metal_simd_shuffle(x, uint(lane)); }
+template <typename T> inline T simd_broadcast(T x, ushort lane) { return __metal_simd_shuffle(x, uint(lane)); }
+template <typename T> inline T simd_shuffle_xor(T x, ushort mask) {
+  return __metal_simd_shuffle(x, __metal_thread_index_in_simdgroup() ^ uint(mask));
+}
+// Threads whose source lies outside keep their own value.
+template <typename T> inline T simd_shuffle_up(T x, ushort delta) {
+  uint lane = __metal_thread_index_in_simdgroup() - uint(delta);
+  T y = __metal_simd_shuffle(x, lane & 31u);
+  return lane < 32u ? y : x;
+}
+template <typename T> inline T simd_shuffle_down(T x, ushort delta) {
+  uint lane = __metal_thread_index_in_simdgroup() + uint(delta);
+  T y = __metal_simd_shuffle(x, lane & 31u);
+  return lane < 32u ? y : x;
+}
+template <typename T> inline T simd_shuffle_rotate_up(T x, ushort delta) {
+  return __metal_simd_shuffle(x, (__metal_thread_index_in_simdgroup() - uint(delta)) & 31u);
+}
+template <typename T> inline T simd_shuffle_rotate_down(T x, ushort delta) {
+  return __metal_simd_shuffle(x, (__metal_thread_index_in_simdgroup() + uint(delta)) & 31u);
+}
+template <typename T> inline T simd_shuffle_and_fill_up(T x, T filling, ushort delta, ushort modulo) {
+  uint self = __metal_thread_index_in_simdgroup();
+  uint m = uint(modulo), base = self & ~(m - 1u), inner = self & (m - 1u);
+  uint lane = inner - uint(delta);
+  T y = __metal_simd_shuffle(x, base + (lane & (m - 1u)));
+  T z = __metal_simd_shuffle(filling, base + (lane & (m - 1u)));
+  return lane < m ? y : z;
+}
+template <typename T> inline T simd_shuffle_and_fill_up(T x, T filling, ushort delta) {
+  return simd_shuffle_and_fill_up(x, filling, delta, ushort(32));
+}
+template <typename T> inline T simd_shuffle_and_fill_down(T x, T filling, ushort delta, ushort modulo) {
+  uint self = __metal_thread_index_in_simdgroup();
+  uint m = uint(modulo), base = self & ~(m - 1u), inner = self & (m - 1u);
+  uint lane = inner + uint(delta);
+  T y = __metal_simd_shuffle(x, base + (lane & (m - 1u)));
+  T z = __metal_simd_shuffle(filling, base + (lane & (m - 1u)));
+  return lane < m ? y : z;
+}
+template <typename T> inline T simd_shuffle_and_fill_down(T x, T filling, ushort delta) {
+  return simd_shuffle_and_fill_down(x, filling, delta, ushort(32));
+}
+
+class simd_vote {
+public:
+  using vote_t = ulong;
+  explicit constexpr simd_vote(ulong v = 0) : __bits(v) {}
+  explicit constexpr operator ulong() const { return __bits; }
+  constexpr bool all() const { return (__bits & 0xfffffffful) == 0xfffffffful; }
+  constexpr bool any() const { return __bits != 0ul; }
+private:
+  ulong __bits;
+};
+inline simd_vote simd_ballot(bool x) { return simd_vote(__metal_simd_ballot(x)); }
+inline simd_vote simd_active_threads_mask() { return simd_vote(__metal_simd_ballot(true)); }
+inline bool simd_any(bool x) { return __metal_simd_ballot(x) != 0ul; }
+inline bool simd_all(bool x) { return __metal_simd_ballot(!x) == 0ul; }
+inline bool simd_is_first() { return __metal_simd_is_first(); }
+inline bool simd_is_helper_thread() { return false; }
+
+// ---- quad-groups ----
+
+inline uint __quad_base() { return __metal_thread_index_in_simdgroup() & ~3u; }
+inline uint __quad_lane() { return __metal_thread_index_in_simdgroup() & 3u; }
+template <typename T> inline T quad_shuffle(T x, ushort lane) { return __metal_simd_shuffle(x, __quad_base() + (uint(lane) & 3u)); }
+template <typename T> inline T quad_broadcast(T x, ushort lane) { return quad_shuffle(x, lane); }
+template <typename T> inline T quad_shuffle_xor(T x, ushort mask) {
+  return __metal_simd_shuffle(x, __quad_base() + ((__quad_lane() ^ uint(mask)) & 3u));
+}
+template <typename T> inline T quad_shuffle_up(T x, ushort delta) {
+  uint lane = __quad_lane() - uint(delta);
+  T y = __metal_simd_shuffle(x, __quad_base() + (lane & 3u));
+  return lane < 4u ? y : x;
+}
+template <typename T> inline T quad_shuffle_down(T x, ushort delta) {
+  uint lane = __quad_lane() + uint(delta);
+  T y = __metal_simd_shuffle(x, __quad_base() + (lane & 3u));
+  return lane < 4u ? y : x;
+}
+template <typename T> inline T quad_shuffle_rotate_up(T x, ushort delta) { return quad_shuffle(x, ushort((__quad_lane() - uint(delta)) & 3u)); }
+template <typename T> inline T quad_shuffle_rotate_down(T x, ushort delta) { return quad_shuffle(x, ushort((__quad_lane() + uint(delta)) & 3u)); }
+
+// The bits of this thread's quad-group in a ballot.
+inline uint __quad_ballot(bool x) { return uint(__metal_simd_ballot(x) >> ulong(__quad_base())) & 15u; }
+class quad_vote {
+public:
+  using vote_t = uint;
+  explicit constexpr quad_vote(uint v = 0) : __bits(v) {}
+  explicit constexpr operator uint() const { return __bits; }
+  constexpr bool all() const { return __bits == 15u; }
+  constexpr bool any() const { return __bits != 0u; }
+private:
+  uint __bits;
+};
+inline quad_vote quad_ballot(bool x) { return quad_vote(__quad_ballot(x)); }
+inline quad_vote quad_active_threads_mask() { return quad_vote(__quad_ballot(true)); }
+inline bool quad_any(bool x) { return __quad_ballot(x) != 0u; }
+inline bool quad_all(bool x) { return __quad_ballot(!x) == 0u; }
+inline bool quad_is_first() { return uint(__metal_ctz(__quad_ballot(true))) == __quad_lane(); }
+inline bool quad_is_helper_thread() { return false; }
+template <typename T> inline T quad_broadcast_first(T x) { return quad_shuffle(x, ushort(__metal_ctz(__quad_ballot(true)))); }
+
+// Reductions visit the four threads in order and skip the inactive ones.
+#define __QUAD_REDUCE(name, combine) \
+  template <typename T> inline T name(T x) { \
+    uint active = __quad_ballot(true); \
+    T a = quad_shuffle(x, 0), b = quad_shuffle(x, 1), c = quad_shuffle(x, 2), d = quad_shuffle(x, 3); \
+    uint first = uint(__metal_ctz(active)); \
+    T r = first == 0u ? a : first == 1u ? b : first == 2u ? c : d; \
+    { T y = b; T z = combine; r = (first < 1u && (active & 2u) != 0u) ? z : r; } \
+    { T y = c; T z = combine; r = (first < 2u && (active & 4u) != 0u) ? z : r; } \
+    { T y = d; T z = combine; r = (first < 3u && (active & 8u) != 0u) ? z : r; } \
+    return r; \
+  }
+__QUAD_REDUCE(quad_sum, T(r + y))
+__QUAD_REDUCE(quad_product, T(r * y))
+__QUAD_REDUCE(quad_min, __metal_min(r, y))
+__QUAD_REDUCE(quad_max, __metal_max(r, y))
+__QUAD_REDUCE(quad_and, T(r & y))
+__QUAD_REDUCE(quad_or, T(r | y))
+__QUAD_REDUCE(quad_xor, T(r ^ y))
+#undef __QUAD_REDUCE
+#define __QUAD_PREFIX(name, identity, op, limit) \
+  template <typename T> inline T name(T x) { \
+    uint active = __quad_ballot(true), self = __quad_lane(); \
+    T r = T(identity); \
+    T a = quad_shuffle(x, 0), b = quad_shuffle(x, 1), c = quad_shuffle(x, 2), d = quad_shuffle(x, 3); \
+    r = ((active & 1u) != 0u && 0u limit self) ? T(r op a) : r; \
+    r = ((active & 2u) != 0u && 1u limit self) ? T(r op b) : r; \
+    r = ((active & 4u) != 0u && 2u limit self) ? T(r op c) : r; \
+    r = ((active & 8u) != 0u && 3u limit self) ? T(r op d) : r; \
+    return r; \
+  }
+__QUAD_PREFIX(quad_prefix_inclusive_sum, 0, +, <=)
+__QUAD_PREFIX(quad_prefix_exclusive_sum, 0, +, <)
+__QUAD_PREFIX(quad_prefix_inclusive_product, 1, *, <=)
+__QUAD_PREFIX(quad_prefix_exclusive_product, 1, *, <)
+#undef __QUAD_PREFIX
+
+// ---- simdgroup_matrix ----
+// Each thread holds two horizontally adjacent elements. With the bits of its index in the SIMD-group,
+// the row is (bit 4, bit 2, bit 1) and the pair of columns (bit 3, bit 0).
+
+inline uint __matrix_row(uint lane) { return ((lane >> 2) & 4u) | ((lane >> 1) & 3u); }
+inline uint __matrix_column(uint lane) { return ((lane >> 1) & 4u) | ((lane & 1u) << 1); }
+inline uint __matrix_lane(uint row, uint column) {
+  return ((row & 4u) << 2) | ((row & 3u) << 1) | ((column & 4u) << 1) | ((column >> 1) & 1u);
+}
+
+template <typename T, int C, int R> struct [[__metal_special("simdgroup_matrix")]] simdgroup_matrix {
+  using storage_type = vec<T, 2>;
+  vec<T, 2> __elements;
+
+  simdgroup_matrix() = default;
+  // The scalar on the diagonal, zero elsewhere.
+  explicit simdgroup_matrix(T s) {
+    uint lane = __metal_thread_index_in_simdgroup();
+    uint row = __matrix_row(lane), column = __matrix_column(lane);
+    __elements = vec<T, 2>(row == column ? s : T(0), row == column + 1u ? s : T(0));
+  }
+  thread vec<T, 2>& thread_elements() thread { return __elements; }
+  const thread vec<T, 2>& thread_elements() const thread { return __elements; }
+};
+
+using simdgroup_half8x8 = simdgroup_matrix<half, 8, 8>;
+using simdgroup_bfloat8x8 = simdgroup_matrix<bfloat, 8, 8>;
+using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
+
+template <typename T, int C, int R = C> inline simdgroup_matrix<T, C, R> make_filled_simdgroup_matrix(T value) {
+  simdgroup_matrix<T, C, R> m;
+  m.__elements = vec<T, 2>(value);
+  return m;
+}
+
+#define __MATRIX_MEMORY(space) \
+  template <typename T, int C, int R> inline void simdgroup_load(thread simdgroup_matrix<T, C, R>& d, const space T* src, \
+      ulong elements_per_row = 8, ulong2 origin = ulong2(0ul), bool is_transposed = false) { \
+    uint lane = __metal_thread_index_in_simdgroup(); \
+    ulong row = ulong(__matrix_row(lane)), column = ulong(__matrix_column(lane)); \
+    if (is_transposed) { \
+      const space T* p = src + ((origin.y + column) * elements_per_row + origin.x + row); \
+      d.__elements = vec<T, 2>(p[0], p[elements_per_row]); \
+    } else { \
+      const space T* p = src + ((origin.y + row) * elements_per_row + origin.x + column); \
+      d.__elements = vec<T, 2>(p[0], p[1]); \
+    } \
+  } \
+  template <typename T, int C, int R> inline void simdgroup_store(simdgroup_matrix<T, C, R> s, space T* dst, \
+      ulong elements_per_row = 8, ulong2 origin = ulong2(0ul), bool is_transposed = false) { \
+    uint lane = __metal_thread_index_in_simdgroup(); \
+    ulong row = ulong(__matrix_row(lane)), column = ulong(__matrix_column(lane)); \
+    if (is_transposed) { \
+      space T* p = dst + ((origin.y + column) * elements_per_row + origin.x + row); \
+      p[0] = s.__elements.x; p[elements_per_row] = s.__elements.y; \
+    } else { \
+      space T* p = dst + ((origin.y + row) * elements_per_row + origin.x + column); \
+      p[0] = s.__elements.x; p[1] = s.__elements.y; \
+    } \
+  }
+__MATRIX_MEMORY(device)
+__MATRIX_MEMORY(threadgroup)
+#undef __MATRIX_MEMORY
+
+// d = a b + c. Products are accumulated in float, in the order of k.
+template <typename D, typename A, typename B, typename E, int C, int R, int K>
+inline void simdgroup_multiply_accumulate(thread simdgroup_matrix<D, C, R>& d, simdgroup_matrix<A, K, R> a,
+                                          simdgroup_matrix<B, C, K> b, simdgroup_matrix<E, C, R> c) {
+  uint lane = __metal_thread_index_in_simdgroup();
+  uint row = __matrix_row(lane), column = __matrix_column(lane);
+  vec<float, 2> sum = vec<float, 2>(c.__elements);
+#pragma unroll
+  for (uint k = 0; k < 8u; k += 2u) {
+    vec<A, 2> pair = __metal_simd_shuffle(a.__elements, __matrix_lane(row, k));
+    vec<B, 2> first = __metal_simd_shuffle(b.__elements, __matrix_lane(k, column));
+    vec<B, 2> second = __metal_simd_shuffle(b.__elements, __matrix_lane(k + 1u, column));
+    sum = __metal_fma(vec<float, 2>(float(pair.x)), vec<float, 2>(first), sum);
+    sum = __metal_fma(vec<float, 2>(float(pair.y)), vec<float, 2>(second), sum);
+  }
+  d.__elements = vec<D, 2>(sum);
+}
+template <typename D, typename A, typename B, int C, int R, int K>
+inline void simdgroup_multiply(thread simdgroup_matrix<D, C, R>& d, simdgroup_matrix<A, K, R> a, simdgroup_matrix<B, C, K> b) {
+  simdgroup_matrix<D, C, R> zero = make_filled_simdgroup_matrix<D, C, R>(D(0));
+  simdgroup_multiply_accumulate(d, a, b, zero);
+}
+template <typename A, typename B, int C, int R, int K>
+inline simdgroup_matrix<A, C, R> operator*(simdgroup_matrix<A, K, R> a, simdgroup_matrix<B, C, K> b) {
+  simdgroup_matrix<A, C, R> d;
+  simdgroup_multiply(d, a, b);
+  return d;
+}
+
+} // namespace metal

@@ -49,7 +49,8 @@ pub enum ParamKind {
     },
     /// Host-sized threadgroup memory. IR type: pointer in the `threadgroup` space.
     Threadgroup { element: HostType },
-    /// IR type: `pointer(constant, texture descriptor)`, see [`TextureDescriptor`].
+    /// IR type: `pointer(constant, texture descriptor)`, see [`TextureDescriptor`]. For an array of textures the
+    /// pointer is to the first of `array_len` consecutive descriptors.
     Texture { dimension: TextureDimension, component: crate::Scalar, array_len: u32 },
     /// IR type: `u64`, a packed sampler state, see [`SamplerState`](crate::reflect::SamplerState).
     Sampler,

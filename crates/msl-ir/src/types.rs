@@ -183,6 +183,11 @@ impl TypeTable {
     pub fn add_struct(&mut self, s: Struct) -> StructId {
         self.structs.push(s)
     }
+    /// Replaces the definition of a structure: for structures that hold pointers to themselves, which are
+    /// first added without fields.
+    pub fn define_struct(&mut self, id: StructId, s: Struct) {
+        self.structs[id] = s;
+    }
     pub fn structure(&self, id: StructId) -> &Struct {
         &self.structs[id]
     }

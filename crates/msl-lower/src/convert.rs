@@ -101,7 +101,7 @@ impl FunctionLowerer<'_, '_> {
             }
             Conversion::ToVoid => {
                 self.lower_void(inner);
-                self.emit(ir::Op::Undef, to)
+                self.undef(ty)
             }
         }
     }

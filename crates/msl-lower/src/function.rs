@@ -158,7 +158,10 @@ impl<'a, 'p> FunctionLowerer<'a, 'p> {
         self.emit(op, void);
     }
 
+    /// A scalar, a vector of equal components or (0) a null pointer. Bits beyond the type are dropped.
     pub fn constant(&mut self, bits: u64, ty: ir::TypeId) -> ir::ValueId {
+        let width = self.cx.module.types.scalar_of(ty).map_or(64, ir::Scalar::bits);
+        let bits = if width < 64 { bits & ((1 << width) - 1) } else { bits };
         self.emit(ir::Op::Const(bits), ty)
     }
 
@@ -167,8 +170,12 @@ impl<'a, 'p> FunctionLowerer<'a, 'p> {
         self.constant(u64::from(value), ty)
     }
 
+    /// Some value of a type. Of `void` there is none; the result then names an instruction that is in no block.
     pub fn undef(&mut self, ty: Ty) -> ir::ValueId {
         let ty = self.cx.value_type(ty);
+        if matches!(self.cx.module.types.get(ty), ir::Type::Void | ir::Type::Array { .. } | ir::Type::Struct(_)) {
+            return self.out.insts.push(ir::Inst { op: ir::Op::Undef, ty, fp: ir::FpFlags::STRICT, span: self.span });
+        }
         self.emit(ir::Op::Undef, ty)
     }
 

@@ -2,5 +2,5 @@
 //!
 //! Knows no types and no names' meanings; files come through a trait.
 
-pub mod ast;
-pub mod token;
+pub mod lexer;
+pub mod preprocess;

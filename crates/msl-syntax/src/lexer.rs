@@ -70,11 +70,9 @@ impl PpToken {
     /// Appends the characters of the token, as `#` and `##` see them.
     pub fn spell(&self, out: &mut String) {
         match self.kind {
-            PpKind::Identifier(s)
-            | PpKind::Number(s)
-            | PpKind::Char(s)
-            | PpKind::String(s)
-            | PpKind::HeaderName(s) => out.push_str(s.as_str()),
+            PpKind::Identifier(s) | PpKind::Number(s) | PpKind::Char(s) | PpKind::String(s) | PpKind::HeaderName(s) => {
+                out.push_str(s.as_str())
+            }
             PpKind::Punct(p) => out.push_str(p.as_str()),
             PpKind::Unterminated(c) | PpKind::Stray(c) => out.push(c),
             PpKind::Pragma(_) | PpKind::Placemarker | PpKind::Eof => {}

@@ -2,5 +2,7 @@
 //!
 //! Knows no types and no names' meanings; files come through a trait.
 
+pub mod ast;
 pub mod lexer;
 pub mod preprocess;
+pub mod token;

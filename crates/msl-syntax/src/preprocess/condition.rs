@@ -45,11 +45,10 @@ impl Preprocessor<'_> {
             return false;
         }
         let end = tokens.last().map_or(directive.span, |t| t.span);
-        let mut evaluator =
-            Evaluator { tokens: &tokens, pos: 0, end, depth: 0, diagnostics: &mut *self.diagnostics };
+        let mut evaluator = Evaluator { tokens: &tokens, pos: 0, end, depth: 0, diagnostics: &mut *self.diagnostics };
         let value = evaluator.comma();
         if value.is_some() && evaluator.pos < tokens.len() {
-            evaluator.fail(evaluator.pos, "expected an operator or the end of the condition");
+            evaluator.fail::<Value>(evaluator.pos, "expected an operator or the end of the condition");
             return false;
         }
         value.is_some_and(Value::is_true)

@@ -57,7 +57,6 @@ pub(crate) struct Preprocessor<'a> {
 pub(crate) struct Frame {
     pub tokens: Rc<Vec<PpToken>>,
     pub pos: usize,
-    pub file: FileId,
     /// The resolved name, which nested includes are relative to.
     pub name: Symbol,
     pub conditionals: Vec<Conditional>,
@@ -84,7 +83,11 @@ struct Context {
 
 enum ContextTokens {
     /// The body of an object-like macro, read in place.
-    Body { definition: Arc<Macro>, expansion: ExpansionId, lead: u8 },
+    Body {
+        definition: Arc<Macro>,
+        expansion: ExpansionId,
+        lead: u8,
+    },
     List(Vec<PpToken>),
 }
 
@@ -105,8 +108,8 @@ impl Context {
 }
 
 impl Frame {
-    pub fn new(tokens: Rc<Vec<PpToken>>, file: FileId, name: Symbol) -> Frame {
-        Frame { tokens, pos: 0, file, name, conditionals: Vec::new(), line_offset: 0, presumed_name: name }
+    pub fn new(tokens: Rc<Vec<PpToken>>, name: Symbol) -> Frame {
+        Frame { tokens, pos: 0, name, conditionals: Vec::new(), line_offset: 0, presumed_name: name }
     }
     /// The token to be read next; the `Eof` at the end stays.
     pub fn peek(&self) -> PpToken {
@@ -174,7 +177,7 @@ impl<'a> Preprocessor<'a> {
         self.output.reserve(tokens.len());
         let end = tokens[tokens.len() - 1].span;
         self.main_name = Symbol::new(&source.name);
-        self.frames.push(Frame::new(Rc::new(tokens), file, self.main_name));
+        self.frames.push(Frame::new(Rc::new(tokens), self.main_name));
         loop {
             let token = self.next_expanded();
             match token.kind {
@@ -203,7 +206,7 @@ impl<'a> Preprocessor<'a> {
         let Some(file) = self.source_map.add(name, text, is_builtin) else { return };
         let start = self.source_map.file(file).start;
         let tokens = lex(text, start, self.options.limits.tokens, self.diagnostics);
-        self.frames.push(Frame::new(Rc::new(tokens), file, Symbol::new(name)));
+        self.frames.push(Frame::new(Rc::new(tokens), Symbol::new(name)));
         while !self.next_raw().is_eof() {}
         self.frames.clear();
     }

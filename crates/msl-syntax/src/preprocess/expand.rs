@@ -16,7 +16,6 @@ pub(crate) struct Names {
     pub defined: Symbol,
     pub va_args: Symbol,
     pub va_opt: Symbol,
-    pub has_include: Symbol,
     pub pragma_operator: Symbol,
     pub true_: Symbol,
     pub false_: Symbol,
@@ -28,7 +27,6 @@ pub(crate) static NAMES: LazyLock<Names> = LazyLock::new(|| Names {
     defined: Symbol::new("defined"),
     va_args: Symbol::new("__VA_ARGS__"),
     va_opt: Symbol::new("__VA_OPT__"),
-    has_include: Symbol::new("__has_include"),
     pragma_operator: Symbol::new("_Pragma"),
     true_: Symbol::new("true"),
     false_: Symbol::new("false"),
@@ -161,9 +159,7 @@ impl Preprocessor<'_> {
                     break true;
                 }
                 PpKind::Punct(Punct::RParen) => depth -= 1,
-                PpKind::Punct(Punct::Comma)
-                    if depth == 0 && !(variadic && arguments.ranges.len() + 1 == params) =>
-                {
+                PpKind::Punct(Punct::Comma) if depth == 0 && !(variadic && arguments.ranges.len() + 1 == params) => {
                     arguments.ranges.push(begin..arguments.tokens.len());
                     begin = arguments.tokens.len();
                     continue;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use msl_base::{Diagnostic, FileId, Span, Symbol};
+use msl_base::{Diagnostic, Span, Symbol};
 
 use super::engine::{Frame, Preprocessor};
 use crate::lexer::{PpKind, PpToken, SPACE, lex};
@@ -94,7 +94,6 @@ fn normalize(folder: &str, path: &str) -> String {
 
 /// A file that has been read, so that including it again costs no lexing and no new positions.
 pub(crate) struct KnownFile {
-    pub id: FileId,
     pub text: Arc<str>,
     pub tokens: Rc<Vec<PpToken>>,
 }
@@ -150,10 +149,8 @@ impl Preprocessor<'_> {
             self.halt(span, "files include each other too deeply");
             return;
         }
-        let known = match self.known_files.get(&name) {
-            Some(known) if Arc::ptr_eq(&known.text, &found.text) || known.text == found.text => {
-                (known.id, known.tokens.clone())
-            }
+        let tokens = match self.known_files.get(&name) {
+            Some(known) if Arc::ptr_eq(&known.text, &found.text) || known.text == found.text => known.tokens.clone(),
             _ => {
                 let Some(id) = self.source_map.add(&found.name, &found.text, false) else {
                     self.halt(span, "the included files are too large together");
@@ -161,12 +158,12 @@ impl Preprocessor<'_> {
                 };
                 let start = self.source_map.file(id).start;
                 let tokens = Rc::new(lex(&found.text, start, self.options.limits.tokens, self.diagnostics));
-                let known = KnownFile { id, text: found.text, tokens: tokens.clone() };
+                let known = KnownFile { text: found.text, tokens: tokens.clone() };
                 self.known_files.insert(name, known);
-                (id, tokens)
+                tokens
             }
         };
-        self.frames.push(Frame::new(known.1, known.0, name));
+        self.frames.push(Frame::new(tokens, name));
     }
 
     /// The path of an include, from a header name or from what macros make of the line.

@@ -5,9 +5,7 @@ use msl_base::{Diagnostic, Diagnostics, Span, Symbol};
 
 use super::hash::FxMap;
 use crate::lexer::{PpKind, PpToken};
-use crate::token::{
-    FloatLiteral, FloatSuffix, IntegerBase, IntegerLiteral, IntegerSuffix, Kw, Punct, TokenKind,
-};
+use crate::token::{FloatLiteral, FloatSuffix, IntegerBase, IntegerLiteral, IntegerSuffix, Kw, Punct, TokenKind};
 
 /// Converts tokens and remembers what names and numbers came to.
 #[derive(Default)]

@@ -41,15 +41,10 @@ fn glues(previous: Option<TokenKind>, next: TokenKind) -> bool {
             let mut joined = a.as_str().to_owned();
             joined.extend(b.as_str().chars().take(1));
             // `..` is the beginning of `...` without being an operator itself.
-            joined == "//"
-                || joined == "/*"
-                || joined == ".."
-                || Punct::ALL.iter().any(|p| p.as_str() == joined)
+            joined == "//" || joined == "/*" || joined == ".." || Punct::ALL.iter().any(|p| p.as_str() == joined)
         }
         (TokenKind::Punct(a), b) => a == Punct::Dot && is_number(b),
-        (a, TokenKind::Punct(b)) => {
-            is_number(a) && (b.as_str().starts_with(['.', '+', '-']))
-        }
+        (a, TokenKind::Punct(b)) => is_number(a) && (b.as_str().starts_with(['.', '+', '-'])),
         // Words, numbers and literals: a prefix before a quote would change the literal.
         (TokenKind::String(_) | TokenKind::Char(_), TokenKind::String(_) | TokenKind::Char(_)) => false,
         _ => true,

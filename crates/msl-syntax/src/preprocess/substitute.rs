@@ -102,8 +102,9 @@ impl Preprocessor<'_> {
                         }
                     }
                     if *wanted {
-                        let kind = self.stringize(&out[begin..], token.span);
-                        out.truncate(begin);
+                        let inner = out.split_off(begin);
+                        let inner: Vec<_> = inner.into_iter().filter(|t| t.kind != PpKind::Placemarker).collect();
+                        let kind = self.stringize(&inner, token.span);
                         out.push(in_expansion(PpToken { kind, ..*token }, call.expansion));
                     } else if out.len() == begin {
                         out.push(placemarker(token, call.expansion));

@@ -77,6 +77,7 @@ fn mapping(intrinsic: Intrinsic) -> Mapping {
         | Intrinsic::CompareExchange
         | Intrinsic::Fence
         | Intrinsic::ThreadIndexInSimdgroup
+        | Intrinsic::IsFastMath
         | Intrinsic::Log
         | Intrinsic::Trap
         | Intrinsic::Unreachable => Special,
@@ -208,6 +209,7 @@ impl FunctionLowerer<'_, '_> {
                 let args = args[1..].iter().map(|a| self.lower_value(a)).collect();
                 self.emit(ir::Op::Log { format, args }, ty)
             }
+            Intrinsic::IsFastMath => self.constant(u64::from(fp.is_fast()), ty),
             Intrinsic::Trap => self.emit(ir::Op::Trap(Symbol::new("the kernel called trap")), ty),
             Intrinsic::Unreachable => self.emit(ir::Op::Unreachable, ty),
             _ => {

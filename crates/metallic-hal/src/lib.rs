@@ -17,6 +17,7 @@
 //! (`msl-codegen-llvm`).
 
 pub mod command;
+pub mod env;
 pub mod error;
 pub mod event;
 pub mod memory;

@@ -1,0 +1,34 @@
+//! Every environment variable that changes what we do, declared once.
+
+/// A variable and what it does.
+pub struct Variable {
+    pub name: &'static str,
+    pub help: &'static str,
+}
+
+pub const DEVICE: Variable = Variable {
+    name: "PYMETALLIC_DEVICE",
+    help: "the default device: cpu, interp, null or another that `metallic devices` lists",
+};
+pub const THREADS: Variable = Variable {
+    name: "PYMETALLIC_THREADS",
+    help: "how many threads the cpu device uses; by default as many as the process may run at once",
+};
+pub const CACHE_DIR: Variable = Variable {
+    name: "PYMETALLIC_CACHE_DIR",
+    help: "where machine code is cached; by default $XDG_CACHE_HOME/pymetallic or ~/.cache/pymetallic; empty: no cache",
+};
+pub const CACHE_SIZE: Variable = Variable {
+    name: "PYMETALLIC_CACHE_SIZE",
+    help: "how many bytes the cache of machine code may hold; by default 268435456",
+};
+
+/// All of them, for reference pages and `metallic doctor`.
+pub const ALL: &[Variable] = &[DEVICE, THREADS, CACHE_DIR, CACHE_SIZE];
+
+impl Variable {
+    /// The value, when it is set and is text.
+    pub fn get(&self) -> Option<String> {
+        std::env::var(self.name).ok()
+    }
+}

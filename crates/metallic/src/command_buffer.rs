@@ -1,0 +1,301 @@
+//! Command buffers (`MTLCommandBuffer`): recorded, committed once, completed later.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+
+use metallic_hal::{Command, CommandList, Completion, Submission};
+
+use crate::{BlitCommandEncoder, CommandQueue, ComputeCommandEncoder, Device, Error, Event, Result};
+
+/// `MTLCommandBufferStatus`, with its numbers. It only ever grows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CommandBufferStatus {
+    NotEnqueued = 0,
+    Enqueued = 1,
+    Committed = 2,
+    Scheduled = 3,
+    Completed = 4,
+    Error = 5,
+}
+
+pub(crate) type Handler = Box<dyn FnOnce(&CommandBuffer) + Send>;
+
+/// Commands on their way to a device. Clones are the same command buffer.
+#[derive(Clone)]
+pub struct CommandBuffer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: CommandQueue,
+    status: AtomicU8,
+    state: Mutex<State>,
+    submitted: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    commands: Vec<Command>,
+    /// The kind of the encoder that is open.
+    encoder: Option<&'static str>,
+    label: String,
+    scheduled_handlers: Vec<Handler>,
+    completed_handlers: Vec<Handler>,
+    /// Runs the handlers: a wait of that thread must not wait for itself.
+    handler_thread: Option<ThreadId>,
+    submission: Option<Arc<dyn Submission>>,
+    /// Whether someone waits for `submission`.
+    has_waiting_threads: bool,
+    error: Option<Error>,
+    start: f64,
+    end: f64,
+}
+
+impl CommandBuffer {
+    pub(crate) fn new(queue: &CommandQueue) -> CommandBuffer {
+        let inner = Inner {
+            queue: queue.clone(),
+            status: AtomicU8::new(CommandBufferStatus::NotEnqueued as u8),
+            state: Mutex::default(),
+            submitted: Condvar::new(),
+        };
+        CommandBuffer { inner: Arc::new(inner) }
+    }
+
+    pub fn device(&self) -> &Device {
+        self.inner.queue.device()
+    }
+    pub fn command_queue(&self) -> &CommandQueue {
+        &self.inner.queue
+    }
+    pub fn label(&self) -> String {
+        self.lock().label.clone()
+    }
+    pub fn set_label(&self, label: &str) {
+        self.lock().label = label.into();
+    }
+
+    pub fn status(&self) -> CommandBufferStatus {
+        use CommandBufferStatus::*;
+        match self.inner.status.load(Ordering::Acquire) {
+            0 => NotEnqueued,
+            1 => Enqueued,
+            2 => Committed,
+            3 => Scheduled,
+            4 => Completed,
+            _ => Error,
+        }
+    }
+    /// Why it failed.
+    pub fn error(&self) -> Option<Error> {
+        self.lock().error.clone()
+    }
+    /// When the first command started, in seconds; 0 before completion.
+    pub fn gpu_start_time(&self) -> f64 {
+        self.lock().start
+    }
+    /// When the last command ended, in seconds; 0 before completion.
+    pub fn gpu_end_time(&self) -> f64 {
+        self.lock().end
+    }
+
+    pub fn make_compute_command_encoder(&self) -> Result<ComputeCommandEncoder> {
+        self.open_encoder("compute command encoder")?;
+        Ok(ComputeCommandEncoder::new(self))
+    }
+    pub fn make_blit_command_encoder(&self) -> Result<BlitCommandEncoder> {
+        self.open_encoder("blit command encoder")?;
+        Ok(BlitCommandEncoder::new(self))
+    }
+
+    /// Raises an event when everything encoded before has completed.
+    pub fn encode_signal_event(&self, event: &Event, value: u64) -> Result<()> {
+        self.push_between_encoders(Command::SignalEvent { event: event.hal.clone(), value })
+    }
+    /// Holds up everything encoded after until the event has reached the value.
+    pub fn encode_wait_for_event(&self, event: &Event, value: u64) -> Result<()> {
+        self.push_between_encoders(Command::WaitEvent { event: event.hal.clone(), value })
+    }
+
+    /// Calls `handler` when the command buffer has been handed to the device.
+    pub fn add_scheduled_handler(&self, handler: impl FnOnce(&CommandBuffer) + Send + 'static) -> Result<()> {
+        let mut state = self.lock();
+        self.check_recording("add a scheduled handler")?;
+        state.scheduled_handlers.push(Box::new(handler));
+        Ok(())
+    }
+    /// Calls `handler` when the command buffer has completed or failed, before waits return.
+    pub fn add_completed_handler(&self, handler: impl FnOnce(&CommandBuffer) + Send + 'static) -> Result<()> {
+        let mut state = self.lock();
+        self.check_recording("add a completed handler")?;
+        state.completed_handlers.push(Box::new(handler));
+        Ok(())
+    }
+
+    /// Takes a place in the queue without committing yet.
+    pub fn enqueue(&self) -> Result<()> {
+        let _state = self.lock();
+        match self.status() {
+            CommandBufferStatus::NotEnqueued => {
+                self.raise(CommandBufferStatus::Enqueued);
+                self.inner.queue.enqueue(self);
+                Ok(())
+            }
+            CommandBufferStatus::Enqueued => Ok(()),
+            _ => Err(Error::invalid("cannot enqueue a command buffer that is committed already")),
+        }
+    }
+
+    /// Hands the commands to the queue and returns at once.
+    pub fn commit(&self) -> Result<()> {
+        let state = self.lock();
+        if self.status() >= CommandBufferStatus::Committed {
+            return Err(Error::invalid("the command buffer is committed already"));
+        }
+        if let Some(encoder) = state.encoder {
+            return Err(Error::invalid(format!("the {encoder} has not ended: call end_encoding before commit")));
+        }
+        let was_enqueued = self.status() == CommandBufferStatus::Enqueued;
+        self.raise(CommandBufferStatus::Committed);
+        drop(state);
+        self.inner.queue.commit(self, was_enqueued);
+        Ok(())
+    }
+
+    /// Returns when the command buffer has been handed to the device.
+    pub fn wait_until_scheduled(&self) -> Result<()> {
+        self.submission().map(drop)
+    }
+
+    /// Returns when the commands have completed and the handlers have run; fails when a command did.
+    pub fn wait_until_completed(&self) -> Result<()> {
+        let submission = self.submission()?;
+        let is_handler = self.status() >= CommandBufferStatus::Completed
+            && self.lock().handler_thread == Some(std::thread::current().id());
+        if !is_handler {
+            submission.wait();
+        }
+        self.error().map_or(Ok(()), Err)
+    }
+
+    // ---- for the queue and encoders --------------------------------------------------------
+
+    /// Whether it has been committed.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.status() >= CommandBufferStatus::Committed
+    }
+
+    /// Hands the commands to the device. Called once, by the queue, in order; the caller runs the
+    /// handlers, when it holds no lock.
+    #[must_use]
+    pub(crate) fn submit(&self) -> Vec<Handler> {
+        let mut state = self.lock();
+        let scheduled_handlers = std::mem::take(&mut state.scheduled_handlers);
+        let list = CommandList {
+            label: state.label.clone(),
+            commands: std::mem::take(&mut state.commands),
+            has_handlers: !state.completed_handlers.is_empty(),
+        };
+        drop(state);
+        let this = self.clone();
+        let submission = self.inner.queue.inner.hal.submit(list, Box::new(move |completion| this.complete(completion)));
+        self.raise(CommandBufferStatus::Scheduled);
+        let mut state = self.lock();
+        state.submission = Some(submission);
+        if state.has_waiting_threads {
+            self.inner.submitted.notify_all();
+        }
+        scheduled_handlers
+    }
+
+    fn complete(&self, completion: Completion) {
+        let mut state = self.lock();
+        state.start = completion.start;
+        state.end = completion.end;
+        let status = match completion.result {
+            Ok(()) => CommandBufferStatus::Completed,
+            Err(fault) => {
+                state.error = Some(Error::Execution(fault));
+                CommandBufferStatus::Error
+            }
+        };
+        self.raise(status);
+        let handlers = std::mem::take(&mut state.completed_handlers);
+        if handlers.is_empty() {
+            return;
+        }
+        state.handler_thread = Some(std::thread::current().id());
+        drop(state);
+        for handler in handlers {
+            handler(self);
+        }
+        self.lock().handler_thread = None;
+    }
+
+    pub(crate) fn push(&self, command: Command) {
+        self.lock().commands.push(command);
+    }
+    pub(crate) fn close_encoder(&self) {
+        self.lock().encoder = None;
+    }
+
+    fn open_encoder(&self, kind: &'static str) -> Result<()> {
+        let mut state = self.lock();
+        self.check_recording(&format!("make a {kind}"))?;
+        if let Some(open) = state.encoder {
+            return Err(Error::invalid(format!(
+                "cannot make a {kind} while a {open} is open: call its end_encoding first"
+            )));
+        }
+        state.encoder = Some(kind);
+        Ok(())
+    }
+
+    fn push_between_encoders(&self, command: Command) -> Result<()> {
+        let mut state = self.lock();
+        self.check_recording("encode an event")?;
+        if let Some(open) = state.encoder {
+            return Err(Error::invalid(format!(
+                "cannot encode an event while a {open} is open: call its end_encoding first"
+            )));
+        }
+        state.commands.push(command);
+        Ok(())
+    }
+
+    fn check_recording(&self, action: &str) -> Result<()> {
+        if self.status() >= CommandBufferStatus::Committed {
+            return Err(Error::invalid(format!("cannot {action}: the command buffer is committed already")));
+        }
+        Ok(())
+    }
+
+    /// The submission of a committed command buffer; waits while others are ahead of it.
+    fn submission(&self) -> Result<Arc<dyn Submission>> {
+        let mut state = self.lock();
+        if self.status() < CommandBufferStatus::Committed {
+            return Err(Error::invalid("the command buffer has not been committed: waiting would never end"));
+        }
+        loop {
+            if let Some(submission) = &state.submission {
+                return Ok(submission.clone());
+            }
+            state.has_waiting_threads = true;
+            state = self.inner.submitted.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn raise(&self, status: CommandBufferStatus) {
+        self.inner.status.fetch_max(status as u8, Ordering::AcqRel);
+    }
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for CommandBuffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CommandBuffer({:?}, {:?})", self.device(), self.status())
+    }
+}

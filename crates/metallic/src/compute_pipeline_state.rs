@@ -1,0 +1,137 @@
+//! Compute pipeline states (`MTLComputePipelineState`): kernels ready to run.
+
+use std::sync::Arc;
+
+use metallic_hal::{self as hal, PipelineSource};
+use msl_ir::{EntryPoint, Module, Param, ParamKind};
+
+use crate::{Device, Error, Function, Result, limits};
+
+/// A kernel, compiled for a device. Clones are the same pipeline.
+#[derive(Clone)]
+pub struct ComputePipelineState {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub device: Device,
+    pub function: Function,
+    pub hal: Arc<dyn hal::Pipeline>,
+    pub label: Arc<str>,
+    pub module: Arc<Module>,
+    pub entry: usize,
+    pub max_threads: u32,
+    pub static_memory: u32,
+    /// What an offset of the buffer bound to each parameter must be a multiple of.
+    pub alignments: Vec<u32>,
+}
+
+impl ComputePipelineState {
+    pub(crate) fn new(device: &Device, function: &Function) -> Result<ComputePipelineState> {
+        device.check_own(function.library().device(), "the function")?;
+        let name = function.name();
+        let compiled = function.library.inner.source.compile(name, &function.constants)?;
+        let source = PipelineSource {
+            module: compiled.module,
+            entry: compiled.entry,
+            source_map: compiled.source_map,
+            text: function.library.inner.text.clone(),
+            label: name.into(),
+            eager: false,
+        };
+        let entry = source.entry_point();
+        check_indices(name, entry)?;
+        let static_memory = source.static_threadgroup_memory_length();
+        let limit = device.max_threadgroup_memory_length();
+        if static_memory > limit {
+            return Err(Error::Pipeline(format!(
+                "kernel {name} declares {static_memory} bytes of threadgroup memory; device {} has {limit}",
+                device.id()
+            )));
+        }
+        let hal = device.hal.make_compute_pipeline_state(&source)?;
+        let asked = entry.max_total_threads.unwrap_or(u32::MAX);
+        let max_threads =
+            asked.min(hal.max_total_threads_per_threadgroup()).min(device.info().max_total_threads_per_threadgroup);
+        let types = &source.module.types;
+        let alignments = source.module.functions[entry.function]
+            .params
+            .iter()
+            .map(|ty| types.pointee(*ty).map_or(1, |(_, pointee)| types.align_of(pointee).max(1)))
+            .collect();
+        let inner = Inner {
+            device: device.clone(),
+            function: function.clone(),
+            hal,
+            label: name.into(),
+            entry: source.entry,
+            module: source.module,
+            max_threads,
+            static_memory,
+            alignments,
+        };
+        Ok(ComputePipelineState { inner: Arc::new(inner) })
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+    pub fn function(&self) -> &Function {
+        &self.inner.function
+    }
+    pub fn label(&self) -> &str {
+        &self.inner.label
+    }
+    pub fn max_total_threads_per_threadgroup(&self) -> u32 {
+        self.inner.max_threads
+    }
+    /// Threads of a simdgroup.
+    pub fn thread_execution_width(&self) -> u32 {
+        self.inner.hal.thread_execution_width()
+    }
+    /// Bytes of threadgroup memory that the kernel declares itself.
+    pub fn static_threadgroup_memory_length(&self) -> u32 {
+        self.inner.static_memory
+    }
+    /// The arguments of the kernel.
+    pub fn reflection(&self) -> &[Param] {
+        &self.entry_point().params
+    }
+    pub fn entry_point(&self) -> &EntryPoint {
+        &self.inner.module.entry_points[self.inner.entry]
+    }
+    /// The code, as it was handed to the device.
+    pub fn module(&self) -> &Arc<Module> {
+        &self.inner.module
+    }
+}
+
+impl std::fmt::Debug for ComputePipelineState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ComputePipelineState({})", self.inner.label)
+    }
+}
+
+/// Fails for arguments that no encoder could bind.
+fn check_indices(name: &str, entry: &EntryPoint) -> Result<()> {
+    for param in &entry.params {
+        let (what, limit) = match &param.kind {
+            ParamKind::Buffer { .. } => ("buffer", limits::BUFFERS),
+            ParamKind::Threadgroup { .. } => ("threadgroup", limits::THREADGROUP_MEMORIES),
+            ParamKind::Texture { .. } => ("texture", limits::TEXTURES),
+            ParamKind::Sampler => ("sampler", limits::SAMPLERS),
+        };
+        let count = match param.kind {
+            ParamKind::Texture { array_len, .. } => array_len.max(1),
+            _ => 1,
+        };
+        if param.index.checked_add(count).is_none_or(|end| end > limit) {
+            let (argument, index) = (param.name, param.index);
+            return Err(Error::Pipeline(format!(
+                "kernel {name}: argument {argument} has {what} index {index}; the highest is {}",
+                limit - 1
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Devices: which there are, and the objects they make.
+
+use std::ptr::NonNull;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use metallic_hal::{self as hal, DeviceInfo, HostMemory, StorageMode, TextureDescriptor, env};
+
+use crate::{
+    Buffer, CommandQueue, CompileOptions, ComputePipelineState, Error, Event, Function, Library, Plain, Result,
+    SamplerDescriptor, SamplerState, SharedEvent, Texture,
+};
+
+/// A device (`MTLDevice`). Clones are the same device.
+#[derive(Clone)]
+pub struct Device {
+    pub(crate) hal: Arc<dyn hal::Device>,
+}
+
+/// A kind of device that every build has, and how to open it.
+struct Builtin {
+    id: &'static str,
+    /// Whether [`Device::all`] lists it; others are for tests and must be named.
+    is_listed: bool,
+    open: fn() -> hal::Result<Arc<dyn hal::Device>>,
+}
+
+/// In the order of preference.
+const BUILTIN: &[Builtin] =
+    &[Builtin { id: "null", is_listed: false, open: || Ok(Arc::new(hal::null::NullDevice::new())) }];
+
+/// Devices opened so far: opening twice gives the same device.
+static OPEN: LazyLock<Mutex<Vec<Device>>> = LazyLock::new(Mutex::default);
+
+impl Device {
+    /// The device that `PYMETALLIC_DEVICE` names, or else the first that there is
+    /// (`MTLCreateSystemDefaultDevice`).
+    pub fn system_default() -> Result<Device> {
+        match env::DEVICE.get().filter(|name| !name.is_empty()) {
+            Some(name) => Device::by_name(&name),
+            None => Device::all().into_iter().next().map_or_else(|| Device::open(&BUILTIN[0]), Ok),
+        }
+    }
+
+    /// All devices that do real work. `interp` and `null` exist besides, by name.
+    pub fn all() -> Vec<Device> {
+        BUILTIN.iter().filter(|b| b.is_listed).filter_map(|b| Device::open(b).ok()).collect()
+    }
+
+    /// A device by its id: `cpu`, `interp`, `null`.
+    pub fn by_name(name: &str) -> Result<Device> {
+        match BUILTIN.iter().find(|b| b.id.eq_ignore_ascii_case(name)) {
+            Some(builtin) => Device::open(builtin),
+            None => {
+                let known = Device::ids().join(", ");
+                Err(Error::Device(format!("there is no device \"{name}\"; there are: {known}")))
+            }
+        }
+    }
+
+    /// What [`Device::by_name`] accepts.
+    pub fn ids() -> Vec<String> {
+        BUILTIN.iter().map(|b| b.id.to_string()).collect()
+    }
+
+    /// A device of one's own.
+    pub fn from_hal(hal: Arc<dyn hal::Device>) -> Device {
+        Device { hal }
+    }
+
+    fn open(builtin: &Builtin) -> Result<Device> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = open.iter().find(|d| d.id() == builtin.id) {
+            return Ok(device.clone());
+        }
+        let device = Device { hal: (builtin.open)()? };
+        open.push(device.clone());
+        Ok(device)
+    }
+
+    // ---- facts -------------------------------------------------------------------------
+
+    pub fn info(&self) -> &DeviceInfo {
+        self.hal.info()
+    }
+    pub fn name(&self) -> &str {
+        &self.info().name
+    }
+    /// What [`Device::by_name`] knows it as.
+    pub fn id(&self) -> &str {
+        &self.info().id
+    }
+    pub fn registry_id(&self) -> u64 {
+        self.info().registry_id
+    }
+    pub fn has_unified_memory(&self) -> bool {
+        self.info().has_unified_memory
+    }
+    pub fn supports_shader_barycentric_coordinates(&self) -> bool {
+        self.info().supports_shader_barycentric_coordinates
+    }
+    pub fn max_threads_per_threadgroup(&self) -> hal::Size {
+        self.info().max_threads_per_threadgroup.into()
+    }
+    pub fn max_threadgroup_memory_length(&self) -> u32 {
+        self.info().max_threadgroup_memory_length
+    }
+    pub fn max_buffer_length(&self) -> u64 {
+        self.info().max_buffer_length
+    }
+
+    /// Whether the two are one device.
+    pub fn is_same(&self, other: &Device) -> bool {
+        Arc::ptr_eq(&self.hal, &other.hal)
+    }
+    /// Fails when a resource is another device's.
+    pub(crate) fn check_own(&self, other: &Device, what: &str) -> Result<()> {
+        if self.is_same(other) {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("{what} belongs to device {}, not to device {}", other.id(), self.id())))
+    }
+
+    // ---- objects -----------------------------------------------------------------------
+
+    pub fn make_command_queue(&self) -> Result<CommandQueue> {
+        CommandQueue::new(self)
+    }
+
+    /// A buffer of zeros.
+    pub fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Buffer> {
+        if length == 0 {
+            return Err(Error::invalid("a buffer must have at least one byte"));
+        }
+        let limit = self.max_buffer_length();
+        if length > limit {
+            return Err(Error::Memory(format!("a buffer of {length} bytes exceeds the limit of {limit} bytes")));
+        }
+        Ok(Buffer::new(self, self.hal.make_buffer(length, storage_mode)?))
+    }
+
+    /// A buffer that starts with a copy of `bytes`.
+    pub fn make_buffer_with_bytes(&self, bytes: &[u8], storage_mode: StorageMode) -> Result<Buffer> {
+        let buffer = self.make_buffer(bytes.len() as u64, storage_mode)?;
+        if storage_mode != StorageMode::Private {
+            buffer.write_bytes(0, bytes)?;
+            return Ok(buffer);
+        }
+        let staging = self.make_buffer_with_bytes(bytes, StorageMode::Shared)?;
+        let command_buffer = self.make_command_queue()?.make_command_buffer()?;
+        let encoder = command_buffer.make_blit_command_encoder()?;
+        encoder.copy_from_buffer(&staging, 0, &buffer, 0, bytes.len() as u64)?;
+        encoder.end_encoding()?;
+        command_buffer.commit()?;
+        command_buffer.wait_until_completed()?;
+        Ok(buffer)
+    }
+
+    /// A shared buffer that starts with a copy of `values`.
+    pub fn make_buffer_with_slice<T: Plain>(&self, values: &[T]) -> Result<Buffer> {
+        self.make_buffer_with_bytes(Plain::as_bytes(values), StorageMode::Shared)
+    }
+
+    /// A shared buffer over memory of the host that stays in place. Not every device can.
+    ///
+    /// # Safety
+    /// `pointer` must be valid for reads and writes of `length` bytes, from any thread, as long as
+    /// `owner` lives; the buffer drops it when nothing uses the memory any more.
+    pub unsafe fn make_buffer_with_bytes_no_copy(
+        &self,
+        pointer: NonNull<u8>,
+        length: usize,
+        owner: Box<dyn std::any::Any + Send + Sync>,
+    ) -> Result<Buffer> {
+        if length == 0 {
+            return Err(Error::invalid("a buffer must have at least one byte"));
+        }
+        // SAFETY: the caller's promise is the one that `external` asks for.
+        let memory = unsafe { HostMemory::external(pointer, length, owner) };
+        Ok(Buffer::new(self, self.hal.make_buffer_no_copy(memory)?))
+    }
+
+    pub fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Texture> {
+        Texture::new(self, descriptor)
+    }
+    pub fn make_sampler_state(&self, descriptor: &SamplerDescriptor) -> Result<SamplerState> {
+        SamplerState::new(descriptor)
+    }
+
+    /// Compiles MSL. Functions are compiled further when pipelines are made of them.
+    pub fn make_library(&self, source: &str, options: &CompileOptions) -> Result<Library> {
+        Library::new(self, source, options)
+    }
+    /// A library from the text form of the IR.
+    pub fn make_library_with_ir(&self, text: &str) -> Result<Library> {
+        Library::from_ir(self, text)
+    }
+
+    pub fn make_compute_pipeline_state(&self, function: &Function) -> Result<ComputePipelineState> {
+        ComputePipelineState::new(self, function)
+    }
+
+    pub fn make_event(&self) -> Event {
+        Event::new()
+    }
+    pub fn make_shared_event(&self) -> SharedEvent {
+        Event::new()
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        self.is_same(other)
+    }
+}
+impl Eq for Device {}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Device({})", self.id())
+    }
+}

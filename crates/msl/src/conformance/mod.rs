@@ -1,0 +1,147 @@
+//! Run-time tests written as comments in `.metal` files; one expectation for every device.
+//!
+//! ```text
+//! // Anything else in a comment is prose.
+//! // buffer 0: f32 = iota(33)
+//! // buffer 1: f32 = zeros(33)
+//! // dispatch: double_it grid=33 threadgroup=32
+//! // expect 1: f32 = expr(33, 2*i)
+//! ```
+//!
+//! Directives are carried out in order, so a file may dispatch several times and look in between:
+//!
+//! - `options: std=3.1 math=safe|relaxed|fast define=NAME=VALUE` before everything else;
+//! - `buffer N: TYPE = VALUES` and `threadgroup N: BYTES` set an argument, `constant NAME: TYPE = VALUE` a function
+//!   constant (by name or index);
+//! - `dispatch: KERNEL grid=X,Y,Z threadgroup=X,Y,Z` runs, by threads; `groups=X,Y,Z` instead of `grid` by threadgroups;
+//! - `expect N: TYPE = VALUES` compares exactly (any NaN equals any NaN), `expect N: TYPE ~ 1e-5 = VALUES` within an absolute or
+//!   relative tolerance; `expect N[K]: …` starts at element K;
+//! - `fault: WORD` before a `dispatch` says that it must fail with a message holding the word;
+//! - `error: ID` says that compiling must fail with that diagnostic;
+//! - `known failure: REASON` says that the case does not pass yet; it is an error when it does.
+//!
+//! Types are those of the IR (`f32 f16 bf16 i8 … u64 bool`). Values are numbers (`1`, `-2.5`, `0x1f`, `nan`, `inf`) and
+//! `zeros(n)`, `iota(n)`, `iota(n, start, step)`, `fill(n, value)`, `random(n, seed)` (in [0, 1)), `expr(n, formula in i)`;
+//! a type followed by a colon switches to it, for structures: `f32: 1.5 u32: 7`.
+//!
+//! `//--- name` starts a new case with its own source.
+
+mod formula;
+mod script;
+mod value;
+
+pub use script::{Case, Directive, Step, Tolerance, parse_file};
+pub use value::{TypedValues, decode};
+
+use std::collections::BTreeMap;
+
+use crate::{CompileError, CompileOptions, ConstantValue, FunctionConstantValues};
+
+/// One kernel launch, as a device sees it.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    pub kernel: &'a str,
+    pub constants: &'a FunctionConstantValues,
+    /// Threads of the grid.
+    pub grid: [u32; 3],
+    pub threadgroup: [u32; 3],
+    pub threadgroup_memory: &'a BTreeMap<u32, u32>,
+}
+
+/// Something that compiles and runs kernels.
+pub trait Executor {
+    /// Compiles a source; cases that expect an error call nothing else.
+    fn open(&mut self, name: &str, source: &str, options: &CompileOptions) -> Result<(), CompileError>;
+    /// Compiles one kernel of the source opened last, so that errors in it are found before it runs.
+    fn compile(&mut self, kernel: &str, constants: &FunctionConstantValues) -> Result<(), CompileError>;
+    /// Runs a kernel; buffers are changed in place.
+    fn launch(&mut self, launch: &Launch<'_>, buffers: &mut BTreeMap<u32, Vec<u8>>) -> Result<(), String>;
+}
+
+/// Runs every case of a file. The error lists what went wrong, case by case.
+pub fn run_file(name: &str, text: &str, executor: &mut dyn Executor) -> Result<(), String> {
+    let cases = parse_file(name, text)?;
+    let mut failures = Vec::new();
+    for case in &cases {
+        let result = run_case(case, executor);
+        match (&case.known_failure, result) {
+            (None, Err(e)) => failures.push(format!("{}: {e}", case.name)),
+            (Some(reason), Ok(())) => failures.push(format!(
+                "{}: passes although it is marked as a known failure ({reason}); remove the mark",
+                case.name
+            )),
+            (None, Ok(())) | (Some(_), Err(_)) => {}
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+pub fn run_case(case: &Case, executor: &mut dyn Executor) -> Result<(), String> {
+    let opened = executor.open(&case.name, &case.source, &case.options);
+    if let Err(error) = opened {
+        return expect_error(case, &error);
+    }
+    let mut constants = FunctionConstantValues::default();
+    let mut buffers = BTreeMap::new();
+    let mut threadgroup_memory = BTreeMap::new();
+    let mut fault = None;
+    for Directive { line, step } in &case.directives {
+        let at = |e: String| format!("line {line}: {e}");
+        match step {
+            Step::Buffer(index, bytes) => {
+                buffers.insert(*index, bytes.clone());
+            }
+            Step::Threadgroup(index, size) => {
+                threadgroup_memory.insert(*index, *size);
+            }
+            Step::Constant(name, value) => set_constant(&mut constants, name, *value),
+            Step::Fault(word) => fault = Some(word),
+            Step::Dispatch { kernel, size, is_groups, threadgroup } => {
+                if let Err(error) = executor.compile(kernel, &constants) {
+                    return expect_error(case, &error);
+                }
+                let mut grid = *size;
+                if *is_groups {
+                    (0..3).for_each(|i| grid[i] = grid[i].saturating_mul(threadgroup[i]));
+                }
+                let launch = Launch {
+                    kernel,
+                    constants: &constants,
+                    grid,
+                    threadgroup: *threadgroup,
+                    threadgroup_memory: &threadgroup_memory,
+                };
+                match (executor.launch(&launch, &mut buffers), fault.take()) {
+                    (Ok(()), None) => {}
+                    (Err(e), None) => return Err(at(format!("dispatch of {kernel} failed: {e}"))),
+                    (Err(e), Some(word)) if e.contains(word.as_str()) => {}
+                    (Err(e), Some(word)) => return Err(at(format!("expected a fault with '{word}', got: {e}"))),
+                    (Ok(()), Some(word)) => return Err(at(format!("expected a fault with '{word}', got none"))),
+                }
+            }
+            Step::Expect { index, start, values, tolerance } => {
+                let Some(bytes) = buffers.get(index) else { return Err(at(format!("there is no buffer {index}"))) };
+                values.compare(bytes, *start, *tolerance).map_err(|e| at(format!("buffer {index}: {e}")))?;
+            }
+        }
+    }
+    match &case.error {
+        Some(id) => Err(format!("expected the error '{id}', but it compiles")),
+        None => Ok(()),
+    }
+}
+
+fn set_constant(constants: &mut FunctionConstantValues, name: &str, value: ConstantValue) {
+    match name.parse() {
+        Ok(index) => constants.set_index(index, value),
+        Err(_) => constants.set_name(name, value),
+    }
+}
+
+fn expect_error(case: &Case, error: &CompileError) -> Result<(), String> {
+    match &case.error {
+        Some(id) if error.diagnostics().iter().any(|d| d.id == id.as_str()) => Ok(()),
+        Some(id) => Err(format!("expected the error '{id}', got\n{error}")),
+        None => Err(format!("does not compile\n{error}")),
+    }
+}

@@ -6,6 +6,7 @@
 
 pub mod analysis;
 pub mod builder;
+pub mod interp;
 pub mod ir;
 pub mod passes;
 pub mod reflect;

@@ -52,7 +52,7 @@
 //! ```
 //!
 //! Float constants are decimal, or bits when written in hexadecimal. Parameters may be named in
-//! the header, `fn f(%a: f32)`, which stands for `%a = param 0` at the start of the body.
+//! the header, `fn f(%a: f32)`, which stands for `%a = param 0` at the start of a body that uses it.
 //!
 //! # Examples
 //!

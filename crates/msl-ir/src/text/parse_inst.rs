@@ -54,7 +54,16 @@ pub(super) fn parse_body(
         let v = b.inst()?;
         top.push(v);
     }
-    b.function.body = Block { insts: top };
+    // A name in the header that nothing uses stands for nothing.
+    let mut used = HashSet::new();
+    for inst in b.function.insts.values() {
+        inst.op.for_each_operand(|v| {
+            used.insert(v);
+        });
+    }
+    let named = params.iter().flatten().count();
+    let is_needed = |(i, v): (usize, ValueId)| (i >= named || used.contains(&v)).then_some(v);
+    b.function.body = Block { insts: top.into_iter().enumerate().filter_map(is_needed).collect() };
     b.finish()
 }
 

@@ -1,0 +1,126 @@
+//! What threads know of each other: positions and simdgroup operations.
+
+use super::exec::{Exec, Frame};
+use super::scalar;
+use crate::*;
+
+const SIMDGROUP: u32 = 32;
+const QUADGROUP: u32 = 4;
+
+impl<'a> Exec<'_, 'a> {
+    pub(super) fn builtin(&mut self, frame: &Frame<'a>, value: ValueId, builtin: Builtin, active: &[u32]) {
+        let d = self.at(frame, value);
+        let shape = self.shape;
+        let dispatched: u32 = shape.dispatch_size.iter().product();
+        for &t in active {
+            let i = d + t as usize;
+            let vector = match builtin {
+                Builtin::ThreadPositionInGrid => self.position_in_grid(t),
+                Builtin::ThreadPositionInThreadgroup => self.position_in_threadgroup(t),
+                Builtin::ThreadgroupPositionInGrid => shape.position,
+                Builtin::ThreadsPerGrid => shape.threads_per_grid,
+                Builtin::ThreadsPerThreadgroup => shape.size,
+                Builtin::DispatchThreadsPerThreadgroup => shape.dispatch_size,
+                Builtin::ThreadgroupsPerGrid => shape.threadgroups_per_grid,
+                Builtin::ThreadIndexInThreadgroup => [t, 0, 0],
+                Builtin::ThreadIndexInSimdgroup => [t % SIMDGROUP, 0, 0],
+                Builtin::SimdgroupIndexInThreadgroup => [t / SIMDGROUP, 0, 0],
+                Builtin::SimdgroupsPerThreadgroup => [self.threads.div_ceil(SIMDGROUP), 0, 0],
+                Builtin::DispatchSimdgroupsPerThreadgroup => [dispatched.div_ceil(SIMDGROUP), 0, 0],
+                Builtin::ThreadsPerSimdgroup => [SIMDGROUP, 0, 0],
+                Builtin::ThreadIndexInQuadgroup => [t % QUADGROUP, 0, 0],
+                Builtin::QuadgroupIndexInThreadgroup => [t / QUADGROUP, 0, 0],
+                Builtin::QuadgroupsPerThreadgroup => [self.threads.div_ceil(QUADGROUP), 0, 0],
+                Builtin::DispatchQuadgroupsPerThreadgroup => [dispatched.div_ceil(QUADGROUP), 0, 0],
+            };
+            self.regs[i] = u64::from(vector[0]);
+            if builtin.is_vector() {
+                self.regs[i + self.stride] = u64::from(vector[1]);
+                self.regs[i + 2 * self.stride] = u64::from(vector[2]);
+            }
+        }
+    }
+
+    pub(super) fn simd(&mut self, frame: &Frame<'a>, value: ValueId, op: SimdOp, args: &[ValueId], active: &[u32]) {
+        let mut rest = active;
+        while let Some(&first) = rest.first() {
+            let group = first / SIMDGROUP;
+            let count = rest.iter().take_while(|&&t| t / SIMDGROUP == group).count();
+            self.simdgroup(frame, value, op, args, &rest[..count]);
+            rest = &rest[count..];
+        }
+    }
+
+    /// The operation for the active threads of one simdgroup, of which there is at least one.
+    fn simdgroup(&mut self, frame: &Frame<'a>, value: ValueId, op: SimdOp, args: &[ValueId], lanes: &[u32]) {
+        let slot = self.slot(frame, value);
+        let s = slot.scalar.unwrap_or(Scalar::U32);
+        let d = self.at(frame, value);
+        let first = lanes[0];
+        let a = args.first().map_or(0, |&a| self.at(frame, a));
+        for c in 0..usize::from(slot.components) {
+            let (d, a) = (d + c * self.stride, a + c * self.stride);
+            match op {
+                SimdOp::Shuffle => {
+                    let index = self.at(frame, args[1]);
+                    let poison = self.poison_of(slot.scalar);
+                    for &t in lanes {
+                        let from = first / SIMDGROUP * SIMDGROUP + self.regs[index + t as usize] as u32 % SIMDGROUP;
+                        let is_active = lanes.binary_search(&from).is_ok();
+                        self.regs[d + t as usize] = if is_active { self.regs[a + from as usize] } else { poison };
+                    }
+                }
+                SimdOp::BroadcastFirst => {
+                    let x = self.regs[a + first as usize];
+                    self.set(d, lanes, x);
+                }
+                SimdOp::Ballot => {
+                    let voters = lanes.iter().filter(|&&t| self.regs[a + t as usize] != 0);
+                    let ballot = voters.fold(0, |bits, t| bits | 1u64 << (t % SIMDGROUP));
+                    self.set(d, lanes, ballot);
+                }
+                SimdOp::IsFirst => {
+                    self.set(d, lanes, 0);
+                    self.regs[d + first as usize] = 1;
+                }
+                SimdOp::ReduceAdd => self.reduce(BinaryOp::Add, s, d, a, lanes),
+                SimdOp::ReduceMul => self.reduce(BinaryOp::Mul, s, d, a, lanes),
+                SimdOp::ReduceMin => self.reduce(BinaryOp::Min, s, d, a, lanes),
+                SimdOp::ReduceMax => self.reduce(BinaryOp::Max, s, d, a, lanes),
+                SimdOp::ReduceAnd => self.reduce(BinaryOp::And, s, d, a, lanes),
+                SimdOp::ReduceOr => self.reduce(BinaryOp::Or, s, d, a, lanes),
+                SimdOp::ReduceXor => self.reduce(BinaryOp::Xor, s, d, a, lanes),
+                SimdOp::InclusiveAdd => self.scan(BinaryOp::Add, s, [d, a], lanes, true),
+                SimdOp::ExclusiveAdd => self.scan(BinaryOp::Add, s, [d, a], lanes, false),
+                SimdOp::InclusiveMul => self.scan(BinaryOp::Mul, s, [d, a], lanes, true),
+                SimdOp::ExclusiveMul => self.scan(BinaryOp::Mul, s, [d, a], lanes, false),
+            }
+        }
+    }
+
+    fn set(&mut self, d: usize, lanes: &[u32], bits: u64) {
+        for &t in lanes {
+            self.regs[d + t as usize] = bits;
+        }
+    }
+
+    fn reduce(&mut self, op: BinaryOp, s: Scalar, d: usize, a: usize, lanes: &[u32]) {
+        let mut total = self.regs[a + lanes[0] as usize];
+        for &t in &lanes[1..] {
+            total = scalar::binary(op, s, total, self.regs[a + t as usize]);
+        }
+        self.set(d, lanes, total);
+    }
+
+    fn scan(&mut self, op: BinaryOp, s: Scalar, [d, a]: [usize; 2], lanes: &[u32], inclusive: bool) {
+        let one = u64::from(op == BinaryOp::Mul);
+        let mut total = scalar::convert(Scalar::U32, s, one);
+        for (i, &t) in lanes.iter().enumerate() {
+            let x = self.regs[a + t as usize];
+            // The first element enters as it is: adding −0 to 0 would change it.
+            let next = if i == 0 { x } else { scalar::binary(op, s, total, x) };
+            self.regs[d + t as usize] = if inclusive { next } else { total };
+            total = next;
+        }
+    }
+}

@@ -26,7 +26,7 @@ pub enum Root {
 /// How the memory behind a parameter is accessed through that parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ParamUse {
-    /// The parameter appears at all.
+    /// Some instruction uses it.
     pub used: bool,
     pub read: bool,
     pub written: bool,
@@ -140,6 +140,13 @@ impl<'a> Builder<'a> {
             self.changed = false;
             for &v in &order {
                 self.visit(v);
+                self.function.insts[v].op.for_each_operand(|a| {
+                    if let Op::Param(i) = self.function.insts[a].op
+                        && let Some(p) = self.out.params.get_mut(i as usize)
+                    {
+                        p.used = true;
+                    }
+                });
             }
             if !self.changed {
                 return self.out;
@@ -218,9 +225,6 @@ impl<'a> Builder<'a> {
         let inst = &function.insts[v];
         match &inst.op {
             Op::Param(i) => {
-                if let Some(p) = self.out.params.get_mut(*i as usize) {
-                    p.used = true;
-                }
                 if self.is_pointer(v) {
                     self.add(v, &[Root::Param(*i)]);
                 }

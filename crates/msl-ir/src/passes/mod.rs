@@ -3,11 +3,20 @@
 //! A pass keeps the meaning of the function, as the interpreter defines it. Passes may leave
 //! instructions in the arena that are in no block any more.
 
+pub mod eliminate_common;
+pub mod expand_copies;
+pub mod fold_constants;
+pub mod forward_stores;
 pub mod infer_access;
 pub mod inline_calls;
 pub mod pipeline;
+pub mod remove_dead;
 pub mod rewrite;
+pub mod simplify;
+pub mod simplify_control;
+pub mod split_aggregates;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod whole_vectors;
 
 pub use pipeline::{Facts, Options, PASSES, run as run_pipeline};

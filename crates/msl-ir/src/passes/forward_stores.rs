@@ -103,6 +103,9 @@ impl Pass<'_> {
                         known.insert(l, value);
                     }
                 }
+                Op::Store { ptr, .. } => {
+                    self.tracked(f, ptr).map(|l| known.remove(&l));
+                }
                 Op::If { .. } => self.branch(f, v, known),
                 Op::Scope { .. } | Op::Switch { .. } => {
                     let before = known.clone();

@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn recursion_is_a_diagnostic() {
-        let mut m = module("fn f() -> void { call @f() } kernel f = @f { }");
+        let mut m = crate::text::parse("fn f() -> void { call @f() } kernel f = @f { }").unwrap();
         let k = entry(&m);
         assert_eq!(inline_calls(&mut m, k).unwrap_err().id, "recursive-call");
     }

@@ -7,16 +7,20 @@ pub mod eliminate_common;
 pub mod expand_copies;
 pub mod fold_constants;
 pub mod forward_stores;
+pub mod hoist_invariants;
 pub mod infer_access;
 pub mod inline_calls;
+pub mod legalize_pointers;
 pub mod pipeline;
 pub mod remove_dead;
 pub mod rewrite;
 pub mod simplify;
 pub mod simplify_control;
+pub mod specialize_builtins;
 pub mod split_aggregates;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod unroll_loops;
 pub mod whole_vectors;
 
 pub use pipeline::{Facts, Options, PASSES, run as run_pipeline};

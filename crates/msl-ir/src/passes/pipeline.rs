@@ -1,14 +1,19 @@
 //! The passes in the order in which a code generator wants them run.
 //!
 //! In: a module and the function of an entry point. Out: the same function, free of calls and
-//! simpler. [`PASSES`] gives for each step the reason for its place.
+//! simpler. [`PASSES`] gives for each step the reason for its place. A pass may appear more than once.
 
-use msl_base::Diagnostic;
+use msl_base::{Diagnostic, Span};
 
+use super::{
+    eliminate_common, expand_copies, forward_stores, hoist_invariants, infer_access, inline_calls, legalize_pointers,
+    remove_dead, rewrite, simplify, simplify_control, specialize_builtins, split_aggregates, unroll_loops,
+    whole_vectors,
+};
 use crate::ir::{FunctionId, Module};
 
 /// What is known about how the kernel will run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Facts {
     /// The size of a full threadgroup.
     pub threads_per_threadgroup: Option<[u32; 3]>,
@@ -17,20 +22,24 @@ pub struct Facts {
     pub threads_per_grid: Option<[u32; 3]>,
 }
 
+type Result = std::result::Result<(), Box<Diagnostic>>;
+
 pub struct Pass {
     pub name: &'static str,
     /// Why it stands where it does.
     pub reason: &'static str,
-    run: fn(&mut Module, FunctionId, &Facts) -> Result<(), Box<Diagnostic>>,
+    run: fn(&mut Module, FunctionId, &Facts) -> Result,
 }
 
 /// What happens between passes.
 #[derive(Default)]
 pub struct Options<'a> {
     pub facts: Facts,
+    /// Check the module after each pass; a mistake is reported as `ice-invalid-ir`.
+    pub verify: bool,
     /// Stop after the pass of this name (its last occurrence where it runs more than once).
     pub after: Option<&'a str>,
-    /// Called after each pass with its position and name.
+    /// Called after each pass with its position and name, for dumps.
     pub observe: Option<&'a mut dyn FnMut(usize, &'static str, &Module)>,
 }
 
@@ -38,25 +47,115 @@ pub const PASSES: &[Pass] = &[
     Pass {
         name: "inline_calls",
         reason: "everything else looks at one function only",
-        run: |m, f, _| super::inline_calls::inline_calls(m, f),
+        run: |m, f, _| inline_calls::inline_calls(m, f),
+    },
+    Pass {
+        name: "specialize_builtins",
+        reason: "constants should be there before anything folds",
+        run: |m, f, facts| {
+            specialize_builtins::specialize_builtins(m, f, facts);
+            Ok(())
+        },
+    },
+    Pass {
+        name: "split_aggregates",
+        reason: "members must be locals of their own before their values can be forwarded",
+        run: |m, f, _| {
+            split(m, f);
+            Ok(())
+        },
+    },
+    Pass {
+        name: "clean",
+        reason: "loop bounds and indices become visible constants",
+        run: |m, f, _| {
+            clean(m, f);
+            Ok(())
+        },
+    },
+    Pass {
+        name: "unroll_loops",
+        reason: "needs constant bounds; gives constant indices, which let arrays split",
+        run: |m, f, _| {
+            // An outer loop may become countable when an inner one is gone.
+            for _ in 0..4 {
+                if !unroll_loops::unroll_loops(m, f) {
+                    break;
+                }
+                clean(m, f);
+                if split(m, f) {
+                    clean(m, f);
+                }
+            }
+            Ok(())
+        },
+    },
+    Pass {
+        name: "legalize_pointers",
+        reason: "pointers that were forwarded are gone; those that walk in loops are left",
+        run: |m, f, _| {
+            if legalize_pointers::legalize_pointers(m, f) {
+                clean(m, f);
+            }
+            Ok(())
+        },
+    },
+    Pass {
+        name: "hoist_invariants",
+        reason: "late: hoisted values would only have been copied by unrolling",
+        run: |m, f, _| {
+            if hoist_invariants::hoist_invariants(m, f) {
+                clean(m, f);
+            }
+            Ok(())
+        },
     },
     Pass {
         name: "infer_access",
         reason: "last: an argument whose every use was removed need not be bound",
         run: |m, f, _| {
-            super::infer_access::infer_access(m, f);
+            rewrite::with_function(m, f, |_, f| rewrite::compact(f));
+            infer_access::infer_access(m, f);
             Ok(())
         },
     },
 ];
 
+fn split(m: &mut Module, f: FunctionId) -> bool {
+    let copies = expand_copies::expand_copies(m, f);
+    let parts = split_aggregates::split_aggregates(m, f);
+    let vectors = whole_vectors::whole_vectors(m, f);
+    copies || parts || vectors
+}
+
+/// The passes that make a function smaller, until it stays as it is (or some rounds have passed).
+pub fn clean(m: &mut Module, f: FunctionId) {
+    for _ in 0..4 {
+        let mut changed = forward_stores::forward_stores(m, f);
+        changed |= simplify::simplify(m, f);
+        changed |= eliminate_common::eliminate_common(m, f);
+        changed |= simplify_control::simplify_control(m, f);
+        changed |= remove_dead::remove_dead(m, f);
+        if !changed {
+            break;
+        }
+    }
+}
+
 /// Prepares one entry point for code generation.
-pub fn run(module: &mut Module, function: FunctionId, mut options: Options<'_>) -> Result<(), Box<Diagnostic>> {
+pub fn run(module: &mut Module, function: FunctionId, mut options: Options<'_>) -> Result {
     let end = options.after.and_then(|name| PASSES.iter().rposition(|p| p.name == name)).unwrap_or(PASSES.len());
     for (i, pass) in PASSES.iter().enumerate().take(end.saturating_add(1)) {
         (pass.run)(module, function, &options.facts)?;
         if let Some(observe) = &mut options.observe {
             observe(i, pass.name, module);
+        }
+        if options.verify
+            && let Err(errors) = crate::verify::verify(module)
+        {
+            let first = errors.first().map(ToString::to_string).unwrap_or_default();
+            let message = format!("the pass {} made an invalid function: {first}", pass.name);
+            return Err(Box::new(Diagnostic::error("ice-invalid-ir", Span::NONE, message)));
         }
     }
     Ok(())

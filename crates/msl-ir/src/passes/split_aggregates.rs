@@ -279,7 +279,7 @@ mod tests {
     fn members_get_locals_and_indexed_arrays_stay_together() {
         let mut m = module(
             "struct S size 32 align 4 { x: f32 @0 y: f32 @4 a: array<f32, 4> @8 }
-             fn k(%p: ptr<device, f32>, %i: u32) -> void {
+             fn k(%p: ptr<device, f32>) -> void {
                local s: S
                %s = local_addr s
                %x = field_addr %s, 0

@@ -6,8 +6,19 @@ use crate::text;
 
 pub fn module(source: &str) -> Module {
     match text::parse(source) {
-        Ok(m) => m,
+        Ok(m) => {
+            check(&m);
+            m
+        }
         Err(e) => panic!("{e:?} in {source}"),
+    }
+}
+
+/// Panics where the module is not well formed.
+pub fn check(m: &Module) {
+    if let Err(errors) = crate::verify::verify(m) {
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        panic!("{}\n{}", list.join("\n"), text::print(m));
     }
 }
 
@@ -16,6 +27,7 @@ pub fn entry(m: &Module) -> FunctionId {
 }
 
 pub fn text(m: &Module, f: FunctionId) -> String {
+    check(m);
     text::print_function(m, f)
 }
 

@@ -1,0 +1,68 @@
+// Threadgroup memory, barriers, atomics, simdgroups.
+//--- tree reduction
+// buffer 0: f32 = iota(256)
+// buffer 1: f32 = zeros(2)
+// dispatch: reduce grid=256 threadgroup=128
+// expect 1: f32 = 8128 24512
+#include <metal_stdlib>
+using namespace metal;
+kernel void reduce(device const float* in [[buffer(0)]], device float* out [[buffer(1)]],
+                   uint gid [[thread_position_in_grid]], uint tid [[thread_position_in_threadgroup]],
+                   uint group [[threadgroup_position_in_grid]], uint size [[threads_per_threadgroup]]) {
+    threadgroup float partial[128];
+    partial[tid] = in[gid];
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint stride = size / 2; stride > 0; stride /= 2) {
+        if (tid < stride) partial[tid] += partial[tid + stride];
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    if (tid == 0) out[group] = partial[0];
+}
+//--- host-sized threadgroup memory
+// buffer 0: i32 = iota(64)
+// threadgroup 0: 256
+// dispatch: reverse grid=64 threadgroup=64
+// expect 0: i32 = iota(64, 63, -1)
+#include <metal_stdlib>
+using namespace metal;
+kernel void reverse(device int* p [[buffer(0)]], threadgroup int* shared [[threadgroup(0)]], uint i [[thread_position_in_threadgroup]], uint n [[threads_per_threadgroup]]) {
+    shared[i] = p[i];
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    p[i] = shared[n - 1 - i];
+}
+//--- atomics
+// buffer 0: u32 = 0 0 100 0
+// dispatch: count grid=100 threadgroup=32
+// expect 0: u32 = 100 99 0 4950
+#include <metal_stdlib>
+using namespace metal;
+kernel void count(device atomic_uint* p [[buffer(0)]], uint i [[thread_position_in_grid]]) {
+    atomic_fetch_add_explicit(&p[0], 1u, memory_order_relaxed);
+    atomic_fetch_max_explicit(&p[1], i, memory_order_relaxed);
+    atomic_fetch_min_explicit(&p[2], i, memory_order_relaxed);
+    uint old = atomic_load_explicit(&p[3], memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&p[3], &old, old + i, memory_order_relaxed, memory_order_relaxed)) {}
+}
+//--- simdgroup sums and shuffles
+// buffer 0: i32 = zeros(64)
+// buffer 1: i32 = zeros(64)
+// dispatch: s grid=64 threadgroup=64
+// expect 0: i32 = fill(32, 496) fill(32, 1520)
+// expect 1: i32 = expr(31, i + 1)
+#include <metal_stdlib>
+using namespace metal;
+kernel void s(device int* sum [[buffer(0)]], device int* next [[buffer(1)]], uint i [[thread_position_in_grid]], uint lane [[thread_index_in_simdgroup]]) {
+    sum[i] = simd_sum(int(i));
+    next[i] = simd_shuffle_down(int(i), 1);
+}
+//--- positions
+// buffer 0: u32 = zeros(24)
+// dispatch: where grid=6,4 threadgroup=3,2
+// expect 0: u32 = 0 1 2 100 101 102  3 4 5 103 104 105  200 201 202 300 301 302  203 204 205 303 304 305
+#include <metal_stdlib>
+using namespace metal;
+kernel void where(device uint* out [[buffer(0)]], uint2 gid [[thread_position_in_grid]], uint2 size [[threads_per_grid]],
+                  ushort2 group [[threadgroup_position_in_grid]], ushort2 groups [[threadgroups_per_grid]],
+                  uint index [[thread_index_in_threadgroup]]) {
+    out[gid.y * size.x + gid.x] = (group.y * groups.x + group.x) * 100 + index;
+}

@@ -199,7 +199,7 @@ a.metal:1:1: note: in this kernel
     1 | kernel void f() {
       | ^~~~~~
 ";
-        assert_eq!(render(&[d.clone()], &map, Style::Plain), expected);
+        assert_eq!(render(std::slice::from_ref(&d), &map, Style::Plain), expected);
         assert!(render(&[d], &map, Style::Color).contains("\x1b[1;31merror:\x1b[0m"));
     }
 

@@ -1,0 +1,61 @@
+//! The standard library, parsed and declared once per process: what every program starts with.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use msl_base::{Diagnostics, SourceMap};
+use msl_syntax::parse::{Scopes, parse};
+use msl_syntax::preprocess::{MacroTable, NoFiles, PreprocessOptions, preprocess};
+
+use crate::guard::guarded;
+use crate::report::CompileError;
+use crate::semantics::{self, Layer};
+
+/// What the headers declare. Programs extend copies; the prelude itself never changes.
+pub struct Prelude {
+    /// The headers; programs are added behind them.
+    pub source_map: SourceMap,
+    pub macros: Arc<MacroTable>,
+    pub scopes: Scopes,
+    pub layer: Arc<Layer>,
+    /// How long it took to make.
+    pub time: Duration,
+}
+
+static PRELUDE: OnceLock<Result<Prelude, CompileError>> = OnceLock::new();
+
+/// Makes the prelude when first asked for it. It fails only when the headers themselves are wrong.
+pub fn prelude() -> Result<&'static Prelude, CompileError> {
+    let made = PRELUDE
+        .get_or_init(|| guarded("reading the standard library", "metallic doctor", || make(msl_stdlib::HEADERS)));
+    made.as_ref().map_err(Clone::clone)
+}
+
+fn make(headers: &[msl_stdlib::Header]) -> Result<Prelude, CompileError> {
+    let start = Instant::now();
+    let mut source_map = SourceMap::new();
+    let mut diagnostics = Diagnostics::new();
+    let mut macros = None;
+    let mut scopes = Scopes::default();
+    let mut decls = Vec::new();
+    for header in headers {
+        let Some(file) = source_map.add(header.name, header.text, true) else { continue };
+        let options = PreprocessOptions {
+            is_builtin_header: msl_stdlib::is_builtin_header,
+            initial_macros: macros.clone(),
+            ..PreprocessOptions::default()
+        };
+        let preprocessed = preprocess(&mut source_map, file, &options, &NoFiles, &mut diagnostics);
+        let (unit, after) = parse(&preprocessed.tokens, &source_map, &scopes, &mut diagnostics);
+        scopes = after;
+        decls.extend(unit.decls);
+        macros = Some(preprocessed.macros);
+    }
+    let unit = msl_syntax::ast::TranslationUnit { decls };
+    let layer = semantics::declare(&unit, None, &mut diagnostics);
+    if diagnostics.has_errors() {
+        return Err(CompileError::new(diagnostics, source_map));
+    }
+    let macros = macros.unwrap_or_default();
+    Ok(Prelude { source_map, macros, scopes, layer: Arc::new(layer), time: start.elapsed() })
+}

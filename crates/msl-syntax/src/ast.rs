@@ -600,6 +600,12 @@ pub enum ExprKind {
         field: Symbol,
         value: Box<Expr>,
     },
+    /// `[2] = e` and Clang's `[0 ... 7] = e` (both ends included) in an initialiser list.
+    DesignatedIndex {
+        first: Box<Expr>,
+        last: Option<Box<Expr>>,
+        value: Box<Expr>,
+    },
     SizeofType(TypeExpr),
     SizeofExpr(Box<Expr>),
     AlignofType(TypeExpr),

@@ -70,6 +70,10 @@ pub(super) fn expr(e: &Expr) -> String {
         ExprKind::BraceConstruct { ty, args } => format!("(new {}){{{}}}", type_text(ty), exprs(args)),
         ExprKind::InitList(list) => format!("{{{}}}", exprs(list)),
         ExprKind::Designated { field, value } => format!(".{field} = {}", expr(value)),
+        ExprKind::DesignatedIndex { first, last, value } => {
+            let last = last.as_ref().map_or(String::new(), |e| format!(" ... {}", expr(e)));
+            format!("[{}{last}] = {}", expr(first), expr(value))
+        }
         ExprKind::SizeofType(ty) => format!("(sizeof-type {})", type_text(ty)),
         ExprKind::SizeofExpr(inner) => format!("(sizeof {})", expr(inner)),
         ExprKind::AlignofType(ty) => format!("(alignof {})", type_text(ty)),

@@ -358,6 +358,8 @@ impl Parser<'_> {
             let value = Box::new(self.parse_initializer_clause());
             self.grow(self.height);
             Expr { kind: ExprKind::Designated { field, value }, span: self.since(start) }
+        } else if close == Punct::RBrace && self.is_index_designator() {
+            self.parse_index_designator()
         } else {
             self.parse_initializer_clause()
         };
@@ -365,6 +367,27 @@ impl Parser<'_> {
             return Expr { kind: ExprKind::Pack(Box::new(e)), span: self.since(start) };
         }
         e
+    }
+
+    /// `[…] =`, which no lambda looks like.
+    fn is_index_designator(&self) -> bool {
+        let close = self.matching[self.pos];
+        self.at(Punct::LBracket)
+            && close != super::NO_MATCH
+            && self.tokens.get(close as usize + 1).is_some_and(|t| t.is(Punct::Eq))
+    }
+
+    fn parse_index_designator(&mut self) -> Expr {
+        let start = self.span();
+        let open = self.pos;
+        self.bump();
+        let first = Box::new(self.parse_conditional());
+        let last = if self.eat(Punct::Ellipsis) { Some(Box::new(self.parse_conditional())) } else { None };
+        self.expect_close(open, Punct::RBracket);
+        self.eat(Punct::Eq);
+        let value = Box::new(self.parse_initializer_clause());
+        self.grow(self.height);
+        Expr { kind: ExprKind::DesignatedIndex { first, last, value }, span: self.since(start) }
     }
 
     /// The elements between two brackets, which are consumed. `types` lets elements be types.

@@ -163,7 +163,10 @@ impl Parser<'_> {
 
     /// After the `>` that closes the `<` here. `strict` accepts only tokens that occur in type arguments.
     fn skim_template_args(&self, open: At, strict: bool) -> Option<At> {
-        self.asking(|p| p.skim_template_args_inner(open, strict))
+        let saved = self.skims_args.replace(true);
+        let end = self.asking(|p| p.skim_template_args_inner(open, strict));
+        self.skims_args.set(saved);
+        end
     }
 
     fn skim_template_args_inner(&self, open: At, strict: bool) -> Option<At> {
@@ -212,6 +215,9 @@ impl Parser<'_> {
         match self.kind_at(end) {
             TokenKind::Punct(Punct::LParen) => true,
             TokenKind::Punct(Punct::ColonColon | Punct::LBrace) => true,
+            // `known<unknown<float>>`
+            _ if self.is_angle_close(end) => self.in_angles || self.skims_args.get(),
+            TokenKind::Punct(Punct::Comma | Punct::Ellipsis) => self.in_angles || self.skims_args.get(),
             // `unknown<float> x` declares something; `a < b > c` means nothing.
             TokenKind::Identifier(_) => !is_likely,
             _ => false,

@@ -47,6 +47,8 @@ pub(crate) struct Preprocessor<'a> {
     pub main_name: Symbol,
     steps: usize,
     expansions: usize,
+    /// White space before macros that came to nothing, for the token behind them.
+    pub carried: u8,
     /// A limit was reached: the input counts as ended.
     pub halted: bool,
     output: Vec<Token>,
@@ -156,6 +158,7 @@ impl<'a> Preprocessor<'a> {
             main_name: Symbol::new(""),
             steps: 0,
             expansions: 0,
+            carried: 0,
             halted: false,
             output: Vec::new(),
             literals: Literals::default(),
@@ -414,7 +417,7 @@ impl<'a> Preprocessor<'a> {
             self.halt(span, "macro calls are nested too deeply in each other's arguments");
             return tokens;
         }
-        let saved = (self.floor, self.isolated);
+        let saved = (self.floor, self.isolated, std::mem::take(&mut self.carried));
         let height = self.contexts.len();
         self.floor = height;
         self.isolated = true;
@@ -432,7 +435,7 @@ impl<'a> Preprocessor<'a> {
             self.pop_context();
         }
         self.isolation_depth -= 1;
-        (self.floor, self.isolated) = saved;
+        (self.floor, self.isolated, self.carried) = saved;
         expanded
     }
 

@@ -64,6 +64,12 @@ impl Preprocessor<'_> {
 
     /// The next token after macro expansion.
     pub(crate) fn next_expanded(&mut self) -> PpToken {
+        let mut token = self.next_replaced();
+        token.flags |= std::mem::take(&mut self.carried);
+        token
+    }
+
+    fn next_replaced(&mut self) -> PpToken {
         loop {
             let mut token = self.next_raw();
             let PpKind::Identifier(name) = token.kind else { return token };
@@ -91,7 +97,9 @@ impl Preprocessor<'_> {
         let lead = name.flags & (LINE_START | SPACE);
         match &definition.kind {
             MacroKind::Object => {
-                if let Some(expansion) = self.new_expansion(&definition, name.span) {
+                if definition.body.is_empty() {
+                    self.carried |= lead;
+                } else if let Some(expansion) = self.new_expansion(&definition, name.span) {
                     self.push_body(definition, expansion, lead);
                 }
                 Entered::Replaced
@@ -129,9 +137,12 @@ impl Preprocessor<'_> {
         lead: u8,
     ) {
         let mut list = self.substitute(definition, pieces, arguments, expansion);
-        if let Some(first) = list.first_mut() {
-            first.flags = first.flags & !(LINE_START | SPACE) | lead;
-        }
+        let Some(first) = list.first_mut() else {
+            self.carried |= lead;
+            self.recycle(list);
+            return;
+        };
+        first.flags = first.flags & !(LINE_START | SPACE) | lead;
         self.push_list(list, Some(definition.name));
     }
 

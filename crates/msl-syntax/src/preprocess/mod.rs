@@ -86,9 +86,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            tokens: 8_000_000,
-            steps: 40_000_000,
-            expansions: 2_000_000,
+            tokens: 4_000_000,
+            steps: 20_000_000,
+            expansions: 1_000_000,
             nesting: 20_000,
             argument_nesting: 200,
             includes: 200,

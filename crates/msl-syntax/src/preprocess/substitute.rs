@@ -44,7 +44,7 @@ impl Preprocessor<'_> {
         for list in call.expanded.into_iter().flatten() {
             self.recycle(list);
         }
-        out.retain(|t| t.kind != PpKind::Placemarker);
+        remove_placemarkers(&mut out);
         out
     }
 
@@ -88,6 +88,9 @@ impl Preprocessor<'_> {
                         }
                         out.extend_from_slice(list);
                     }
+                    if out.len() == begin {
+                        out.push(placemarker(token, call.expansion));
+                    }
                     lead(out, begin, token.flags);
                 }
                 Piece::Stringize { index, token } => {
@@ -102,8 +105,8 @@ impl Preprocessor<'_> {
                         }
                     }
                     if *wanted {
-                        let inner = out.split_off(begin);
-                        let inner: Vec<_> = inner.into_iter().filter(|t| t.kind != PpKind::Placemarker).collect();
+                        let mut inner = out.split_off(begin);
+                        remove_placemarkers(&mut inner);
                         let kind = self.stringize(&inner, token.span);
                         out.push(in_expansion(PpToken { kind, ..*token }, call.expansion));
                     } else if out.len() == begin {
@@ -194,6 +197,19 @@ fn in_expansion(token: PpToken, expansion: ExpansionId) -> PpToken {
 
 fn placemarker(token: &PpToken, expansion: ExpansionId) -> PpToken {
     in_expansion(PpToken { kind: PpKind::Placemarker, ..*token }, expansion)
+}
+
+/// Takes placemarkers out; the white space before one goes to the token behind it.
+fn remove_placemarkers(out: &mut Vec<PpToken>) {
+    let mut space = 0;
+    out.retain_mut(|token| {
+        if token.kind == PpKind::Placemarker {
+            space |= token.flags & SPACE;
+            return false;
+        }
+        token.flags |= std::mem::take(&mut space);
+        true
+    });
 }
 
 /// Gives the first token that was put in the white space of what it replaces.

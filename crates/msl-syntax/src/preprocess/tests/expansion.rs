@@ -177,6 +177,19 @@ fn directives_do_not_come_from_macros() {
 }
 
 #[test]
+fn white_space_survives_macros_that_come_to_nothing() {
+    check_table(&[
+        (
+            "#define E\n#define S(x) #x\n#define X(x) S(x)\nX(a E b) X(f( E)) X(f(E)) X(a E(b))",
+            r#""a b" "f( )" "f()" "a (b)""#,
+        ),
+        ("#define S(x) #x\n#define X(x) S(x)\n#define P(a, b) [a b]\nX(P(,1)) X(P(1,))", r#""[ 1]" "[1 ]""#),
+    ]);
+    let outcome = run("#define INLINE\nint a;\nINLINE int b;\n");
+    assert_eq!(print_tokens(&outcome.tokens), "int a;\nint b;\n");
+}
+
+#[test]
 fn gnu_variadics() {
     check_table(&[
         ("#define e(fmt, args...) f(fmt, ##args)\ne(1) e(1,) e(1,2,3)", "f(1) f(1) f(1,2,3)"),

@@ -71,7 +71,11 @@ pub fn make_buffer(py: Python<'_>, device: &metallic::Device, size: i64, mode: O
     py.detach(|| device.make_buffer(length, mode)).python().map(Buffer::from_inner)
 }
 
-pub fn make_buffer_from_numpy(device: &metallic::Device, array: &Bound<'_, PyAny>, mode: Option<u32>) -> PyResult<Buffer> {
+pub fn make_buffer_from_numpy(
+    device: &metallic::Device,
+    array: &Bound<'_, PyAny>,
+    mode: Option<u32>,
+) -> PyResult<Buffer> {
     let mode = storage_mode(mode)?;
     let array = contiguous(array)?;
     let host = host_array(&array)?.ok_or_else(|| invalid("expected a NumPy array"))?;
@@ -134,10 +138,14 @@ impl Buffer {
         let item: u64 = dtype.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
         let length = slf.get().inner.length();
         if slf.get().inner.contents().is_none() {
-            return Err(invalid("a buffer of private storage has no contents for the host; copy it to a shared one with a blit"));
+            return Err(invalid(
+                "a buffer of private storage has no contents for the host; copy it to a shared one with a blit",
+            ));
         }
         if item == 0 || length % item != 0 {
-            return Err(invalid(format!("a buffer of {length} bytes does not hold whole elements of {item} bytes ({dtype})")));
+            return Err(invalid(format!(
+                "a buffer of {length} bytes does not hold whole elements of {item} bytes ({dtype})"
+            )));
         }
         let bytes = numpy.call_method1(pyo3::intern!(py, "asarray"), (slf,))?;
         let view = bytes.call_method1(pyo3::intern!(py, "view"), (dtype,))?;
@@ -151,10 +159,9 @@ impl Buffer {
 
     #[getter]
     fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let contents = self
-            .inner
-            .contents()
-            .ok_or_else(|| pyo3::exceptions::PyAttributeError::new_err("a private buffer has no contents for the host"))?;
+        let contents = self.inner.contents().ok_or_else(|| {
+            pyo3::exceptions::PyAttributeError::new_err("a private buffer has no contents for the host")
+        })?;
         let dict = PyDict::new(py);
         dict.set_item("version", 3)?;
         dict.set_item("shape", (self.inner.length(),))?;

@@ -96,8 +96,8 @@ impl CommandBuffer {
         }
     }
     /// Metal's status: "not_enqueued", "enqueued", "committed", "scheduled", "completed" or "error".
-    #[getter]
-    fn status(&self) -> &'static str {
+    #[getter(status)]
+    fn metal_status(&self) -> &'static str {
         match self.inner.status() {
             CommandBufferStatus::NotEnqueued => "not_enqueued",
             CommandBufferStatus::Enqueued => "enqueued",
@@ -163,7 +163,7 @@ impl CommandBuffer {
         self.inner.set_label(label);
     }
     fn __repr__(&self) -> String {
-        format!("<pymetallic.CommandBuffer, {}>", self.status())
+        format!("<pymetallic.CommandBuffer, {}>", self.metal_status())
     }
 }
 

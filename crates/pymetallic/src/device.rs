@@ -115,7 +115,9 @@ impl Device {
         py.detach(|| self.inner.make_library(source, &options)).python().map(Library::from_inner)
     }
     fn make_compute_pipeline_state(&self, py: Python<'_>, function: &Function) -> PyResult<ComputePipelineState> {
-        py.detach(|| self.inner.make_compute_pipeline_state(&function.inner)).python().map(ComputePipelineState::from_inner)
+        py.detach(|| self.inner.make_compute_pipeline_state(&function.inner))
+            .python()
+            .map(ComputePipelineState::from_inner)
     }
 
     #[pyo3(signature = (size, storage_mode=None))]
@@ -177,7 +179,12 @@ impl Device {
         dtype: &Bound<'py, PyAny>,
         i: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        slf.py().import("pymetallic._functions")?.getattr("read_scalar")?.call1((slf.getattr("command_queue")?, buffer, dtype, i))
+        slf.py().import("pymetallic._functions")?.getattr("read_scalar")?.call1((
+            slf.getattr("command_queue")?,
+            buffer,
+            dtype,
+            i,
+        ))
     }
 
     fn __hash__(&self) -> u64 {

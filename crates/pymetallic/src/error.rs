@@ -6,7 +6,12 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-create_exception!(pymetallic, MetalError, PyException, "Something that Metal reports. All errors of this package derive from it.");
+create_exception!(
+    pymetallic,
+    MetalError,
+    PyException,
+    "Something that Metal reports. All errors of this package derive from it."
+);
 create_exception!(
     pymetallic,
     MetalCompileError,

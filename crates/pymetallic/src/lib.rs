@@ -18,7 +18,6 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let py = module.py();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     error::add_exceptions(module)?;
     module.add_class::<device::Device>()?;
@@ -34,6 +33,5 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::BlitCommandEncoder>()?;
     module.add_class::<event::Event>()?;
     module.add_function(wrap_pyfunction!(buffer::released_buffers, module)?)?;
-    let _ = py;
     Ok(())
 }

@@ -17,7 +17,13 @@ pub fn compile_options(dict: &Bound<'_, PyDict>) -> PyResult<CompileOptions> {
             "fast_math" => options.fast_math_enabled = value.extract()?,
             "name" => options.source_name = value.extract()?,
             "include_directories" => options.include_directories = value.extract()?,
-            "headers" => options.headers = value.cast::<PyDict>()?.iter().map(|(k, v)| Ok((k.extract()?, v.extract()?))).collect::<PyResult<_>>()?,
+            "headers" => {
+                options.headers = value
+                    .cast::<PyDict>()?
+                    .iter()
+                    .map(|(k, v)| Ok((k.extract()?, v.extract()?)))
+                    .collect::<PyResult<_>>()?
+            }
             "macros" => {
                 let macros = value.cast::<PyDict>()?;
                 let pair = |(k, v): (Bound<'_, PyAny>, Bound<'_, PyAny>)| Ok((k.extract()?, v.str()?.to_string()));
@@ -26,10 +32,15 @@ pub fn compile_options(dict: &Bound<'_, PyDict>) -> PyResult<CompileOptions> {
             "language_version" => {
                 let text = value.str()?.to_string();
                 let parsed = text.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-                options.language_version =
-                    Some(parsed.ok_or_else(|| invalid(format!("language_version {text:?} is not of the form \"3.1\"")))?);
+                options.language_version = Some(
+                    parsed.ok_or_else(|| invalid(format!("language_version {text:?} is not of the form \"3.1\"")))?,
+                );
             }
-            _ => return Err(PyTypeError::new_err(format!("there is no compile option {key:?}; there are: fast_math, headers, include_directories, language_version, macros, name"))),
+            _ => {
+                return Err(PyTypeError::new_err(format!(
+                    "there is no compile option {key:?}; there are: fast_math, headers, include_directories, language_version, macros, name"
+                )));
+            }
         }
     }
     Ok(options)

@@ -1,8 +1,8 @@
 //! `Texture` and `SamplerState`.
 
 use metallic::{
-    AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, PixelFormatInfo, Region, SamplerDescriptor, Size,
-    TextureDescriptor, TextureType,
+    AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, PixelFormatInfo, Region, SamplerDescriptor,
+    Size, TextureDescriptor, TextureType,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -113,7 +113,13 @@ impl Texture {
     /// Copies an array ((depth,) height, width(, channels), of the format's own type) into a region
     /// (x, y, z, width, height, depth), by default all of the level.
     #[pyo3(signature = (array, region=None, level=0, slice=0))]
-    fn replace_region(&self, array: &Bound<'_, PyAny>, region: Option<[u32; 6]>, level: u32, slice: u32) -> PyResult<()> {
+    fn replace_region(
+        &self,
+        array: &Bound<'_, PyAny>,
+        region: Option<[u32; 6]>,
+        level: u32,
+        slice: u32,
+    ) -> PyResult<()> {
         let region = self.region(region, level);
         let row = u64::from(region.size.width) * u64::from(self.info().bytes_per_texel);
         let image = row * u64::from(region.size.height);
@@ -134,7 +140,13 @@ impl Texture {
 
     /// A copy of a region as an array ((depth,) height, width(, channels)) of the format's own type.
     #[pyo3(signature = (region=None, level=0, slice=0))]
-    fn to_numpy<'py>(&self, py: Python<'py>, region: Option<[u32; 6]>, level: u32, slice: u32) -> PyResult<Bound<'py, PyAny>> {
+    fn to_numpy<'py>(
+        &self,
+        py: Python<'py>,
+        region: Option<[u32; 6]>,
+        level: u32,
+        slice: u32,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let region = self.region(region, level);
         let row = u64::from(region.size.width) * u64::from(self.info().bytes_per_texel);
         let image = row * u64::from(region.size.height);

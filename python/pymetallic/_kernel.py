@@ -254,7 +254,8 @@ class Kernel:
         if value.size == 0:
             raise MetalValidationError(f"{where}: the array is empty")
         is_read = param["access"] == "read"
-        in_place = self.device.has_unified_memory and value.flags.c_contiguous and value.dtype.isnative and value.flags.aligned
+        flags = value.flags
+        in_place = self.device.has_unified_memory and flags.c_contiguous and flags.writeable and flags.aligned and value.dtype.isnative
         if not is_read and not value.flags.writeable:
             raise MetalValidationError(f"{where} is written to, but the array is read-only")
         if in_place:

@@ -113,6 +113,9 @@ impl Buffer {
     #[staticmethod]
     fn from_numpy_no_copy(device: &Device, array: &Bound<'_, PyAny>) -> PyResult<Buffer> {
         let host = host_array(array)?.ok_or_else(|| invalid("expected a NumPy array"))?;
+        if !host.is_writable {
+            return Err(invalid("the array is read-only; pass a copy"));
+        }
         let pointer = NonNull::new(host.data).ok_or_else(|| invalid("the array has no memory"))?;
         let owner = Box::new(Owner(Some(host.owner.unbind())));
         // SAFETY: the array's memory stays where it is while the array lives (NumPy refuses to resize an

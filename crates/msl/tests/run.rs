@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+mod files;
+
+use files::Files;
 use msl::conformance::{Interpreter, run_file};
 
 fn run_all(is_unoptimized: bool) {
@@ -19,7 +22,7 @@ fn run_all(is_unoptimized: bool) {
         }
         let text = std::fs::read_to_string(file).unwrap();
         let mut executor = if is_unoptimized { Interpreter::unoptimized() } else { Interpreter::new() };
-        if let Err(e) = run_file(&name, &text, &mut executor) {
+        if let Err(e) = run_file(&name, &text, &Files, &mut executor) {
             failures.push(e);
         }
     }

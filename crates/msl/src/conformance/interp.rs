@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use msl_ir::interp::{Argument, BufferRef, DispatchKind, Machine, Options, RaceCheck, TextureRef};
 use msl_ir::{Module, ParamKind};
 
-use super::{Executor, Launch, Memory, Texture};
-use crate::{CompileError, CompileOptions, FunctionConstantValues, Library, NoFiles};
+use super::{Executor, Files, Launch, Memory, Texture};
+use crate::{CompileError, CompileOptions, FunctionConstantValues, Library};
 
 /// An executor that checks everything the interpreter can check, races within threadgroups included.
 #[derive(Debug, Default)]
@@ -30,8 +30,8 @@ impl Interpreter {
 const STEP_LIMIT: u64 = 200_000_000;
 
 impl Executor for Interpreter {
-    fn open(&mut self, name: &str, source: &str, options: &CompileOptions) -> Result<(), CompileError> {
-        self.library = Some(Library::open(name, source, options, &NoFiles)?);
+    fn open(&mut self, name: &str, source: &str, options: &CompileOptions, files: &Files) -> Result<(), CompileError> {
+        self.library = Some(Library::open(name, source, options, files)?);
         Ok(())
     }
 

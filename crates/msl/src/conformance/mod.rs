@@ -41,7 +41,7 @@ pub use value::{TypedValues, decode};
 
 use std::collections::BTreeMap;
 
-use crate::{CompileError, CompileOptions, ConstantValue, FunctionConstantValues};
+use crate::{CompileError, CompileOptions, ConstantValue, FileProvider, FunctionConstantValues};
 
 /// One kernel launch, as a device sees it.
 #[derive(Debug)]
@@ -62,10 +62,13 @@ pub struct Memory {
     pub textures: BTreeMap<u32, Texture>,
 }
 
+/// Where `#include` finds files.
+pub type Files = dyn FileProvider + Sync;
+
 /// Something that compiles and runs kernels.
 pub trait Executor {
     /// Compiles a source; cases that expect an error call nothing else.
-    fn open(&mut self, name: &str, source: &str, options: &CompileOptions) -> Result<(), CompileError>;
+    fn open(&mut self, name: &str, source: &str, options: &CompileOptions, files: &Files) -> Result<(), CompileError>;
     /// Compiles one kernel of the source opened last, so that errors in it are found before it runs.
     fn compile(&mut self, kernel: &str, constants: &FunctionConstantValues) -> Result<(), CompileError>;
     /// Runs a kernel; buffers and textures are changed in place.
@@ -73,11 +76,11 @@ pub trait Executor {
 }
 
 /// Runs every case of a file. The error lists what went wrong, case by case.
-pub fn run_file(name: &str, text: &str, executor: &mut dyn Executor) -> Result<(), String> {
+pub fn run_file(name: &str, text: &str, files: &Files, executor: &mut dyn Executor) -> Result<(), String> {
     let cases = parse_file(name, text)?;
     let mut failures = Vec::new();
     for case in &cases {
-        let result = run_case(case, executor);
+        let result = run_case(case, files, executor);
         match (&case.known_failure, result) {
             (None, Err(e)) => failures.push(format!("{}: {e}", case.name)),
             (Some(reason), Ok(())) => failures.push(format!(
@@ -90,8 +93,8 @@ pub fn run_file(name: &str, text: &str, executor: &mut dyn Executor) -> Result<(
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
-pub fn run_case(case: &Case, executor: &mut dyn Executor) -> Result<(), String> {
-    let opened = executor.open(&case.name, &case.source, &case.options);
+pub fn run_case(case: &Case, files: &Files, executor: &mut dyn Executor) -> Result<(), String> {
+    let opened = executor.open(&case.name, &case.source, &case.options, files);
     if let Err(error) = opened {
         return expect_error(case, &error);
     }

@@ -9,7 +9,6 @@ pub mod builder;
 pub mod interp;
 pub mod ir;
 pub mod passes;
-pub mod random_kernel;
 pub mod reflect;
 pub mod text;
 pub mod types;

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-mod files;
-
-use files::Files;
-use msl::{CompileOptions, Library};
+use msl::{CompileOptions, Library, NoFiles};
 
 fn metal_files(folder: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
@@ -33,7 +30,7 @@ fn the_kernels_of_the_package_can_be_read() {
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        match Library::open(&name, &source, &CompileOptions::default(), &Files) {
+        match Library::open(&name, &source, &CompileOptions::default(), &NoFiles) {
             Ok(library) => assert!(library.warnings().is_empty(), "{}", library.warnings()),
             Err(e) => panic!("{e}"),
         }
@@ -47,7 +44,7 @@ fn the_run_time_tests_can_be_read() {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         for case in msl::conformance::parse_file(&name, &text).unwrap_or_else(|e| panic!("{e}")) {
             if case.error.is_none()
-                && let Err(e) = Library::open(&case.name, &case.source, &case.options, &Files)
+                && let Err(e) = Library::open(&case.name, &case.source, &case.options, &NoFiles)
             {
                 panic!("{e}");
             }

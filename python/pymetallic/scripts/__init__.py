@@ -1,1 +1,0 @@
-"""Console scripts: ``metallic-demo`` and ``metallic-smoke``."""

@@ -1,5 +1,1 @@
-//! The CPU device: so far its threads and its cache.
-#![expect(dead_code, reason = "used by the device, which follows")]
-
-mod cache;
-pub mod pool;
+//! Placeholder while the crate is being written.

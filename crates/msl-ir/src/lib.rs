@@ -9,6 +9,7 @@ pub mod builder;
 pub mod interp;
 pub mod ir;
 pub mod passes;
+pub mod random_kernel;
 pub mod reflect;
 pub mod text;
 pub mod types;

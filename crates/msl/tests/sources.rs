@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use msl::{CompileOptions, Library, NoFiles};
+mod files;
+
+use files::Files;
+use msl::{CompileOptions, Library};
 
 fn metal_files(folder: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
@@ -30,7 +33,7 @@ fn the_kernels_of_the_package_can_be_read() {
     for file in files {
         let source = std::fs::read_to_string(&file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        match Library::open(&name, &source, &CompileOptions::default(), &NoFiles) {
+        match Library::open(&name, &source, &CompileOptions::default(), &Files) {
             Ok(library) => assert!(library.warnings().is_empty(), "{}", library.warnings()),
             Err(e) => panic!("{e}"),
         }
@@ -44,7 +47,7 @@ fn the_run_time_tests_can_be_read() {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         for case in msl::conformance::parse_file(&name, &text).unwrap_or_else(|e| panic!("{e}")) {
             if case.error.is_none()
-                && let Err(e) = Library::open(&case.name, &case.source, &case.options, &NoFiles)
+                && let Err(e) = Library::open(&case.name, &case.source, &case.options, &Files)
             {
                 panic!("{e}");
             }

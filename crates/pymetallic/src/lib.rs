@@ -1,1 +1,37 @@
-//! Placeholder while the crate is being written.
+//! `pymetallic._native`: the classes of the Python package over the objects of [`metallic`].
+//!
+//! Translates and does nothing else: arguments in, errors out ([`error`] is the one place that turns
+//! Rust errors into Python exceptions). The interpreter's lock is released around everything that
+//! compiles, waits or copies.
+
+mod array;
+mod buffer;
+mod command;
+mod device;
+mod encoder;
+mod error;
+mod event;
+mod library;
+mod texture;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    error::add_exceptions(module)?;
+    module.add_class::<device::Device>()?;
+    module.add_class::<buffer::Buffer>()?;
+    module.add_class::<texture::Texture>()?;
+    module.add_class::<texture::SamplerState>()?;
+    module.add_class::<library::Library>()?;
+    module.add_class::<library::Function>()?;
+    module.add_class::<library::ComputePipelineState>()?;
+    module.add_class::<command::CommandQueue>()?;
+    module.add_class::<command::CommandBuffer>()?;
+    module.add_class::<encoder::ComputeCommandEncoder>()?;
+    module.add_class::<encoder::BlitCommandEncoder>()?;
+    module.add_class::<event::Event>()?;
+    module.add_function(wrap_pyfunction!(buffer::released_buffers, module)?)?;
+    Ok(())
+}

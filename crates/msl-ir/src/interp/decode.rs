@@ -41,12 +41,7 @@ pub(super) fn decode(module: &Module, function: &Function) -> Decoded {
         constants: Vec::new(),
         constant_base: 0,
         constant_rows: 0,
-        locals: function
-            .locals
-            .values()
-            // Rounded up, so that every thread's copy starts aligned.
-            .map(|l| (types.size_of(l.ty).next_multiple_of(u64::from(l.align.max(1))), l.name))
-            .collect(),
+        locals: function.locals.values().map(|l| (types.size_of(l.ty), l.name)).collect(),
     };
     let mut params = Vec::new();
     let mut row = usize::from(result_components);

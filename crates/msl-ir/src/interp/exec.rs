@@ -18,6 +18,9 @@ pub(super) type Outcome<T> = Result<T, Box<Fault>>;
 /// Most threads of a threadgroup. Metal has 1024; more cost only memory.
 const MAX_THREADS: u64 = 1 << 14;
 
+/// Log records of a dispatch; more are dropped, as Metal drops what its log buffer cannot hold.
+const MAX_LOGS: usize = 1 << 16;
+
 /// A call in progress.
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {
@@ -489,7 +492,7 @@ impl<'m, 'a> Exec<'m, 'a> {
                 let init = self.module.globals[*format].init.as_deref().unwrap_or(&[]);
                 let end = init.iter().position(|&b| b == 0).unwrap_or(init.len());
                 let format = String::from_utf8_lossy(&init[..end]).into_owned();
-                for &t in active {
+                for &t in active.iter().take(MAX_LOGS.saturating_sub(self.logs.len())) {
                     let values: Vec<_> = args
                         .iter()
                         .map(|&a| {

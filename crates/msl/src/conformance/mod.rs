@@ -16,6 +16,8 @@
 //! - `dispatch: KERNEL grid=X,Y,Z threadgroup=X,Y,Z` runs, by threads; `groups=X,Y,Z` instead of `grid` by threadgroups;
 //! - `expect N: TYPE = VALUES` compares exactly (any NaN equals any NaN), `expect N: TYPE ~ 1e-5 = VALUES` within an absolute or
 //!   relative tolerance; `expect N[K]: …` starts at element K;
+//! - `texture N: FORMAT WxHxD = TYPE: VALUES` binds a texture (Metal's format name; `xD` only where there is depth),
+//!   `expect texture N: TYPE = VALUES` looks at its texels, `sampler N: linear repeat …` binds a sampler (see `texture.rs`);
 //! - `fault: WORD` before a `dispatch` says that it must fail with a message holding the word;
 //! - `error: ID` says that compiling must fail with that diagnostic;
 //! - `known failure: REASON` says that the case does not pass yet; it is an error when it does.
@@ -27,15 +29,19 @@
 //! `//--- name` starts a new case with its own source.
 
 mod formula;
+mod interp;
 mod script;
+mod texture;
 mod value;
 
+pub use interp::Interpreter;
 pub use script::{Case, Directive, Step, Tolerance, parse_file};
+pub use texture::Texture;
 pub use value::{TypedValues, decode};
 
 use std::collections::BTreeMap;
 
-use crate::{CompileError, CompileOptions, ConstantValue, FunctionConstantValues};
+use crate::{CompileError, CompileOptions, ConstantValue, FileProvider, FunctionConstantValues};
 
 /// One kernel launch, as a device sees it.
 #[derive(Debug)]
@@ -46,24 +52,35 @@ pub struct Launch<'a> {
     pub grid: [u32; 3],
     pub threadgroup: [u32; 3],
     pub threadgroup_memory: &'a BTreeMap<u32, u32>,
+    pub samplers: &'a BTreeMap<u32, msl_ir::SamplerState>,
 }
+
+/// What kernels of a case read and write, by index.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    pub buffers: BTreeMap<u32, Vec<u8>>,
+    pub textures: BTreeMap<u32, Texture>,
+}
+
+/// Where `#include` finds files.
+pub type Files = dyn FileProvider + Sync;
 
 /// Something that compiles and runs kernels.
 pub trait Executor {
     /// Compiles a source; cases that expect an error call nothing else.
-    fn open(&mut self, name: &str, source: &str, options: &CompileOptions) -> Result<(), CompileError>;
+    fn open(&mut self, name: &str, source: &str, options: &CompileOptions, files: &Files) -> Result<(), CompileError>;
     /// Compiles one kernel of the source opened last, so that errors in it are found before it runs.
     fn compile(&mut self, kernel: &str, constants: &FunctionConstantValues) -> Result<(), CompileError>;
-    /// Runs a kernel; buffers are changed in place.
-    fn launch(&mut self, launch: &Launch<'_>, buffers: &mut BTreeMap<u32, Vec<u8>>) -> Result<(), String>;
+    /// Runs a kernel; buffers and textures are changed in place.
+    fn launch(&mut self, launch: &Launch<'_>, memory: &mut Memory) -> Result<(), String>;
 }
 
 /// Runs every case of a file. The error lists what went wrong, case by case.
-pub fn run_file(name: &str, text: &str, executor: &mut dyn Executor) -> Result<(), String> {
+pub fn run_file(name: &str, text: &str, files: &Files, executor: &mut dyn Executor) -> Result<(), String> {
     let cases = parse_file(name, text)?;
     let mut failures = Vec::new();
     for case in &cases {
-        let result = run_case(case, executor);
+        let result = run_case(case, files, executor);
         match (&case.known_failure, result) {
             (None, Err(e)) => failures.push(format!("{}: {e}", case.name)),
             (Some(reason), Ok(())) => failures.push(format!(
@@ -76,20 +93,27 @@ pub fn run_file(name: &str, text: &str, executor: &mut dyn Executor) -> Result<(
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
-pub fn run_case(case: &Case, executor: &mut dyn Executor) -> Result<(), String> {
-    let opened = executor.open(&case.name, &case.source, &case.options);
+pub fn run_case(case: &Case, files: &Files, executor: &mut dyn Executor) -> Result<(), String> {
+    let opened = executor.open(&case.name, &case.source, &case.options, files);
     if let Err(error) = opened {
         return expect_error(case, &error);
     }
     let mut constants = FunctionConstantValues::default();
-    let mut buffers = BTreeMap::new();
+    let mut memory = Memory::default();
+    let mut samplers = BTreeMap::new();
     let mut threadgroup_memory = BTreeMap::new();
     let mut fault = None;
     for Directive { line, step } in &case.directives {
         let at = |e: String| format!("line {line}: {e}");
         match step {
             Step::Buffer(index, bytes) => {
-                buffers.insert(*index, bytes.clone());
+                memory.buffers.insert(*index, bytes.clone());
+            }
+            Step::Texture(index, texture) => {
+                memory.textures.insert(*index, texture.clone());
+            }
+            Step::Sampler(index, sampler) => {
+                samplers.insert(*index, *sampler);
             }
             Step::Threadgroup(index, size) => {
                 threadgroup_memory.insert(*index, *size);
@@ -110,8 +134,9 @@ pub fn run_case(case: &Case, executor: &mut dyn Executor) -> Result<(), String> 
                     grid,
                     threadgroup: *threadgroup,
                     threadgroup_memory: &threadgroup_memory,
+                    samplers: &samplers,
                 };
-                match (executor.launch(&launch, &mut buffers), fault.take()) {
+                match (executor.launch(&launch, &mut memory), fault.take()) {
                     (Ok(()), None) => {}
                     (Err(e), None) => return Err(at(format!("dispatch of {kernel} failed: {e}"))),
                     (Err(e), Some(word)) if e.contains(word.as_str()) => {}
@@ -119,9 +144,14 @@ pub fn run_case(case: &Case, executor: &mut dyn Executor) -> Result<(), String> 
                     (Ok(()), Some(word)) => return Err(at(format!("expected a fault with '{word}', got none"))),
                 }
             }
-            Step::Expect { index, start, values, tolerance } => {
-                let Some(bytes) = buffers.get(index) else { return Err(at(format!("there is no buffer {index}"))) };
-                values.compare(bytes, *start, *tolerance).map_err(|e| at(format!("buffer {index}: {e}")))?;
+            Step::Expect { is_texture, index, start, values, tolerance } => {
+                let (what, bytes) = if *is_texture {
+                    ("texture", memory.textures.get(index).map(|t| &t.bytes))
+                } else {
+                    ("buffer", memory.buffers.get(index))
+                };
+                let Some(bytes) = bytes else { return Err(at(format!("there is no {what} {index}"))) };
+                values.compare(bytes, *start, *tolerance).map_err(|e| at(format!("{what} {index}: {e}")))?;
             }
         }
     }

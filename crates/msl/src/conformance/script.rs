@@ -1,7 +1,8 @@
 //! Directives: the comments of a test file to steps.
 
-use msl_ir::Scalar;
+use msl_ir::{SamplerState, Scalar};
 
+use super::texture::{self, Texture};
 use super::value::{Number, TypedValues, scalar_named};
 use crate::{CompileOptions, ConstantValue, MathMode};
 
@@ -28,6 +29,8 @@ pub struct Directive {
 #[derive(Clone, Debug)]
 pub enum Step {
     Buffer(u32, Vec<u8>),
+    Texture(u32, Texture),
+    Sampler(u32, SamplerState),
     Threadgroup(u32, u32),
     Constant(String, ConstantValue),
     /// The next dispatch must fail with a message that holds this.
@@ -39,6 +42,7 @@ pub enum Step {
         threadgroup: [u32; 3],
     },
     Expect {
+        is_texture: bool,
         index: u32,
         start: usize,
         values: TypedValues,
@@ -111,6 +115,8 @@ fn directive(case: &mut Case, line: usize, text: &str) -> Result<(), String> {
             let (values, _) = typed_values(rest)?;
             Step::Buffer(index(argument)?, values.to_bytes())
         }
+        ("texture", _) => Step::Texture(index(argument)?, Texture::parse(rest)?),
+        ("sampler", _) => Step::Sampler(index(argument)?, texture::parse_sampler(rest)?),
         ("threadgroup", _) => Step::Threadgroup(index(argument)?, index(rest)?),
         ("constant", name) if !name.is_empty() && !name.contains(' ') => {
             let (values, _) = typed_values(rest)?;
@@ -118,12 +124,14 @@ fn directive(case: &mut Case, line: usize, text: &str) -> Result<(), String> {
             Step::Constant(name.to_owned(), constant_value(scalar, number))
         }
         ("expect", _) => {
+            let of_texture = argument.strip_prefix("texture ");
+            let argument = of_texture.unwrap_or(argument);
             let (index_text, start) = match argument.split_once('[') {
                 Some((i, s)) => (i, s.trim_end_matches(']').parse().map_err(|_| "bad start element")?),
                 None => (argument, 0),
             };
             let (values, tolerance) = typed_values(rest)?;
-            Step::Expect { index: index(index_text)?, start, values, tolerance }
+            Step::Expect { is_texture: of_texture.is_some(), index: index(index_text)?, start, values, tolerance }
         }
         // Prose.
         _ => return Ok(()),

@@ -1,0 +1,54 @@
+# Two commands for a newcomer: `make demo` and `make test`. Everything that is missing is installed
+# (as root, or with sudo): LLVM from Debian, a Python environment in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CARGO ?= cargo
+LLVM_VERSION := 22
+
+# The prefix that llvm-sys looks for; its major version encodes LLVM's.
+export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
+
+.PHONY: demo test rust-test python-test wheel setup llvm venv develop cli lint bench clean
+
+demo: develop cli
+	$(BIN)/metallic-demo --out_dir out
+
+test: lint rust-test python-test
+
+lint: setup
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+rust-test: setup
+	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --exclude pymetallic; else $(CARGO) test --workspace --exclude pymetallic; fi
+
+python-test: develop cli
+	$(BIN)/python -m pytest tests/python
+
+develop: setup
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
+
+cli: setup
+	$(CARGO) build --release --quiet -p metallic-cli
+
+wheel: setup
+	$(BIN)/maturin build --release --out dist
+
+setup: llvm venv
+
+llvm:
+	@tools/install-llvm.sh $(LLVM_VERSION)
+
+venv: $(VENV)/.installed
+$(VENV)/.installed: tools/requirements.txt
+	$(PYTHON) -m venv $(VENV) || (tools/as-root.sh apt-get install -y python3-venv && $(PYTHON) -m venv $(VENV))
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r tools/requirements.txt
+	@# The photograph of the demo; its own dependencies are not needed to read one file.
+	$(BIN)/python -m pip install --quiet --no-deps scikit-image
+	touch $@
+
+clean:
+	rm -rf target $(VENV) out dist

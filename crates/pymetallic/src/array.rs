@@ -1,0 +1,113 @@
+//! Arrays of the host: NumPy arrays and whatever else has `__array_struct__`, and bytes-like objects.
+//!
+//! The stable ABI of Python 3.10 has no buffer protocol; NumPy's array interface
+//! (`__array_struct__`, a capsule) serves in its place and costs no copy.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyCapsule, PyModule};
+
+use crate::error::invalid;
+
+/// `PyArrayInterface` of NumPy's array interface, version 3.
+#[repr(C)]
+struct PyArrayInterface {
+    two: c_int,
+    nd: c_int,
+    typekind: c_char,
+    itemsize: c_int,
+    flags: c_int,
+    shape: *const isize,
+    strides: *const isize,
+    data: *mut c_void,
+    descr: *mut c_void,
+}
+
+const C_CONTIGUOUS: c_int = 0x1;
+const NOT_SWAPPED: c_int = 0x200;
+const WRITEABLE: c_int = 0x400;
+
+/// The memory of an array, valid while `owner` is alive and nobody resizes it.
+pub struct HostArray<'py> {
+    pub data: *mut u8,
+    pub length: usize,
+    pub is_writable: bool,
+    /// Keeps the memory alive.
+    pub owner: Bound<'py, PyAny>,
+}
+
+impl HostArray<'_> {
+    /// The bytes. The array may be written to by other threads of the program meanwhile, which NumPy
+    /// leaves to the program as well; therefore copy, do not keep.
+    pub fn bytes(&self) -> &[u8] {
+        if self.length == 0 {
+            return &[];
+        }
+        // SAFETY: the interface promises `length` readable bytes at `data` while `owner` lives, and
+        // the slice borrows `self`, which holds it.
+        unsafe { std::slice::from_raw_parts(self.data, self.length) }
+    }
+}
+
+pub fn numpy<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyModule>> {
+    static NUMPY: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    NUMPY.get_or_try_init(py, || PyModule::import(py, "numpy").map(Bound::unbind)).map(|m| m.bind(py))
+}
+
+/// The memory of a C-contiguous array; fails for others.
+pub fn host_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<HostArray<'py>>> {
+    let py = object.py();
+    let Ok(capsule) = object.getattr(pyo3::intern!(py, "__array_struct__")) else { return Ok(None) };
+    let Ok(capsule) = capsule.cast_into::<PyCapsule>() else { return Ok(None) };
+    let pointer = capsule.pointer_checked(None)?.cast::<PyArrayInterface>();
+    // SAFETY: an `__array_struct__` capsule holds this structure, alive as long as the capsule;
+    // `two == 2` is the interface's own check.
+    let interface = unsafe { pointer.as_ref() };
+    if interface.two != 2 || interface.flags & NOT_SWAPPED == 0 {
+        return Err(invalid("the array is not in the byte order of this machine"));
+    }
+    if interface.flags & C_CONTIGUOUS == 0 {
+        return Err(invalid("the array is not C-contiguous; pass numpy.ascontiguousarray(array)"));
+    }
+    let mut length = interface.itemsize as usize;
+    for i in 0..interface.nd as usize {
+        // SAFETY: `shape` has `nd` entries.
+        length *= unsafe { *interface.shape.add(i) } as usize;
+    }
+    Ok(Some(HostArray {
+        data: interface.data.cast(),
+        length,
+        is_writable: interface.flags & WRITEABLE != 0,
+        owner: object.clone(),
+    }))
+}
+
+/// Calls `f` with the bytes of an array of any layout, a bytes object, a scalar or a sequence of numbers.
+pub fn with_bytes<T>(object: &Bound<'_, PyAny>, f: impl FnOnce(&[u8]) -> PyResult<T>) -> PyResult<T> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return f(bytes.as_bytes());
+    }
+    if let Ok(Some(array)) = host_array(object) {
+        return f(array.bytes());
+    }
+    let array = contiguous(object)?;
+    match host_array(&array)? {
+        Some(array) => f(array.bytes()),
+        None => Err(invalid("expected an array or bytes")),
+    }
+}
+
+/// `numpy.ascontiguousarray`, which also turns lists and scalars into arrays.
+pub fn contiguous<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    if let Ok(view) = object.cast::<pyo3::types::PyByteArray>() {
+        return numpy(py)?.call_method1("frombuffer", (view, "u1"));
+    }
+    let array = numpy(py)?.call_method1(pyo3::intern!(py, "ascontiguousarray"), (object,))?;
+    if array.getattr("dtype")?.getattr("hasobject")?.extract::<bool>()? {
+        return Err(invalid("arrays of Python objects cannot be passed to a device"));
+    }
+    Ok(array)
+}

@@ -1,0 +1,216 @@
+//! `Buffer`.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metallic::StorageMode;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::array::{contiguous, host_array, numpy};
+use crate::device::Device;
+use crate::error::{ToPython, invalid};
+
+/// How many `Buffer` objects have died.
+static RELEASED: AtomicU64 = AtomicU64::new(0);
+
+/// How many buffers were released when their Python objects died.
+#[pyfunction]
+pub fn released_buffers() -> u64 {
+    RELEASED.load(Ordering::Relaxed)
+}
+
+/// Memory of a device.
+///
+/// Buffer(device, size, storage_mode=STORAGE_SHARED): `size` bytes of zeros.
+#[pyclass(frozen, module = "pymetallic", weakref)]
+pub struct Buffer {
+    pub inner: metallic::Buffer,
+}
+
+impl Buffer {
+    pub fn from_inner(inner: metallic::Buffer) -> Buffer {
+        Buffer { inner }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        RELEASED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Keeps a Python object alive until native code is done with it, from any thread.
+struct Owner(Option<Py<PyAny>>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // At interpreter exit there is nothing left to release into; the process reclaims the memory.
+        if let Some(object) = self.0.take() {
+            match Python::try_attach(|py| object.clone_ref(py)) {
+                Some(_) => drop(object),
+                None => std::mem::forget(object),
+            }
+        }
+    }
+}
+
+pub fn storage_mode(value: Option<u32>) -> PyResult<StorageMode> {
+    let value = value.unwrap_or(0);
+    StorageMode::from_raw(value).ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "storage mode {value} is none of STORAGE_SHARED (0), STORAGE_MANAGED (1), STORAGE_PRIVATE (2)"
+        ))
+    })
+}
+
+pub fn make_buffer(py: Python<'_>, device: &metallic::Device, size: i64, mode: Option<u32>) -> PyResult<Buffer> {
+    let mode = storage_mode(mode)?;
+    let length = u64::try_from(size).map_err(|_| invalid(format!("a buffer cannot have {size} bytes")))?;
+    py.detach(|| device.make_buffer(length, mode)).python().map(Buffer::from_inner)
+}
+
+pub fn make_buffer_from_numpy(
+    device: &metallic::Device,
+    array: &Bound<'_, PyAny>,
+    mode: Option<u32>,
+) -> PyResult<Buffer> {
+    let mode = storage_mode(mode)?;
+    let array = contiguous(array)?;
+    let host = host_array(&array)?.ok_or_else(|| invalid("expected a NumPy array"))?;
+    let bytes = host.bytes();
+    array.py().detach(|| device.make_buffer_with_bytes(bytes, mode)).python().map(Buffer::from_inner)
+}
+
+#[pymethods]
+impl Buffer {
+    /// Visible to host and device.
+    #[classattr]
+    const STORAGE_SHARED: u32 = 0;
+    /// Host and device may have a copy each, synchronised at commit and completion.
+    #[classattr]
+    const STORAGE_MANAGED: u32 = 1;
+    /// Of the device alone; reached by blits.
+    #[classattr]
+    const STORAGE_PRIVATE: u32 = 2;
+
+    #[new]
+    #[pyo3(signature = (device, size, storage_mode=None))]
+    fn new(py: Python<'_>, device: &Device, size: i64, storage_mode: Option<u32>) -> PyResult<Buffer> {
+        make_buffer(py, &device.inner, size, storage_mode)
+    }
+
+    /// A buffer with a copy of `array` (any dtype, any layout; made contiguous).
+    #[staticmethod]
+    #[pyo3(signature = (device, array, storage_mode=None))]
+    fn from_numpy(device: &Device, array: &Bound<'_, PyAny>, storage_mode: Option<u32>) -> PyResult<Buffer> {
+        make_buffer_from_numpy(&device.inner, array, storage_mode)
+    }
+
+    /// A shared buffer that *is* the memory of a writable C-contiguous array: no copy, and the array is kept
+    /// alive. Raises `MetalError` on devices that do not share memory with the host.
+    #[staticmethod]
+    fn from_numpy_no_copy(device: &Device, array: &Bound<'_, PyAny>) -> PyResult<Buffer> {
+        let host = host_array(array)?.ok_or_else(|| invalid("expected a NumPy array"))?;
+        if !host.is_writable {
+            return Err(invalid("the array is read-only; pass a copy"));
+        }
+        let pointer = NonNull::new(host.data).ok_or_else(|| invalid("the array has no memory"))?;
+        let owner = Box::new(Owner(Some(host.owner.unbind())));
+        // SAFETY: the array's memory stays where it is while the array lives (NumPy refuses to resize an
+        // array that is referenced), and `owner` keeps it alive.
+        unsafe { device.inner.make_buffer_with_bytes_no_copy(pointer, host.length, owner) }
+            .python()
+            .map(Buffer::from_inner)
+    }
+
+    /// The contents as a writable array: a view, not a copy. The view keeps the buffer's memory alive.
+    ///
+    /// dtype: what one element is; shape: all of it by default, one-dimensional.
+    /// Raises MetalError for private storage, a size that is no multiple of the dtype, or a shape of another element count.
+    #[pyo3(signature = (dtype, shape=None))]
+    fn to_numpy<'py>(
+        slf: &Bound<'py, Self>,
+        dtype: &Bound<'py, PyAny>,
+        shape: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let numpy = numpy(py)?;
+        let dtype = numpy.call_method1(pyo3::intern!(py, "dtype"), (dtype,))?;
+        let item: u64 = dtype.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
+        let length = slf.get().inner.length();
+        if slf.get().inner.contents().is_none() {
+            return Err(invalid(
+                "a buffer of private storage has no contents for the host; copy it to a shared one with a blit",
+            ));
+        }
+        if item == 0 || length % item != 0 {
+            return Err(invalid(format!(
+                "a buffer of {length} bytes does not hold whole elements of {item} bytes ({dtype})"
+            )));
+        }
+        let bytes = numpy.call_method1(pyo3::intern!(py, "asarray"), (slf,))?;
+        let view = bytes.call_method1(pyo3::intern!(py, "view"), (dtype,))?;
+        match shape {
+            None => Ok(view),
+            Some(shape) => view.call_method1(pyo3::intern!(py, "reshape"), (shape,)).map_err(|_| {
+                invalid(format!("a buffer of {} elements does not have the shape {shape}", length / item))
+            }),
+        }
+    }
+
+    #[getter]
+    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let contents = self.inner.contents().ok_or_else(|| {
+            pyo3::exceptions::PyAttributeError::new_err("a private buffer has no contents for the host")
+        })?;
+        let dict = PyDict::new(py);
+        dict.set_item("version", 3)?;
+        dict.set_item("shape", (self.inner.length(),))?;
+        dict.set_item("typestr", "|u1")?;
+        dict.set_item("data", (contents.as_ptr() as usize, false))?;
+        Ok(dict)
+    }
+
+    /// Tells that the host wrote bytes start..end (managed storage).
+    fn did_modify_range(&self, start: u64, end: u64) -> PyResult<()> {
+        self.inner.did_modify_range(start, end).python()
+    }
+
+    /// Size in bytes.
+    #[getter]
+    fn size(&self) -> u64 {
+        self.inner.length()
+    }
+    #[getter]
+    fn length(&self) -> u64 {
+        self.inner.length()
+    }
+    #[getter]
+    fn device(&self) -> Device {
+        Device::from_inner(self.inner.device().clone())
+    }
+    #[getter]
+    fn storage_mode(&self) -> u32 {
+        self.inner.storage_mode() as u32
+    }
+    #[getter]
+    fn gpu_address(&self) -> u64 {
+        self.inner.gpu_address()
+    }
+    #[getter]
+    fn get_label(&self) -> String {
+        self.inner.label()
+    }
+    #[setter]
+    fn set_label(&self, label: &str) {
+        self.inner.set_label(label);
+    }
+    fn __len__(&self) -> usize {
+        self.inner.length() as usize
+    }
+    fn __repr__(&self) -> String {
+        format!("<pymetallic.Buffer of {} bytes on {}>", self.inner.length(), self.inner.device().id())
+    }
+}

@@ -1,0 +1,182 @@
+//! `CommandQueue` and `CommandBuffer`.
+
+use metallic::CommandBufferStatus;
+use pyo3::prelude::*;
+
+use crate::device::Device;
+use crate::encoder::{BlitCommandEncoder, ComputeCommandEncoder};
+use crate::error::{ToPython, to_python};
+use crate::event::Event;
+
+/// Executes command buffers in order.
+///
+/// CommandQueue(device)
+#[pyclass(frozen, module = "pymetallic", weakref)]
+pub struct CommandQueue {
+    pub inner: metallic::CommandQueue,
+}
+
+impl CommandQueue {
+    pub fn from_inner(inner: metallic::CommandQueue) -> CommandQueue {
+        CommandQueue { inner }
+    }
+}
+
+#[pymethods]
+impl CommandQueue {
+    #[new]
+    fn new(device: &Device) -> PyResult<CommandQueue> {
+        device.inner.make_command_queue().python().map(CommandQueue::from_inner)
+    }
+    fn make_command_buffer(&self) -> PyResult<CommandBuffer> {
+        self.inner.make_command_buffer().python().map(CommandBuffer::from_inner)
+    }
+    #[getter]
+    fn device(&self) -> Device {
+        Device::from_inner(self.inner.device().clone())
+    }
+    #[getter]
+    fn get_label(&self) -> String {
+        self.inner.label()
+    }
+    #[setter]
+    fn set_label(&self, label: &str) {
+        self.inner.set_label(label);
+    }
+    fn __repr__(&self) -> String {
+        format!("<pymetallic.CommandQueue on {}>", self.inner.device().id())
+    }
+}
+
+/// Commands on their way to a device; made by `CommandQueue.make_command_buffer`.
+#[pyclass(frozen, module = "pymetallic", weakref)]
+pub struct CommandBuffer {
+    pub inner: metallic::CommandBuffer,
+}
+
+impl CommandBuffer {
+    pub fn from_inner(inner: metallic::CommandBuffer) -> CommandBuffer {
+        CommandBuffer { inner }
+    }
+}
+
+#[pymethods]
+impl CommandBuffer {
+    fn make_compute_command_encoder(&self) -> PyResult<ComputeCommandEncoder> {
+        ComputeCommandEncoder::of(&self.inner)
+    }
+    fn compute_command_encoder(&self) -> PyResult<ComputeCommandEncoder> {
+        ComputeCommandEncoder::of(&self.inner)
+    }
+    fn make_blit_command_encoder(&self) -> PyResult<BlitCommandEncoder> {
+        BlitCommandEncoder::of(&self.inner)
+    }
+
+    /// Hands the commands to the device and returns at once.
+    fn commit(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.commit()).python()
+    }
+    fn enqueue(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.enqueue()).python()
+    }
+    /// Returns when the commands have completed. Raises MetalError when one failed.
+    fn wait_until_completed(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.wait_until_completed()).python()
+    }
+    fn wait_until_scheduled(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.wait_until_scheduled()).python()
+    }
+
+    /// 1: completed; 0: in progress; -1: failed, or not committed.
+    fn get_status(&self) -> i32 {
+        match self.inner.status() {
+            CommandBufferStatus::Completed => 1,
+            CommandBufferStatus::Committed | CommandBufferStatus::Scheduled => 0,
+            _ => -1,
+        }
+    }
+    /// Metal's status: "not_enqueued", "enqueued", "committed", "scheduled", "completed" or "error".
+    #[getter(status)]
+    fn metal_status(&self) -> &'static str {
+        match self.inner.status() {
+            CommandBufferStatus::NotEnqueued => "not_enqueued",
+            CommandBufferStatus::Enqueued => "enqueued",
+            CommandBufferStatus::Committed => "committed",
+            CommandBufferStatus::Scheduled => "scheduled",
+            CommandBufferStatus::Completed => "completed",
+            CommandBufferStatus::Error => "error",
+        }
+    }
+    /// The exception that `wait_until_completed` raises, or None.
+    #[getter]
+    fn error<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.inner.error().map(|e| to_python(e).into_value(py).into_bound(py).into_any())
+    }
+    /// When the device started, in seconds; 0.0 before completion.
+    #[getter]
+    fn gpu_start_time(&self) -> f64 {
+        self.inner.gpu_start_time()
+    }
+    /// When the device was done, in seconds; 0.0 before completion.
+    #[getter]
+    fn gpu_end_time(&self) -> f64 {
+        self.inner.gpu_end_time()
+    }
+
+    /// Calls `handler(command_buffer)` once the commands have completed or failed, on a thread of the runtime.
+    fn add_completed_handler(&self, handler: Py<PyAny>) -> PyResult<()> {
+        self.inner.add_completed_handler(call(handler)).python()
+    }
+    /// Calls `handler(command_buffer)` once the commands have been handed to the device.
+    fn add_scheduled_handler(&self, handler: Py<PyAny>) -> PyResult<()> {
+        self.inner.add_scheduled_handler(call(handler)).python()
+    }
+    /// Raises `event` to `value` when everything encoded so far has completed.
+    fn encode_signal_event(&self, event: &Event, value: u64) -> PyResult<()> {
+        self.inner.encode_signal_event(&event.inner, value).python()
+    }
+    /// Holds up everything encoded from now on until `event` has reached `value`.
+    fn encode_wait_for_event(&self, event: &Event, value: u64) -> PyResult<()> {
+        self.inner.encode_wait_for_event(&event.inner, value).python()
+    }
+
+    /// `await command_buffer`: completes when the commands have; raises MetalError when one failed.
+    fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        py.import("pymetallic._async")?.getattr("wait")?.call1((slf,))?.call_method0("__await__")
+    }
+
+    #[getter]
+    fn device(&self) -> Device {
+        Device::from_inner(self.inner.device().clone())
+    }
+    #[getter]
+    fn command_queue(&self) -> CommandQueue {
+        CommandQueue::from_inner(self.inner.command_queue().clone())
+    }
+    #[getter]
+    fn get_label(&self) -> String {
+        self.inner.label()
+    }
+    #[setter]
+    fn set_label(&self, label: &str) {
+        self.inner.set_label(label);
+    }
+    fn __repr__(&self) -> String {
+        format!("<pymetallic.CommandBuffer, {}>", self.metal_status())
+    }
+}
+
+/// A handler that calls into Python; an exception there is reported as unraisable.
+fn call(handler: Py<PyAny>) -> impl FnOnce(&metallic::CommandBuffer) + Send + 'static {
+    move |command_buffer| {
+        let command_buffer = CommandBuffer::from_inner(command_buffer.clone());
+        Python::try_attach(|py| {
+            if let Err(error) = handler.call1(py, (command_buffer,)) {
+                error.write_unraisable(py, Some(handler.bind(py)));
+            }
+            // Released while attached.
+            drop(handler);
+        });
+    }
+}

@@ -1,0 +1,196 @@
+//! `Device`.
+
+use metallic::CompileOptions;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyType};
+
+use crate::buffer::{Buffer, make_buffer, make_buffer_from_numpy};
+use crate::command::{CommandBuffer, CommandQueue};
+use crate::encoder::ComputeCommandEncoder;
+use crate::error::ToPython;
+use crate::event::Event;
+use crate::library::{ComputePipelineState, Function, Library, compile_options};
+use crate::texture::{SamplerState, Texture, make_sampler_state, make_texture};
+
+/// A device that runs kernels.
+///
+/// Device(name): "cpu", "interp", "cuda:0", … ; Device() is the default one.
+#[pyclass(frozen, module = "pymetallic", eq, weakref)]
+#[derive(PartialEq, Clone)]
+pub struct Device {
+    pub inner: metallic::Device,
+}
+
+impl Device {
+    pub fn from_inner(inner: metallic::Device) -> Device {
+        Device { inner }
+    }
+}
+
+#[pymethods]
+impl Device {
+    #[new]
+    #[pyo3(signature = (name=None))]
+    fn new(py: Python<'_>, name: Option<&str>) -> PyResult<Device> {
+        py.detach(|| match name {
+            Some(name) => metallic::Device::by_name(name),
+            None => metallic::Device::system_default(),
+        })
+        .python()
+        .map(Device::from_inner)
+    }
+
+    /// The device that `PYMETALLIC_DEVICE` names, or the best there is. Raises MetalError when there is none.
+    #[classmethod]
+    fn get_default_device(_cls: &Bound<'_, PyType>, py: Python<'_>) -> PyResult<Device> {
+        py.detach(metallic::Device::system_default).python().map(Device::from_inner)
+    }
+
+    /// All devices, the default one first.
+    #[classmethod]
+    fn get_all_devices(_cls: &Bound<'_, PyType>, py: Python<'_>) -> Vec<Device> {
+        py.detach(metallic::Device::all).into_iter().map(Device::from_inner).collect()
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+    /// What `Device(name)` accepts for this device.
+    #[getter]
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+    #[getter]
+    fn registry_id(&self) -> u64 {
+        self.inner.registry_id()
+    }
+    #[getter]
+    fn has_unified_memory(&self) -> bool {
+        self.inner.has_unified_memory()
+    }
+    #[getter]
+    fn max_threads_per_threadgroup(&self) -> (u32, u32, u32) {
+        let size = self.inner.max_threads_per_threadgroup();
+        (size.width, size.height, size.depth)
+    }
+    #[getter]
+    fn max_threadgroup_memory_length(&self) -> u32 {
+        self.inner.max_threadgroup_memory_length()
+    }
+    #[getter]
+    fn max_buffer_length(&self) -> u64 {
+        self.inner.max_buffer_length()
+    }
+    fn supports_shader_barycentric_coordinates(&self) -> bool {
+        self.inner.supports_shader_barycentric_coordinates()
+    }
+
+    fn make_command_queue(&self) -> PyResult<CommandQueue> {
+        self.inner.make_command_queue().python().map(CommandQueue::from_inner)
+    }
+    /// A new command queue each time.
+    #[getter]
+    fn command_queue(&self) -> PyResult<CommandQueue> {
+        self.make_command_queue()
+    }
+    /// A new command buffer of a new queue each time.
+    #[getter]
+    fn command_buffer(&self) -> PyResult<CommandBuffer> {
+        self.inner.make_command_queue().and_then(|q| q.make_command_buffer()).python().map(CommandBuffer::from_inner)
+    }
+    /// A new compute encoder of a new command buffer each time; its `commit` and `wait_until_completed` act on that.
+    #[getter]
+    fn command_encoder(&self) -> PyResult<ComputeCommandEncoder> {
+        let command_buffer = self.inner.make_command_queue().and_then(|q| q.make_command_buffer()).python()?;
+        ComputeCommandEncoder::of(&command_buffer)
+    }
+
+    /// Compiles MSL source. Raises MetalError with file, line, column and message.
+    ///
+    /// options: fast_math (bool), language_version ("3.1"), macros (dict), include_directories (list), name (str).
+    #[pyo3(signature = (source, options=None))]
+    fn make_library(&self, py: Python<'_>, source: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Library> {
+        let options = options.map_or_else(|| Ok(CompileOptions::default()), compile_options)?;
+        py.detach(|| self.inner.make_library(source, &options)).python().map(Library::from_inner)
+    }
+    fn make_compute_pipeline_state(&self, py: Python<'_>, function: &Function) -> PyResult<ComputePipelineState> {
+        py.detach(|| self.inner.make_compute_pipeline_state(&function.inner))
+            .python()
+            .map(ComputePipelineState::from_inner)
+    }
+
+    #[pyo3(signature = (size, storage_mode=None))]
+    fn make_buffer(&self, py: Python<'_>, size: i64, storage_mode: Option<u32>) -> PyResult<Buffer> {
+        make_buffer(py, &self.inner, size, storage_mode)
+    }
+    #[pyo3(signature = (array, storage_mode=None))]
+    fn make_buffer_from_numpy(&self, array: &Bound<'_, PyAny>, storage_mode: Option<u32>) -> PyResult<Buffer> {
+        make_buffer_from_numpy(&self.inner, array, storage_mode)
+    }
+
+    /// A texture. pixel_format: "rgba32float", "r8unorm", … or Metal's number; texture_type: "1d", "2d", "3d",
+    /// "2d_array", "cube", …; usage: any of "read", "write" joined by "|".
+    #[pyo3(signature = (width, height=1, depth=1, *, pixel_format=None, texture_type=None, mipmap_level_count=1, array_length=1, storage_mode=None))]
+    fn make_texture(
+        &self,
+        py: Python<'_>,
+        width: u32,
+        height: u32,
+        depth: u32,
+        pixel_format: Option<&Bound<'_, PyAny>>,
+        texture_type: Option<&str>,
+        mipmap_level_count: u32,
+        array_length: u32,
+        storage_mode: Option<u32>,
+    ) -> PyResult<Texture> {
+        let size = [width, height, depth];
+        make_texture(py, &self.inner, size, pixel_format, texture_type, mipmap_level_count, array_length, storage_mode)
+    }
+    /// A sampler state; keyword arguments: s_address, t_address, r_address (or address), min_filter, mag_filter
+    /// (or filter), mip_filter, normalized_coordinates, compare_function, border_color, max_anisotropy, lod_min_clamp, lod_max_clamp.
+    #[pyo3(signature = (**options))]
+    fn make_sampler_state(&self, options: Option<&Bound<'_, PyDict>>) -> PyResult<SamplerState> {
+        make_sampler_state(&self.inner, options)
+    }
+    fn make_event(&self) -> Event {
+        Event::from_inner(self.inner.make_event())
+    }
+    fn make_shared_event(&self) -> Event {
+        Event::from_inner(self.inner.make_shared_event())
+    }
+
+    /// A kernel of the source, compiled once; see `pymetallic.Kernel`.
+    #[pyo3(signature = (source, func, constants=None, options=None))]
+    fn make_kernel<'py>(
+        slf: &Bound<'py, Self>,
+        source: &str,
+        func: &str,
+        constants: Option<&Bound<'py, PyAny>>,
+        options: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        py.import("pymetallic._kernel")?.getattr("Kernel")?.call1((slf, source, func, constants, options))
+    }
+    /// Element `i` of a buffer, as a Python scalar.
+    fn read_scalar<'py>(
+        slf: &Bound<'py, Self>,
+        buffer: &Bound<'py, PyAny>,
+        dtype: &Bound<'py, PyAny>,
+        i: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("pymetallic._functions")?.getattr("read_scalar")?.call1((
+            slf.getattr("command_queue")?,
+            buffer,
+            dtype,
+            i,
+        ))
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.inner.registry_id()
+    }
+    fn __repr__(&self) -> String {
+        format!("<pymetallic.Device \"{}\" ({})>", self.inner.id(), self.inner.name())
+    }
+}

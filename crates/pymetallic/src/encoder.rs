@@ -1,0 +1,177 @@
+//! `ComputeCommandEncoder` and `BlitCommandEncoder`.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+use crate::array::with_bytes;
+use crate::buffer::Buffer;
+use crate::command::CommandBuffer;
+use crate::error::{ToPython, invalid};
+use crate::library::ComputePipelineState;
+use crate::texture::{SamplerState, Texture};
+
+/// A size: an int, or one to three of them.
+fn size(object: &Bound<'_, PyAny>, what: &str) -> PyResult<[u32; 3]> {
+    let dimension = |v: &Bound<'_, PyAny>| -> PyResult<u32> {
+        let value: i64 = v.extract().map_err(|_| PyTypeError::new_err(format!("{what} must be integers, not {v}")))?;
+        u32::try_from(value).map_err(|_| invalid(format!("{what} cannot be {value}")))
+    };
+    if object.hasattr("__index__")? {
+        return Ok([dimension(object)?, 1, 1]);
+    }
+    let mut sizes = [1u32; 3];
+    let mut count = 0;
+    for value in object.try_iter()? {
+        if count == 3 {
+            return Err(invalid(format!("{what} has more than three dimensions")));
+        }
+        sizes[count] = dimension(&value?)?;
+        count += 1;
+    }
+    if count == 0 {
+        return Err(invalid(format!("{what} has no dimension")));
+    }
+    Ok(sizes)
+}
+
+fn unsigned<T: TryFrom<i64>>(value: i64, what: &str) -> PyResult<T> {
+    T::try_from(value).map_err(|_| invalid(format!("{what} cannot be {value}")))
+}
+
+/// Records dispatches into a command buffer.
+#[pyclass(frozen, module = "pymetallic", weakref)]
+pub struct ComputeCommandEncoder {
+    inner: metallic::ComputeCommandEncoder,
+}
+
+impl ComputeCommandEncoder {
+    pub fn of(command_buffer: &metallic::CommandBuffer) -> PyResult<ComputeCommandEncoder> {
+        command_buffer.make_compute_command_encoder().python().map(|inner| ComputeCommandEncoder { inner })
+    }
+}
+
+#[pymethods]
+impl ComputeCommandEncoder {
+    fn set_compute_pipeline_state(&self, pipeline_state: &ComputePipelineState) -> PyResult<()> {
+        self.inner.set_compute_pipeline_state(&pipeline_state.inner).python()
+    }
+    /// Binds a buffer, from `offset` bytes on, at a buffer index.
+    fn set_buffer(&self, buffer: &Buffer, offset: i64, index: i64) -> PyResult<()> {
+        let (offset, index) = (unsigned(offset, "a buffer offset")?, unsigned(index, "a buffer index")?);
+        self.inner.set_buffer(&buffer.inner, offset, index).python()
+    }
+    fn set_buffer_offset(&self, offset: i64, index: i64) -> PyResult<()> {
+        let (offset, index) = (unsigned(offset, "a buffer offset")?, unsigned(index, "a buffer index")?);
+        self.inner.set_buffer_offset(offset, index).python()
+    }
+    /// Binds a copy of at most 4096 bytes (an array, a NumPy scalar, bytes) at a buffer index.
+    fn set_bytes(&self, data: &Bound<'_, PyAny>, index: i64) -> PyResult<()> {
+        let index = unsigned(index, "a buffer index")?;
+        with_bytes(data, |bytes| self.inner.set_bytes(bytes, index).python())
+    }
+    fn set_texture(&self, texture: &Texture, index: i64) -> PyResult<()> {
+        self.inner.set_texture(&texture.inner, unsigned(index, "a texture index")?).python()
+    }
+    fn set_sampler_state(&self, sampler_state: &SamplerState, index: i64) -> PyResult<()> {
+        self.inner.set_sampler_state(&sampler_state.inner, unsigned(index, "a sampler index")?).python()
+    }
+    /// Sizes a `threadgroup` argument, in bytes.
+    fn set_threadgroup_memory_length(&self, length: i64, index: i64) -> PyResult<()> {
+        let length = unsigned(length, "a threadgroup memory length")?;
+        self.inner.set_threadgroup_memory_length(length, unsigned(index, "a threadgroup memory index")?).python()
+    }
+    /// Announces a buffer that kernels reach through addresses in other buffers.
+    fn use_resource(&self, buffer: &Buffer) -> PyResult<()> {
+        self.inner.use_resource(&buffer.inner).python()
+    }
+    /// Runs the kernel for each thread of a grid; threadgroups at its far edges may be smaller.
+    fn dispatch_threads(&self, grid: &Bound<'_, PyAny>, threadgroup: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.inner.dispatch_threads(size(grid, "a grid")?, size(threadgroup, "a threadgroup")?).python()
+    }
+    /// Runs the kernel for a grid of full threadgroups.
+    fn dispatch_threadgroups(&self, groups: &Bound<'_, PyAny>, threadgroup: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.inner.dispatch_threadgroups(size(groups, "a grid")?, size(threadgroup, "a threadgroup")?).python()
+    }
+    /// Like `dispatch_threadgroups`, with the three uint32 counts read from a buffer when it runs.
+    fn dispatch_threadgroups_with_indirect_buffer(
+        &self,
+        indirect_buffer: &Buffer,
+        offset: i64,
+        threadgroup: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let offset = unsigned(offset, "a buffer offset")?;
+        let threadgroup = size(threadgroup, "a threadgroup")?;
+        self.inner.dispatch_threadgroups_with_indirect_buffer(&indirect_buffer.inner, offset, threadgroup).python()
+    }
+    fn memory_barrier(&self) -> PyResult<()> {
+        self.inner.memory_barrier(metallic::BarrierScope::Buffers).python()
+    }
+    fn end_encoding(&self) -> PyResult<()> {
+        self.inner.end_encoding().python()
+    }
+    #[getter]
+    fn command_buffer(&self) -> CommandBuffer {
+        CommandBuffer::from_inner(self.inner.command_buffer().clone())
+    }
+    /// Commits the encoder's command buffer.
+    fn commit(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.command_buffer().commit()).python()
+    }
+    /// Waits for the encoder's command buffer.
+    fn wait_until_completed(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.command_buffer().wait_until_completed()).python()
+    }
+}
+
+/// Records copies into a command buffer.
+#[pyclass(frozen, module = "pymetallic", weakref)]
+pub struct BlitCommandEncoder {
+    inner: metallic::BlitCommandEncoder,
+}
+
+impl BlitCommandEncoder {
+    pub fn of(command_buffer: &metallic::CommandBuffer) -> PyResult<BlitCommandEncoder> {
+        command_buffer.make_blit_command_encoder().python().map(|inner| BlitCommandEncoder { inner })
+    }
+}
+
+#[pymethods]
+impl BlitCommandEncoder {
+    /// Copies `size` bytes from one buffer to another.
+    fn copy_from_buffer(
+        &self,
+        source_buffer: &Buffer,
+        source_offset: i64,
+        dest_buffer: &Buffer,
+        dest_offset: i64,
+        size: i64,
+    ) -> PyResult<()> {
+        let (from, to) = (unsigned(source_offset, "an offset")?, unsigned(dest_offset, "an offset")?);
+        let size = unsigned(size, "a size")?;
+        self.inner.copy_from_buffer(&source_buffer.inner, from, &dest_buffer.inner, to, size).python()
+    }
+    /// Sets `length` bytes from `offset` on to `value` (0 to 255); to the end of the buffer by default.
+    #[pyo3(signature = (buffer, value=0, offset=0, length=None))]
+    fn fill_buffer(&self, buffer: &Buffer, value: u8, offset: i64, length: Option<i64>) -> PyResult<()> {
+        let offset: u64 = unsigned(offset, "an offset")?;
+        let length = match length {
+            Some(length) => unsigned(length, "a length")?,
+            None => buffer.inner.length().saturating_sub(offset),
+        };
+        self.inner.fill_buffer(&buffer.inner, offset, length, value).python()
+    }
+    fn generate_mipmaps(&self, texture: &Texture) -> PyResult<()> {
+        self.inner.generate_mipmaps(&texture.inner).python()
+    }
+    /// Makes what kernels wrote to a managed buffer visible to the host.
+    fn synchronize_resource(&self, buffer: &Buffer) -> PyResult<()> {
+        self.inner.synchronize_resource(&buffer.inner).python()
+    }
+    fn end_encoding(&self) -> PyResult<()> {
+        self.inner.end_encoding().python()
+    }
+    #[getter]
+    fn command_buffer(&self) -> CommandBuffer {
+        CommandBuffer::from_inner(self.inner.command_buffer().clone())
+    }
+}

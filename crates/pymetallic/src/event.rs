@@ -1,0 +1,36 @@
+//! `Event`, also shared.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+/// A counter that command buffers and the host raise and wait for.
+#[pyclass(frozen, module = "pymetallic")]
+pub struct Event {
+    pub inner: metallic::Event,
+}
+
+impl Event {
+    pub fn from_inner(inner: metallic::Event) -> Event {
+        Event { inner }
+    }
+}
+
+#[pymethods]
+impl Event {
+    #[getter]
+    fn get_signaled_value(&self) -> u64 {
+        self.inner.signaled_value()
+    }
+    /// Raises the value; a smaller one changes nothing.
+    #[setter]
+    fn set_signaled_value(&self, py: Python<'_>, value: u64) {
+        py.detach(|| self.inner.set_signaled_value(value));
+    }
+    /// Waits for the value; False when `timeout` seconds were over first.
+    #[pyo3(signature = (value, timeout=None))]
+    fn wait_until_signaled_value(&self, py: Python<'_>, value: u64, timeout: Option<f64>) -> bool {
+        let timeout = timeout.map(|s| Duration::try_from_secs_f64(s.max(0.0)).unwrap_or(Duration::MAX));
+        py.detach(|| self.inner.wait_until_signaled_value(value, timeout))
+    }
+}

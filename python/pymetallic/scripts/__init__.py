@@ -1,0 +1,1 @@
+"""Console scripts: ``metallic-demo`` and ``metallic-smoke``."""

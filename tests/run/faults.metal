@@ -1,0 +1,25 @@
+// What the interpreter (and every checking device) must notice.
+//--- reading beyond a buffer
+// buffer 0: f32 = zeros(4)
+// fault: out-of-bounds
+// dispatch: f grid=5
+kernel void f(device float* p [[buffer(0)]], uint i [[thread_position_in_grid]]) { p[i] += 1; }
+//--- a barrier that some threads miss
+// buffer 0: f32 = zeros(4)
+// fault: divergent-barrier
+// dispatch: g grid=4 threadgroup=4
+#include <metal_stdlib>
+using namespace metal;
+kernel void g(device float* p [[buffer(0)]], uint i [[thread_position_in_threadgroup]]) {
+    if (i < 2) threadgroup_barrier(mem_flags::mem_threadgroup);
+    p[i] = 1;
+}
+//--- a local array
+// buffer 0: i32 = zeros(2)
+// buffer 1: i32 = 8
+// fault: out-of-bounds
+// dispatch: h grid=1
+kernel void h(device int* p [[buffer(0)]], constant int& n [[buffer(1)]]) {
+    int a[4] = {1, 2, 3, 4};
+    p[0] = a[n];
+}

@@ -23,8 +23,13 @@ pub const CACHE_SIZE: Variable = Variable {
     help: "how many bytes the cache of machine code may hold; by default 268435456",
 };
 
+pub const CHECK: Variable = Variable {
+    name: "PYMETALLIC_CHECK",
+    help: "what the interp device looks for besides bad accesses: races (within threadgroups) or races-grid",
+};
+
 /// All of them, for reference pages and `metallic doctor`.
-pub const ALL: &[Variable] = &[DEVICE, THREADS, CACHE_DIR, CACHE_SIZE];
+pub const ALL: &[Variable] = &[DEVICE, THREADS, CACHE_DIR, CACHE_SIZE, CHECK];
 
 impl Variable {
     /// The value, when it is set and is text.

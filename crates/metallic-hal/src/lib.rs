@@ -11,7 +11,8 @@
 //! * [`Queue`]: executes [`CommandList`]s in order. Devices that execute on the host implement
 //!   [`Executor`] and let [`SerialQueue`] do the rest.
 //!
-//! The [`null`] device accepts everything and runs no kernel.
+//! The [`null`] device accepts everything and runs no kernel; the [`interp`] device executes the IR with
+//! the interpreter and so defines what a kernel must do.
 //!
 //! Not here: Metal's object model and its validation (`metallic`), MSL (`msl`), machine code
 //! (`msl-codegen-llvm`).
@@ -20,6 +21,8 @@ pub mod command;
 pub mod env;
 pub mod error;
 pub mod event;
+pub mod interp;
+pub mod log;
 pub mod memory;
 pub mod null;
 pub mod pixel_format;

@@ -184,7 +184,7 @@ impl ComputeCommandEncoder {
     ) -> Result<()> {
         self.encoder.device().check_own(buffer.device(), "the indirect buffer")?;
         buffer.check_range("reading threadgroup counts", offset, 12)?;
-        if offset % 4 != 0 {
+        if !offset.is_multiple_of(4) {
             return Err(Error::invalid(format!("offset {offset} of the indirect buffer is not a multiple of 4")));
         }
         self.dispatch(Grid::Indirect { buffer: buffer.hal().clone(), offset }, threads_per_threadgroup.into())
@@ -266,7 +266,7 @@ impl State {
                 let needed = if *is_reference { element.size() } else { 0 };
                 match binding {
                     Binding::Buffer { buffer, offset } => {
-                        if offset % u64::from(alignment) != 0 {
+                        if !offset.is_multiple_of(u64::from(alignment)) {
                             return Err(format!("offset {offset} is not a multiple of {alignment}"));
                         }
                         let available = buffer.length() - offset;

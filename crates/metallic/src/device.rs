@@ -25,8 +25,10 @@ struct Builtin {
 }
 
 /// In the order of preference.
-const BUILTIN: &[Builtin] =
-    &[Builtin { id: "null", is_listed: false, open: || Ok(Arc::new(hal::null::NullDevice::new())) }];
+const BUILTIN: &[Builtin] = &[
+    Builtin { id: "interp", is_listed: false, open: || Ok(Arc::new(hal::interp::InterpDevice::new())) },
+    Builtin { id: "null", is_listed: false, open: || Ok(Arc::new(hal::null::NullDevice::new())) },
+];
 
 /// Devices opened so far: opening twice gives the same device.
 static OPEN: LazyLock<Mutex<Vec<Device>>> = LazyLock::new(Mutex::default);

@@ -96,34 +96,34 @@ pub struct DiagnosticNote {
     pub place: Option<Place>,
 }
 
-/// A position in a source file; line and column count from 1, columns count characters.
+/// A range of a source file; lines and columns count from 1, columns count characters, the end is exclusive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub file: String,
     pub line: u32,
     pub column: u32,
+    pub end_line: u32,
+    pub end_column: u32,
 }
 
-impl Diagnostic {
-    /// Resolves a diagnostic of the compiler.
-    pub fn resolve(diagnostic: &msl_base::Diagnostic, map: &msl_base::SourceMap) -> Diagnostic {
-        let place = |span: msl_base::Span| {
-            let location = map.location(span)?;
-            Some(Place { file: location.file, line: location.line, column: location.column })
-        };
-        let labels =
-            diagnostic.labels.iter().map(|l| DiagnosticNote { message: l.message.clone(), place: place(l.span) });
-        let notes = diagnostic
-            .notes
-            .iter()
-            .map(|n| DiagnosticNote { message: n.message.clone(), place: n.span.and_then(place) });
+impl From<msl::Message> for Diagnostic {
+    fn from(message: msl::Message) -> Diagnostic {
+        let note =
+            |(place, message): (Option<msl::Place>, String)| DiagnosticNote { message, place: place.map(Place::from) };
         Diagnostic {
-            id: diagnostic.id.into(),
-            is_error: diagnostic.is_error(),
-            message: diagnostic.message.clone(),
-            place: place(diagnostic.span),
-            notes: labels.chain(notes).collect(),
-            help: diagnostic.help.clone(),
+            id: message.id.into(),
+            is_error: message.severity == msl_base::Severity::Error,
+            message: message.message,
+            place: message.place.map(Place::from),
+            notes: message.notes.into_iter().map(note).collect(),
+            help: message.help,
         }
+    }
+}
+
+impl From<msl::Place> for Place {
+    fn from(place: msl::Place) -> Place {
+        let msl::Place { file, line, column, end_line, end_column } = place;
+        Place { file, line, column, end_line, end_column }
     }
 }

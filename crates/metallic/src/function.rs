@@ -88,6 +88,10 @@ impl FunctionConstantValues {
     pub fn is_empty(&self) -> bool {
         self.by_index.is_empty() && self.by_name.is_empty()
     }
+    /// The value for a constant.
+    pub fn get(&self, index: u32, name: &str) -> Option<&ConstantValue> {
+        self.by_name.get(name).or_else(|| self.by_index.get(&index))
+    }
     pub fn by_index(&self) -> impl Iterator<Item = (u32, &ConstantValue)> {
         self.by_index.iter().map(|(i, v)| (*i, v))
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::source::{self, Source};
-use crate::{Device, Error, Function, FunctionConstant, FunctionConstantValues, Result};
+use crate::{Device, Diagnostic, Error, Function, FunctionConstant, FunctionConstantValues, Result};
 
 /// `MTLCompileOptions`, and where included files are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +63,15 @@ impl Library {
         &self.inner.device
     }
     /// The kernels that `make_function` finds.
-    pub fn function_names(&self) -> Vec<String> {
+    pub fn function_names(&self) -> &[String] {
         self.inner.source.function_names()
     }
-    pub fn function_constants(&self) -> Vec<FunctionConstant> {
+    pub fn function_constants(&self) -> &[FunctionConstant] {
         self.inner.source.function_constants()
+    }
+    /// What the compiler remarked about a source that it accepted.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        self.inner.source.warnings()
     }
 
     pub fn make_function(&self, name: &str) -> Result<Function> {

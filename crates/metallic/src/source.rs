@@ -1,12 +1,19 @@
 //! Where the functions of a library come from: MSL through the front end, or the text form of the IR.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use msl::{FileProvider, IncludedFile, MathMode};
 use msl_base::SourceMap;
-use msl_ir::Module;
+use msl_ir::{Module, Scalar};
 
-use crate::{CompileError, CompileOptions, Error, FunctionConstant, FunctionConstantValues, Result};
+use crate::{
+    CompileError, CompileOptions, ConstantValue, Diagnostic, Error, FunctionConstant, FunctionConstantValues, Result,
+};
+
+/// Sources with at most so many kernels are checked in full when they are opened.
+const CHECKED_AT_ONCE: usize = 32;
 
 /// One entry point, compiled.
 pub(crate) struct Compiled {
@@ -17,39 +24,268 @@ pub(crate) struct Compiled {
 }
 
 pub(crate) trait Source: Send + Sync {
-    fn function_names(&self) -> Vec<String>;
-    fn function_constants(&self) -> Vec<FunctionConstant>;
+    fn function_names(&self) -> &[String];
+    fn function_constants(&self) -> &[FunctionConstant];
+    fn warnings(&self) -> Vec<Diagnostic>;
     fn compile(&self, name: &str, constants: &FunctionConstantValues) -> Result<Compiled>;
 }
 
 /// MSL.
-pub(crate) fn open_msl(_text: &str, _options: &CompileOptions) -> Result<Box<dyn Source>> {
-    Err(Error::Compile(CompileError { rendered: "the front end is not linked in yet".into(), diagnostics: Vec::new() }))
+pub(crate) fn open_msl(text: &str, options: &CompileOptions) -> Result<Box<dyn Source>> {
+    let files = Files { headers: options.headers.clone(), directories: options.include_directories.clone() };
+    let library = msl::Library::open(&options.source_name, text, &options.to_msl(), &files).map_err(compile_error)?;
+    let names = library.entry_points();
+    let declared = library.function_constants();
+    // The front end checks bodies when they are compiled; a library with mistakes should not open.
+    // Without values for its function constants a kernel may fail for want of them, so those wait.
+    if names.len() <= CHECKED_AT_ONCE && declared.is_empty() {
+        for name in &names {
+            library.check(name, &msl::FunctionConstantValues::new()).map_err(compile_error)?;
+        }
+    }
+    let constants = declared
+        .iter()
+        .map(|c| FunctionConstant { name: c.name.clone(), index: c.index, type_name: type_name(c.scalar, c.len) })
+        .collect();
+    Ok(Box::new(MslSource { library, names, declared, constants }))
+}
+
+struct MslSource {
+    library: msl::Library,
+    names: Vec<String>,
+    declared: Vec<msl::FunctionConstant>,
+    constants: Vec<FunctionConstant>,
+}
+
+impl Source for MslSource {
+    fn function_names(&self) -> &[String] {
+        &self.names
+    }
+    fn function_constants(&self) -> &[FunctionConstant] {
+        &self.constants
+    }
+    fn warnings(&self) -> Vec<Diagnostic> {
+        self.library.warnings().messages().into_iter().map(Diagnostic::from).collect()
+    }
+    fn compile(&self, name: &str, constants: &FunctionConstantValues) -> Result<Compiled> {
+        let values = self.constant_values(name, constants)?;
+        let module = self.library.compile(name, &values).map_err(compile_error)?.module;
+        let entry = module.entry_points.iter().position(|e| e.name == name).unwrap_or(0);
+        Ok(Compiled { module: Arc::new(module), entry, source_map: Some(self.library.source_map().clone()) })
+    }
+}
+
+impl MslSource {
+    /// The values as the types that the source declares.
+    fn constant_values(&self, name: &str, values: &FunctionConstantValues) -> Result<msl::FunctionConstantValues> {
+        let mut out = msl::FunctionConstantValues::new();
+        for constant in &self.declared {
+            let Some(value) = values.get(constant.index, &constant.name) else { continue };
+            let converted = convert(value, constant.scalar, constant.len).ok_or_else(|| {
+                let (constant, ty) = (&constant.name, type_name(constant.scalar, constant.len));
+                Error::Function(format!(
+                    "function {name}: {value:?} is no value of function constant {constant}, a {ty}"
+                ))
+            })?;
+            out.set_index(constant.index, converted);
+        }
+        Ok(out)
+    }
 }
 
 /// The text form of the IR.
 pub(crate) fn open_ir(text: &str) -> Result<Box<dyn Source>> {
-    let module = msl_ir::text::parse(text)
-        .map_err(|error| Error::Compile(CompileError { rendered: error.to_string(), diagnostics: Vec::new() }))?;
-    let module = Arc::new(module);
-    let names = module.entry_points.iter().enumerate().map(|(i, e)| (e.name.to_string(), i)).collect();
-    Ok(Box::new(IrSource { module, names }))
+    let fail = |rendered: String| Error::Compile(CompileError { rendered, diagnostics: Vec::new() });
+    let module = msl_ir::text::parse(text).map_err(|error| fail(error.to_string()))?;
+    msl_ir::verify(&module).map_err(|errors| fail(errors.iter().map(|e| format!("{e}\n")).collect::<String>()))?;
+    let names: Vec<String> = module.entry_points.iter().map(|e| e.name.to_string()).collect();
+    let by_name = names.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
+    Ok(Box::new(IrSource { module: Arc::new(module), names, by_name }))
 }
 
 struct IrSource {
     module: Arc<Module>,
-    names: HashMap<String, usize>,
+    names: Vec<String>,
+    by_name: HashMap<String, usize>,
 }
 
 impl Source for IrSource {
-    fn function_names(&self) -> Vec<String> {
-        self.module.entry_points.iter().map(|e| e.name.to_string()).collect()
+    fn function_names(&self) -> &[String] {
+        &self.names
     }
-    fn function_constants(&self) -> Vec<FunctionConstant> {
+    fn function_constants(&self) -> &[FunctionConstant] {
+        &[]
+    }
+    fn warnings(&self) -> Vec<Diagnostic> {
         Vec::new()
     }
     fn compile(&self, name: &str, _constants: &FunctionConstantValues) -> Result<Compiled> {
-        let entry = *self.names.get(name).ok_or_else(|| Error::Function(format!("there is no function {name}")))?;
+        let entry = *self.by_name.get(name).ok_or_else(|| Error::Function(format!("there is no function {name}")))?;
         Ok(Compiled { module: self.module.clone(), entry, source_map: None })
+    }
+}
+
+impl CompileOptions {
+    /// As the front end takes them.
+    pub fn to_msl(&self) -> msl::CompileOptions {
+        let mut options = msl::CompileOptions::default();
+        if let Some(version) = self.language_version {
+            options.language_version = version;
+        }
+        options.math_mode = if self.fast_math_enabled { MathMode::Fast } else { MathMode::Safe };
+        options.defines =
+            self.preprocessor_macros.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+        options
+    }
+    /// Where the front end finds included files.
+    pub fn file_provider(&self) -> impl FileProvider + Send + Sync + 'static {
+        Files { headers: self.headers.clone(), directories: self.include_directories.clone() }
+    }
+}
+
+/// Headers by name, then beside the including file, then in directories.
+struct Files {
+    headers: Vec<(String, String)>,
+    directories: Vec<PathBuf>,
+}
+
+impl Files {
+    fn candidates(&self, path: &str, includer: &str, system: bool) -> Vec<PathBuf> {
+        let beside = Path::new(includer).parent().filter(|_| !system).map(Path::to_path_buf);
+        beside.into_iter().chain(self.directories.iter().cloned()).map(|directory| directory.join(path)).collect()
+    }
+}
+
+impl FileProvider for Files {
+    fn read(&self, path: &str, includer: &str, system: bool) -> std::result::Result<Option<IncludedFile>, String> {
+        if let Some((name, text)) = self.headers.iter().find(|(name, _)| name == path) {
+            return Ok(Some(IncludedFile { name: name.clone(), text: text.as_str().into() }));
+        }
+        // Sources that are not files include nothing but what was named.
+        for candidate in self.candidates(path, includer, system) {
+            match std::fs::read(&candidate) {
+                Ok(bytes) => {
+                    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", candidate.display()))?;
+                    let name = normalize(&candidate);
+                    return Ok(Some(IncludedFile { name, text: text.into() }));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(_) if candidate.is_dir() => {}
+                Err(error) => return Err(format!("{}: {error}", candidate.display())),
+            }
+        }
+        Ok(None)
+    }
+    fn searched(&self, path: &str, includer: &str, system: bool) -> Vec<String> {
+        self.candidates(path, includer, system).iter().map(|p| p.display().to_string()).collect()
+    }
+}
+
+/// One name per file: without `.` and, where that is safe to see, without `..`.
+fn normalize(path: &Path) -> String {
+    use std::path::Component;
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out.display().to_string()
+}
+
+fn compile_error(error: msl::CompileError) -> Error {
+    let diagnostics = error.report().messages().into_iter().map(Diagnostic::from).collect();
+    Error::Compile(CompileError { rendered: error.to_string(), diagnostics })
+}
+
+fn type_name(scalar: Scalar, len: u8) -> String {
+    let base = match scalar {
+        Scalar::Bool => "bool",
+        Scalar::I8 => "char",
+        Scalar::U8 => "uchar",
+        Scalar::I16 => "short",
+        Scalar::U16 => "ushort",
+        Scalar::I32 => "int",
+        Scalar::U32 => "uint",
+        Scalar::I64 => "long",
+        Scalar::U64 => "ulong",
+        Scalar::F16 => "half",
+        Scalar::BF16 => "bfloat",
+        Scalar::F32 => "float",
+    };
+    if len == 1 { base.into() } else { format!("{base}{len}") }
+}
+
+/// A value as a declared type; `None` for another number of components or an integer out of range.
+fn convert(value: &ConstantValue, scalar: Scalar, len: u8) -> Option<msl::ConstantValue> {
+    let one = std::slice::from_ref(value);
+    let components = match value {
+        ConstantValue::Vector(components) => components.as_slice(),
+        _ => one,
+    };
+    if components.len() != usize::from(len) || components.len() > 4 {
+        return None;
+    }
+    let mut bits = [0; 4];
+    for (slot, component) in bits.iter_mut().zip(components) {
+        *slot = convert_scalar(component, scalar)?;
+    }
+    Some(msl::ConstantValue { scalar, len, bits })
+}
+
+fn convert_scalar(value: &ConstantValue, scalar: Scalar) -> Option<u64> {
+    let float = match value {
+        ConstantValue::Bool(b) => f64::from(u8::from(*b)),
+        ConstantValue::Int(i) => *i as f64,
+        ConstantValue::UInt(u) => *u as f64,
+        ConstantValue::Float(f) => *f,
+        ConstantValue::Vector(_) => return None,
+    };
+    let integer = match value {
+        ConstantValue::Bool(b) => i128::from(*b),
+        ConstantValue::Int(i) => i128::from(*i),
+        ConstantValue::UInt(u) => i128::from(*u),
+        ConstantValue::Float(f) if f.fract() == 0.0 => *f as i128,
+        _ if scalar.is_float() || scalar == Scalar::Bool => 0,
+        _ => return None,
+    };
+    let width = scalar.bits();
+    match scalar {
+        Scalar::Bool => Some(u64::from(float != 0.0)),
+        Scalar::F16 => Some(u64::from(half::f16::from_f64(float).to_bits())),
+        Scalar::BF16 => Some(u64::from(half::bf16::from_f64(float).to_bits())),
+        Scalar::F32 => Some(u64::from((float as f32).to_bits())),
+        _ => {
+            let (least, most) = if scalar.is_signed() {
+                (-(1i128 << (width - 1)), (1i128 << (width - 1)) - 1)
+            } else {
+                (0, (1i128 << width) - 1)
+            };
+            let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+            (least..=most).contains(&integer).then_some(integer as u64 & mask)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_take_the_declared_type() {
+        let bits = |value: ConstantValue, scalar| convert_scalar(&value, scalar);
+        assert_eq!(bits((-1).into(), Scalar::I16), Some(0xffff));
+        assert_eq!(bits((-1).into(), Scalar::U16), None);
+        assert_eq!(bits(2.0f32.into(), Scalar::U8), Some(2));
+        assert_eq!(bits(2.5f32.into(), Scalar::U8), None);
+        assert_eq!(bits(true.into(), Scalar::F32), Some(0x3f80_0000));
+        assert_eq!(bits(0.5f32.into(), Scalar::Bool), Some(1));
+        let pair = ConstantValue::Vector(vec![1.into(), 2.into()]);
+        assert_eq!(convert(&pair, Scalar::I32, 2).unwrap().bits, [1, 2, 0, 0]);
+        assert_eq!(convert(&pair, Scalar::I32, 3), None);
     }
 }

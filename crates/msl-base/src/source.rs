@@ -89,6 +89,8 @@ pub struct Location {
 #[derive(Clone, Debug)]
 pub struct SourceMap {
     files: Vec<Arc<SourceFile>>,
+    /// The first expansions, shared between clones; see [`SourceMap::freeze`].
+    frozen: Arc<Vec<Expansion>>,
     expansions: Vec<Expansion>,
     next: u32,
 }
@@ -102,7 +104,7 @@ impl Default for SourceMap {
 impl SourceMap {
     pub fn new() -> SourceMap {
         let none = Expansion { macro_name: String::new(), call_site: Span::NONE, definition: Span::NONE };
-        SourceMap { files: Vec::new(), expansions: vec![none], next: 1 }
+        SourceMap { files: Vec::new(), frozen: Arc::new(vec![none]), expansions: Vec::new(), next: 1 }
     }
 
     /// Adds a file. Returns `None` when the compilation would exceed 2 GiB of text.
@@ -123,11 +125,20 @@ impl SourceMap {
 
     pub fn add_expansion(&mut self, expansion: Expansion) -> ExpansionId {
         self.expansions.push(expansion);
-        ExpansionId(self.expansions.len() as u32 - 1)
+        ExpansionId((self.frozen.len() + self.expansions.len()) as u32 - 1)
     }
 
     pub fn expansion(&self, id: ExpansionId) -> &Expansion {
-        &self.expansions[id.0 as usize]
+        let index = id.0 as usize;
+        self.frozen.get(index).unwrap_or_else(|| &self.expansions[index - self.frozen.len()])
+    }
+    /// Makes clones cheap: what is here now is shared by them. Call it when a text is complete that many
+    /// compilations start from.
+    pub fn freeze(&mut self) {
+        if !self.expansions.is_empty() {
+            let added = std::mem::take(&mut self.expansions);
+            Arc::make_mut(&mut self.frozen).extend(added);
+        }
     }
     pub fn file(&self, id: FileId) -> &Arc<SourceFile> {
         &self.files[id.0 as usize]

@@ -122,6 +122,7 @@ impl Library {
             if parsed.diagnostics.has_errors() {
                 return Err(CompileError::new(parsed.diagnostics, parsed.source_map));
             }
+            parsed.source_map.freeze();
             Ok(Library {
                 name: name.to_owned(),
                 options: options.clone(),

@@ -57,5 +57,6 @@ fn make(headers: &[msl_stdlib::Header]) -> Result<Prelude, CompileError> {
         return Err(CompileError::new(diagnostics, source_map));
     }
     let macros = macros.unwrap_or_default();
+    source_map.freeze();
     Ok(Prelude { source_map, macros, scopes, layer: Arc::new(layer), time: start.elapsed() })
 }

@@ -36,7 +36,7 @@ pub fn legalize_pointers(module: &mut Module, id: FunctionId) -> bool {
                 if let Op::Store { ptr, value, volatile, .. } = f.insts[v].op
                     && let Op::LocalAddr(l) = f.insts[ptr].op
                     && roots.contains_key(&l)
-                    && (volatile || !has_offset(&module.types, f, &roots, value))
+                    && (volatile || !has_offset(f, &roots, value))
                 {
                     roots.remove(&l);
                 }
@@ -68,13 +68,13 @@ pub fn legalize_pointers(module: &mut Module, id: FunctionId) -> bool {
 }
 
 /// Whether the distance of a pointer from its root can be computed.
-fn has_offset(types: &TypeTable, f: &Function, roots: &BTreeMap<LocalId, Root>, v: ValueId) -> bool {
+fn has_offset(f: &Function, roots: &BTreeMap<LocalId, Root>, v: ValueId) -> bool {
     match &f.insts[v].op {
         Op::Param(_) | Op::GlobalAddr(_) => true,
         Op::FieldAddr { base, .. } | Op::IndexAddr { base, .. } | Op::PtrOffset { base, .. } | Op::PtrCast(base) => {
-            has_offset(types, f, roots, *base)
+            has_offset(f, roots, *base)
         }
-        Op::Select { a, b, .. } => has_offset(types, f, roots, *a) && has_offset(types, f, roots, *b),
+        Op::Select { a, b, .. } => has_offset(f, roots, *a) && has_offset(f, roots, *b),
         Op::Load { ptr, volatile: false, .. } => {
             matches!(f.insts[*ptr].op, Op::LocalAddr(l) if roots.contains_key(&l))
         }

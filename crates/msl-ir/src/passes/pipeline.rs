@@ -144,6 +144,11 @@ pub fn clean(m: &mut Module, f: FunctionId) {
 
 /// Prepares one entry point for code generation.
 pub fn run(module: &mut Module, function: FunctionId, mut options: Options<'_>) -> Result {
+    // The source may promise a size.
+    if options.facts.threads_per_threadgroup.is_none() {
+        let entry = module.entry_points.iter().find(|e| e.function == function);
+        options.facts.threads_per_threadgroup = entry.and_then(|e| e.required_threads);
+    }
     let end = options.after.and_then(|name| PASSES.iter().rposition(|p| p.name == name)).unwrap_or(PASSES.len());
     for (i, pass) in PASSES.iter().enumerate().take(end.saturating_add(1)) {
         (pass.run)(module, function, &options.facts)?;

@@ -265,9 +265,9 @@ impl Pass<'_> {
             let inner = f.make_label();
             let mut map = Remap::default();
             map.labels.insert(label, outer);
-            let mut copy = clone_list(None, f, &body.insts, &mut map);
+            let copy = clone_list(None, f, &body.insts, &mut map);
             // `clone_list` gives `break` and `continue` the same label; tell them apart again.
-            relabel_continues(f, &mut copy, outer, inner);
+            relabel_continues(f, &copy, outer, inner);
             copies.push(push(f, Op::Scope { label: inner, body: Block { insts: copy } }, self.void, span));
             // Values of the body are not visible in `continuing`.
             let mut map = Remap::default();
@@ -280,14 +280,14 @@ impl Pass<'_> {
     }
 }
 
-fn relabel_continues(f: &mut Function, list: &mut Vec<ValueId>, from: LabelId, to: LabelId) {
+fn relabel_continues(f: &mut Function, list: &[ValueId], from: LabelId, to: LabelId) {
     for &v in list.iter() {
         if f.insts[v].op == Op::Continue(from) {
             f.insts[v].op = Op::Break(to);
         }
         for i in 0..nested_count(&f.insts[v].op) {
-            let mut inner = take_nested(f, v, i);
-            relabel_continues(f, &mut inner, from, to);
+            let inner = take_nested(f, v, i);
+            relabel_continues(f, &inner, from, to);
             put_nested(f, v, i, inner);
         }
     }

@@ -78,8 +78,8 @@ pub struct Barriers {
     pub regions: Arena<RegionId, Region>,
     pub steps: Vec<Step>,
     pub values: Vec<CrossingValue>,
+    /// The locals that hold something from one region to another. All others can live in the registers of one gang.
     pub locals: Vec<CrossingLocal>,
-    /// Locals used in one region only: they can live in registers of one gang.
     pub diagnostics: Vec<Diagnostic>,
     contains: BitSet,
     home: Vec<Option<RegionId>>,

@@ -63,11 +63,11 @@ impl Library {
         &self.inner.device
     }
     /// The kernels that `make_function` finds.
-    pub fn function_names(&self) -> &[String] {
-        self.inner.source.function_names()
+    pub fn function_names(&self) -> Vec<String> {
+        self.inner.source.function_names().to_vec()
     }
-    pub fn function_constants(&self) -> &[FunctionConstant] {
-        self.inner.source.function_constants()
+    pub fn function_constants(&self) -> Vec<FunctionConstant> {
+        self.inner.source.function_constants().to_vec()
     }
     /// What the compiler remarked about a source that it accepted.
     pub fn warnings(&self) -> Vec<Diagnostic> {
@@ -78,7 +78,7 @@ impl Library {
         self.make_function_with_constants(name, &FunctionConstantValues::default())
     }
     pub fn make_function_with_constants(&self, name: &str, constants: &FunctionConstantValues) -> Result<Function> {
-        let names = self.function_names();
+        let names = self.inner.source.function_names();
         if !names.iter().any(|n| n == name) {
             let known = match names.len() {
                 0 => "the library has no kernel function".to_string(),
@@ -88,7 +88,7 @@ impl Library {
             return Err(Error::Function(format!("there is no kernel function \"{name}\"; {known}")));
         }
         if !constants.is_empty() {
-            let declared = self.function_constants();
+            let declared = self.inner.source.function_constants();
             for (index, _) in constants.by_index() {
                 if !declared.iter().any(|c| c.index == index) {
                     return Err(Error::Function(format!("the library has no function constant of index {index}")));

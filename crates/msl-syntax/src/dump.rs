@@ -11,13 +11,20 @@ mod stmt;
 
 use crate::ast::TranslationUnit;
 
+/// A tree as high as the parser lets it grow needs more stack than a caller may have left.
+const STACK_BYTES: usize = 64 << 20;
+
 /// The whole unit.
 pub fn dump(unit: &TranslationUnit) -> String {
-    let mut printer = Printer { out: String::new(), indent: 0 };
-    for decl in &unit.decls {
-        printer.decl(decl);
-    }
-    printer.out
+    let print = || Printer::nested_text(|printer| unit.decls.iter().for_each(|decl| printer.decl(decl)));
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+        match builder.spawn_scoped(scope, print).map(|thread| thread.join()) {
+            Ok(Ok(text)) => text,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => String::from("<no stack to print on>\n"),
+        }
+    })
 }
 
 struct Printer {
@@ -38,7 +45,7 @@ impl Printer {
         print(self);
         self.indent -= 1;
     }
-    /// An expression that holds statements prints them below the line it stands on; take them out of the line.
+    /// What `print` writes, as a text of its own.
     fn nested_text(print: impl FnOnce(&mut Printer)) -> String {
         let mut printer = Printer { out: String::new(), indent: 0 };
         print(&mut printer);

@@ -23,7 +23,7 @@ mod specifiers;
 mod stmt;
 mod template;
 #[cfg(test)]
-mod tests {}
+mod tests;
 
 pub use scope::{BUILTIN_TEMPLATE_NAMES, BUILTIN_TYPE_NAMES, Entity, ScopeId, Scopes};
 

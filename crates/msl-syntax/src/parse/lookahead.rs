@@ -51,6 +51,17 @@ pub(super) enum Certainty {
     BareUnknown,
 }
 
+/// What is known about a name in front of `<` that lookup does not find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum UnknownName {
+    /// It stands where an operand is expected.
+    Operand,
+    /// It stands where a type may begin.
+    MaybeType,
+    /// Some class has a member template of that name.
+    MemberTemplate,
+}
+
 impl Parser<'_> {
     pub(super) fn kind_at(&self, at: At) -> TokenKind {
         let token = &self.tokens[at.index.min(self.tokens.len() - 1)];
@@ -143,7 +154,7 @@ impl Parser<'_> {
                 let opens = forced
                     || match entity {
                         Some(entity) => entity.is_template(),
-                        None => as_type || self.looks_like_template_args(at, false),
+                        None => as_type || self.looks_like_template_args(at, UnknownName::MaybeType),
                     };
                 if opens {
                     at = self.skim_template_args(at, false)?;
@@ -163,10 +174,7 @@ impl Parser<'_> {
 
     /// After the `>` that closes the `<` here. `strict` accepts only tokens that occur in type arguments.
     fn skim_template_args(&self, open: At, strict: bool) -> Option<At> {
-        let saved = self.skims_args.replace(true);
-        let end = self.asking(|p| p.skim_template_args_inner(open, strict));
-        self.skims_args.set(saved);
-        end
+        self.asking(|p| p.skim_template_args_inner(open, strict))
     }
 
     fn skim_template_args_inner(&self, open: At, strict: bool) -> Option<At> {
@@ -209,17 +217,28 @@ impl Parser<'_> {
     }
 
     /// At `<` after a name that is not known to be a template: whether only arguments make sense of the tokens.
-    /// `is_likely` is set when some template has that name.
-    pub(super) fn looks_like_template_args(&self, open: At, is_likely: bool) -> bool {
-        let Some(end) = self.skim_template_args(open, !is_likely) else { return false };
+    /// `after` says what is known about the name and its place.
+    pub(super) fn looks_like_template_args(&self, open: At, after: UnknownName) -> bool {
+        let is_strict = after != UnknownName::MemberTemplate;
+        let Some(end) = self.skim_template_args(open, is_strict) else { return false };
         match self.kind_at(end) {
-            TokenKind::Punct(Punct::LParen) => true,
-            TokenKind::Punct(Punct::ColonColon | Punct::LBrace) => true,
-            // `known<unknown<float>>`
-            _ if self.is_angle_close(end) => self.in_angles || self.skims_args.get(),
-            TokenKind::Punct(Punct::Comma | Punct::Ellipsis) => self.in_angles || self.skims_args.get(),
-            // `unknown<float> x` declares something; `a < b > c` means nothing.
-            TokenKind::Identifier(_) => !is_likely,
+            // `a < b > (c)` could compare twice, which nobody means.
+            TokenKind::Punct(Punct::LParen | Punct::ColonColon | Punct::LBrace) => true,
+            // Where `>` compares, an operand follows.
+            TokenKind::Punct(punct) => !matches!(
+                punct,
+                Punct::Plus
+                    | Punct::Minus
+                    | Punct::Star
+                    | Punct::Amp
+                    | Punct::Bang
+                    | Punct::Tilde
+                    | Punct::PlusPlus
+                    | Punct::MinusMinus
+                    | Punct::LBracket
+            ),
+            // `unknown<float> x` declares something.
+            TokenKind::Identifier(_) => after == UnknownName::MaybeType,
             _ => false,
         }
     }
@@ -325,7 +344,8 @@ impl Parser<'_> {
                     core = Some(Certainty::Type);
                 }
                 TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon) if core.is_none() => {
-                    let skim = self.skim_name(at, false)?;
+                    // After a qualifier only a type can come.
+                    let skim = self.skim_name(at, is_adorned)?;
                     core = Some(match skim.class {
                         NameClass::Type(_) => Certainty::Type,
                         NameClass::Template(_) => Certainty::BareTemplate,

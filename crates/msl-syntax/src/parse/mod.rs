@@ -89,8 +89,6 @@ struct Parser<'a> {
     /// Bounds the work of one look-ahead.
     fuel: Cell<u32>,
     skim_depth: Cell<u32>,
-    /// Whether look-ahead is inside template arguments, as `in_angles` says for parsing.
-    skims_args: Cell<bool>,
 }
 
 const NO_MATCH: u32 = u32::MAX;
@@ -119,7 +117,6 @@ impl<'a> Parser<'a> {
             class_base: 0,
             fuel: Cell::new(0),
             skim_depth: Cell::new(0),
-            skims_args: Cell::new(false),
         }
     }
 

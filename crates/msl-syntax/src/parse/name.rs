@@ -8,7 +8,7 @@
 use msl_base::{Span, Symbol};
 
 use super::Parser;
-use super::lookahead::{At, can_follow_qualifier};
+use super::lookahead::{At, UnknownName, can_follow_qualifier};
 use super::scope::{Entity, Frame, ScopeId};
 use crate::ast::*;
 use crate::token::{Kw, Punct, TokenKind};
@@ -162,7 +162,7 @@ impl Parser<'_> {
             Some(_) => false,
             None => match mode {
                 NameMode::Type => true,
-                NameMode::Expr => self.looks_like_template_args(At::new(self.pos), false),
+                NameMode::Expr => self.looks_like_template_args(At::new(self.pos), UnknownName::Operand),
             },
         }
     }
@@ -184,14 +184,13 @@ impl Parser<'_> {
                 self.bump();
                 // The type of the object is not known here, so any member template of that name will do if the
                 // tokens agree.
-                let template_args = if self.at(Punct::Less)
-                    && (forced
-                        || self.looks_like_template_args(At::new(self.pos), self.scopes.is_member_template(name)))
-                {
-                    Some(self.parse_template_args())
+                let known = if self.scopes.is_member_template(name) {
+                    UnknownName::MemberTemplate
                 } else {
-                    None
+                    UnknownName::Operand
                 };
+                let opens = self.at(Punct::Less) && (forced || self.looks_like_template_args(At::new(self.pos), known));
+                let template_args = if opens { Some(self.parse_template_args()) } else { None };
                 let span = self.since(start);
                 Name {
                     is_global: false,

@@ -182,18 +182,7 @@ impl Parser<'_> {
             self.error_here("expected-token", "expected `<` and the type to cast to");
             return self.error_expr();
         }
-        let mut args = self.parse_template_args();
-        let ty = match args.pop() {
-            Some(TemplateArg::Type(ty)) if args.is_empty() => ty,
-            Some(TemplateArg::Ambiguous(name)) if args.is_empty() => {
-                TypeExpr { span: name.span, kind: TypeExprKind::Named { name, has_typename: false } }
-            }
-            _ => {
-                let span = self.since(start);
-                self.error("expected-type", span, "expected one type between `<` and `>`");
-                TypeExpr { kind: TypeExprKind::Error, span }
-            }
-        };
+        let ty = self.parse_cast_target();
         let open = self.pos;
         if !self.expect(Punct::LParen, "around the value to cast") {
             return self.error_expr();

@@ -224,8 +224,12 @@ impl Parser<'_> {
 
     fn add_address_space(&mut self, quals: &mut Qualifiers, keyword: Kw, span: Span) {
         let space = address_space(keyword);
-        if quals.address_space.is_some() && quals.address_space != space {
-            self.error("conflicting-address-spaces", span, "this type already has another address space");
+        match quals.address_space {
+            // `thread` is where everything lives unless it says otherwise, so it gives way.
+            Some(_) if keyword == Kw::Thread => return,
+            None | Some(AddressSpaceKeyword::Thread) => {}
+            old if old == space => {}
+            Some(_) => self.error("conflicting-address-spaces", span, "this type already has another address space"),
         }
         quals.address_space = space;
     }

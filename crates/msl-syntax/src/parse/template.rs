@@ -195,6 +195,17 @@ impl Parser<'_> {
         args
     }
 
+    /// `<T>` of a named cast.
+    pub(super) fn parse_cast_target(&mut self) -> TypeExpr {
+        let open = self.pos;
+        self.bump();
+        let saved = std::mem::replace(&mut self.in_angles, true);
+        let ty = self.parse_type_id();
+        self.in_angles = saved;
+        self.expect_angle_close(open);
+        ty
+    }
+
     fn parse_template_arg(&mut self) -> TemplateArg {
         let here = At::new(self.pos);
         let certainty = self.skim_type_id(here, true).and_then(|(end, certainty)| {

@@ -4,7 +4,7 @@
 //! reach its end. `break` and `continue` hand their threads to the construct they name, which
 //! joins them with those that got there by themselves: that is where threads reconverge.
 
-use msl_base::Id;
+use msl_base::{Id, Span};
 
 use super::decode::{Decoded, Slot, decode, reachable};
 use super::memory::{Access, Memory, Problem};
@@ -20,6 +20,9 @@ const MAX_THREADS: u64 = 1 << 14;
 
 /// Log records of a dispatch; more are dropped, as Metal drops what its log buffer cannot hold.
 const MAX_LOGS: usize = 1 << 16;
+
+/// Bytes of globals and locals of a threadgroup in execution.
+const MAX_MEMORY: u64 = 1 << 32;
 
 /// A call in progress.
 #[derive(Clone, Copy)]
@@ -78,13 +81,17 @@ pub(super) struct Exec<'m, 'a> {
 pub(super) fn run(machine: &mut Machine<'_>, grid: [u32; 3], threadgroup: [u32; 3], kind: DispatchKind) -> Outcome<()> {
     let Some(mut shape) = shape(grid, threadgroup, kind) else {
         let message = format!("a grid of {grid:?} in threadgroups of {threadgroup:?} exceeds the limits");
-        return Err(machine.dispatch_fault(message));
+        return Err(dispatch_fault(machine.entry, message));
     };
     if shape.threadgroups_per_grid.contains(&0) {
         return Ok(());
     }
     let (mut exec, arguments) = Exec::new(machine)?;
     exec.stride = threadgroup.iter().map(|&n| n as usize).product();
+    if exec.memory_needed() > MAX_MEMORY {
+        let message = "the kernel needs more memory than a threadgroup is given".to_owned();
+        return Err(dispatch_fault(exec.entry, message));
+    }
     let body = exec.prepare();
     let [nx, ny, nz] = shape.threadgroups_per_grid;
     for z in 0..nz {
@@ -103,6 +110,21 @@ pub(super) fn run(machine: &mut Machine<'_>, grid: [u32; 3], threadgroup: [u32; 
         }
     }
     Ok(())
+}
+
+/// A fault that no instruction is to blame for.
+fn dispatch_fault(entry: &EntryPoint, message: String) -> Box<Fault> {
+    Box::new(Fault {
+        kind: FaultKind::Dispatch,
+        message,
+        kernel: entry.name,
+        function: None,
+        inst: None,
+        span: Span::NONE,
+        argument: None,
+        thread: None,
+        threadgroup: None,
+    })
 }
 
 fn shape(grid: [u32; 3], threadgroup: [u32; 3], kind: DispatchKind) -> Option<Shape> {
@@ -150,7 +172,7 @@ impl<'m, 'a> Exec<'m, 'a> {
                 (ParamKind::Sampler, Argument::Sampler(state)) => state.0,
                 _ => {
                     let message = format!("argument '{}' is bound to something of another kind", param.name);
-                    return Err(machine.dispatch_fault(message));
+                    return Err(dispatch_fault(machine.entry, message));
                 }
             };
             arguments.push(pointer);
@@ -172,6 +194,17 @@ impl<'m, 'a> Exec<'m, 'a> {
         Ok((exec, arguments))
     }
 
+    /// A bound on the bytes of globals and locals.
+    fn memory_needed(&self) -> u64 {
+        let types = &self.module.types;
+        let globals = self.module.globals.values().map(|g| types.size_of(g.ty));
+        let functions = reachable(self.module, self.entry.function);
+        let locals = functions
+            .iter()
+            .flat_map(|&f| self.module.functions[f].locals.values())
+            .map(|l| types.size_of(l.ty).saturating_mul(self.stride as u64));
+        globals.chain(locals).fold(0, u64::saturating_add)
+    }
     /// Decodes the functions and fills the rows of constants. Gives the first word after them.
     fn prepare(&mut self) -> usize {
         let mut globals = Vec::new();

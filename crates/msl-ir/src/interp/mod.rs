@@ -319,21 +319,6 @@ impl<'a> Machine<'a> {
     pub fn take_logs(&mut self) -> Vec<LogRecord> {
         std::mem::take(&mut self.logs)
     }
-
-    /// A fault that no instruction is to blame for.
-    fn dispatch_fault(&self, message: String) -> Box<Fault> {
-        Box::new(Fault {
-            kind: FaultKind::Dispatch,
-            message,
-            kernel: self.entry.name,
-            function: None,
-            inst: None,
-            span: Span::NONE,
-            argument: None,
-            thread: None,
-            threadgroup: None,
-        })
-    }
 }
 
 /// The bytes of a descriptor as the standard library's MSL lays it out.

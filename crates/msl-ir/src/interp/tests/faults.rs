@@ -126,6 +126,9 @@ fn dispatches_that_cannot_be_are_refused() {
     assert_eq!(kind(&mut machine, [u32::MAX, 1, 1], [2, 1, 1]), FaultKind::Dispatch);
     machine.bind(0, Argument::Sampler(SamplerState(1)));
     assert_eq!(kind(&mut machine, [1, 1, 1], [1, 1, 1]), FaultKind::Dispatch);
+    let large = super::module(&kernel("", "local a: array<u64, 100000000000>", ""));
+    let mut machine = Machine::new(&large, "k", Options::default()).unwrap();
+    assert_eq!(kind(&mut machine, [1, 1, 1], [1, 1, 1]), FaultKind::Dispatch);
     let broken = text::parse("fn f() -> u32 { } kernel k = @f { }").unwrap();
     assert!(matches!(Machine::new(&broken, "k", Options::default()), Err(SetupError::Malformed(_))));
 }

@@ -347,6 +347,10 @@ impl Parser<'_> {
             }
             return None;
         }
+        if declares_tag && self.is_definition_unterminated() {
+            self.expect_semicolon("definition");
+            return None;
+        }
         if context == Context::Block && self.is_structured_binding(&specifiers) {
             return Some(self.parse_structured_binding(specifiers, terminator));
         }
@@ -370,6 +374,19 @@ impl Parser<'_> {
             self.expect_semicolon("declaration");
         }
         None
+    }
+
+    /// After the `}` of a class: whether what follows is the next declaration rather than a declarator.
+    fn is_definition_unterminated(&self) -> bool {
+        let closes = self.tokens[self.pos.saturating_sub(1)].is(Punct::RBrace);
+        let may_declare = match self.kind() {
+            TokenKind::Identifier(_) => !(self.cur().at_line_start && self.is_declaration_ahead(At::new(self.pos))),
+            TokenKind::Punct(p) => {
+                matches!(p, Punct::Star | Punct::Amp | Punct::AmpAmp | Punct::LParen | Punct::ColonColon | Punct::Comma)
+            }
+            _ => false,
+        };
+        closes && !may_declare
     }
 
     fn parse_init_declarator(
@@ -713,6 +730,7 @@ impl Parser<'_> {
                     self.error_expr()
                 }
             }
+            None if terminator == Terminator::ForInit && self.at(Punct::Colon) => self.error_expr(),
             None => {
                 self.error_here("expected-token", "expected `=` and the value to take apart");
                 self.error_expr()

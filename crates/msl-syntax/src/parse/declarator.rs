@@ -254,7 +254,7 @@ impl Parser<'_> {
         self.bump();
         self.push_local();
         let saved = std::mem::replace(&mut self.in_angles, false);
-        let (params, is_variadic) = self.parse_params();
+        let (params, is_variadic) = self.parse_params(open);
         self.in_angles = saved;
         self.expect_close(open, Punct::RParen);
         let mut this_quals = Qualifiers::default();
@@ -294,8 +294,8 @@ impl Parser<'_> {
         FunctionSuffix { params, is_variadic, this_quals, trailing, scope }
     }
 
-    /// Parameters up to `)`, declaring their names in the innermost scope.
-    pub(super) fn parse_params(&mut self) -> (Vec<ParamDecl>, bool) {
+    /// Parameters up to the `)` for the `(` at token `open`, declaring their names in the innermost scope.
+    pub(super) fn parse_params(&mut self, open: usize) -> (Vec<ParamDecl>, bool) {
         let mut params = Vec::new();
         if self.at_kw(Kw::Void) && self.peek_is(1, Punct::RParen) {
             self.bump();
@@ -318,6 +318,9 @@ impl Parser<'_> {
             }
             // Whatever stands here, the next parameter is readable.
             self.error_here("expected-token", "expected `,` or `)` after this parameter");
+            if self.matching[open] == super::NO_MATCH {
+                break;
+            }
             self.skip_to_comma(Punct::RParen);
             self.eat(Punct::Comma);
             if self.pos == before {

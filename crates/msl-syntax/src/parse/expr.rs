@@ -434,6 +434,8 @@ impl Parser<'_> {
         matches!(self.kind(), TokenKind::Eof | TokenKind::Punct(Punct::Semi | Punct::RBrace))
             || (close == Punct::RParen && self.at(Punct::LBrace))
             || matches!(self.kind(), TokenKind::Punct(Punct::RParen | Punct::RBracket))
+            || (self.cur().at_line_start
+                && matches!(self.kind(), TokenKind::Keyword(k) if super::recover::starts_statement(k)))
     }
 
     pub(super) fn parse_call_args(&mut self, types: bool) -> Vec<Expr> {

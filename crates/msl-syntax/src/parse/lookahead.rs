@@ -203,7 +203,13 @@ impl Parser<'_> {
                 TokenKind::Punct(punct) if strict => {
                     let may = matches!(
                         punct,
-                        Punct::Comma | Punct::Star | Punct::Amp | Punct::Plus | Punct::Minus | Punct::Ellipsis
+                        Punct::Comma
+                            | Punct::Star
+                            | Punct::Amp
+                            | Punct::Plus
+                            | Punct::Minus
+                            | Punct::Ellipsis
+                            | Punct::Dot
                     );
                     if !may {
                         return None;

@@ -309,7 +309,7 @@ impl Parser<'_> {
         if self.at(Punct::LParen) {
             let open = self.pos;
             self.bump();
-            params = self.parse_params().0;
+            params = self.parse_params(open).0;
             self.expect_close(open, Punct::RParen);
         }
         let mut is_mutable = false;

@@ -128,12 +128,24 @@ impl Parser<'_> {
             Diagnostic::error("expected-closing-bracket", place, format!("expected `{close}`"))
                 .note_at(opener, format!("to match this `{}`", self.tokens[open])),
         );
-        let partner = self.matching[open];
-        if partner != NO_MATCH && partner as usize >= self.pos {
-            self.pos = partner as usize;
+        if let Some(partner) = self.reachable_partner(open, close) {
+            self.pos = partner;
             self.bump();
         }
         false
+    }
+
+    /// The partner of an opener that is worth skipping to. A `;` says that the bracket was forgotten and whatever
+    /// closes it belongs to something else, unless all is on one line.
+    fn reachable_partner(&self, open: usize, close: Punct) -> Option<usize> {
+        let partner = self.matching[open];
+        if partner == NO_MATCH || (partner as usize) < self.pos {
+            return None;
+        }
+        let partner = partner as usize;
+        let is_on_one_line = || !self.tokens[self.pos..=partner].iter().any(|t| t.at_line_start);
+        let may = !self.at(Punct::Semi) || (close == Punct::RParen && is_on_one_line());
+        may.then_some(partner)
     }
 
     /// A token that must stand here; stays in front of whatever stands there instead.
@@ -147,7 +159,7 @@ impl Parser<'_> {
 }
 
 /// Keywords that begin a statement or declaration and never continue an expression.
-fn starts_statement(keyword: Kw) -> bool {
+pub(super) fn starts_statement(keyword: Kw) -> bool {
     matches!(
         keyword,
         Kw::If

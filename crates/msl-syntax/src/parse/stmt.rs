@@ -94,7 +94,7 @@ impl Parser<'_> {
             self.bump();
             self.set_loop_hint(pragma);
         }
-        if self.at(Punct::RBrace) || self.cur().is_eof() {
+        if self.at(Punct::RBrace) || self.at_kw(Kw::Else) || self.cur().is_eof() {
             let place = self.after_previous();
             self.error("expected-statement", place, "expected a statement");
             return Box::new(Stmt { kind: StmtKind::Error, span: place });
@@ -242,7 +242,9 @@ impl Parser<'_> {
     fn parse_condition(&mut self, keyword: &str) -> (Option<Box<Stmt>>, Condition) {
         let open = self.pos;
         if !self.expect(Punct::LParen, &format!("after `{keyword}`")) {
-            return (None, Condition::Expr(self.error_expr()));
+            // `if a > b {`, as other languages have it.
+            let condition = if self.at(Punct::LBrace) { self.error_expr() } else { self.parse_expr() };
+            return (None, Condition::Expr(condition));
         }
         let saved = std::mem::replace(&mut self.in_angles, false);
         let mut init = None;

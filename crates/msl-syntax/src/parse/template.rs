@@ -117,7 +117,7 @@ impl Parser<'_> {
                         || (self.peek_is(1, Punct::Ellipsis) && matches!(self.peek(2).kind, TokenKind::Identifier(_))),
                 );
             let after = At::new(self.pos + skip);
-            self.is_angle_close(after) || self.is_at(after, Punct::Comma) || self.is_at(after, Punct::Eq)
+            !self.is_at(after, Punct::ColonColon) && !self.is_at(after, Punct::Less)
         };
         if is_type {
             self.bump();

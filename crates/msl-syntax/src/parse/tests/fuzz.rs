@@ -60,7 +60,7 @@ fn mutated_programs_never_panic() {
     let mut lexing = Diagnostics::new();
     let original = super::tokens(&mut map, "mixed.metal", MIXED, &mut lexing);
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let rounds = std::env::var("MSL_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1500);
+    let rounds = std::env::var("MSL_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(600);
     for round in 0..rounds {
         let mut tokens = original.clone();
         mutate(&mut tokens, &original, &mut random);

@@ -245,7 +245,7 @@ def _images(job: _Job) -> None:
     size = [np.array([v], dtype=np.uint32) for v in (width, height)]
     source = job.buffer(photograph)
     output, temp = (job.buffer(np.zeros_like(photograph)) for _ in range(2))
-    seconds = job.run(job.kernel("image_processing_kernels", "image_processing_pipeline"), (width, height, 1), (16, 16, 1),
+    seconds = job.run(job.kernel("image_processing", "image_processing_pipeline"), (width, height, 1), (16, 16, 1),
                       [(0, source), (1, output), (2, temp)], [(3, size[0]), (4, size[1])])
     expected, blurred = reference.image_pipeline(photograph)
     result = output.to_numpy(np.float32, photograph.shape).copy()
@@ -254,13 +254,13 @@ def _images(job: _Job) -> None:
     job.png("photograph.png", photograph)
     job.png("image_pipeline.png", result)
 
-    seconds = job.run(job.kernel("image_processing_kernels", "gaussian_blur_5x5_buffer"), (width, height, 1), (16, 16, 1),
+    seconds = job.run(job.kernel("image_processing", "gaussian_blur_5x5_buffer"), (width, height, 1), (16, 16, 1),
                       [(0, source), (1, output)], [(2, size[0]), (3, size[1]), (4, np.array([4], dtype=np.uint32))])
     result = output.to_numpy(np.float32, photograph.shape).copy()
     job.add("gaussian_blur_5x5_buffer", f"{width}x{height}x4", seconds, _rate(width * height, seconds, "pixel/s"), _error(result, reference.gaussian_blur(photograph, 5)), 1e-6)
     job.png("blur_5x5.png", result)
 
-    kernel = job.kernel("image_processing_kernels", "gaussian_blur_3x3")
+    kernel = job.kernel("image_processing", "gaussian_blur_3x3")
     first = job.device.make_texture(width, height, pixel_format="rgba32float")
     second = job.device.make_texture(width, height, pixel_format="rgba32float")
     first.replace_region(photograph)
@@ -286,7 +286,7 @@ def _life(job: _Job) -> None:
     width, height, steps = (48, 40, 10) if job.quick else (512, 512, 200)
     start = (job.rng.random((height, width)) < 0.2).astype(np.uint8)
     grids = [job.buffer(start), job.buffer(np.zeros_like(start))]
-    kernel = job.kernel("game_of_life_kernels", "life_step")
+    kernel = job.kernel("game_of_life", "life_step")
     params = np.array([width, height], dtype=np.uint32)
     kernel(job.queue, (width, height, 1), (16, 16, 1), buffers=[(grids[0], 0), (grids[1], 1)], bytes_args=[(params, 2)])
     frames, expected, seconds = [], start, 0.0
@@ -315,7 +315,7 @@ def _fluid(job: _Job) -> None:
     state["dye"] = ((x // max(width // 8, 1) + y // max(height // 8, 1)) % 2).astype(np.float32)
     buffers = {name: job.buffer(value) for name, value in state.items()}
     names = ("add_force", "advect_vel", "divergence", "jacobi_pressure", "subtract_gradient", "advect_scalar")
-    kernels = {name: job.kernel("fluid_simulation_kernels", name) for name in names}
+    kernels = {name: job.kernel("fluid_simulation", name) for name in names}
     spent = dict.fromkeys(names, 0.0)
     worst = dict.fromkeys(names, 0.0)
     calls = dict.fromkeys(names, 0)

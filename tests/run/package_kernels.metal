@@ -39,7 +39,7 @@
 // buffer 2: u32 = 5 5
 // dispatch: life_step grid=5,5 threadgroup=5,5
 // expect 1: u8 = 0 0 0 0 0  0 0 0 0 0  0 1 1 1 0  0 0 0 0 0  0 0 0 0 0
-#include "python/pymetallic/kernels/game_of_life_kernels.metal"
+#include "python/pymetallic/kernels/game_of_life.metal"
 //--- helpers
 // buffer 0: u32 = zeros(4)
 // buffer 1: u32 = 3 9
@@ -65,7 +65,7 @@
 // texture 1: rgba32Float 3x3
 // dispatch: gaussian_blur_3x3 grid=3,3 threadgroup=3,3
 // expect texture 1: f32 ~ 1e-6 = fill(36, 1)
-#include "python/pymetallic/kernels/image_processing_kernels.metal"
+#include "python/pymetallic/kernels/image_processing.metal"
 //--- fluids: nothing moves where nothing pushes
 // buffer 0: f32 = fill(32, 0)
 // buffer 1: f32 = fill(16, 2)
@@ -77,4 +77,4 @@
 // buffer 1: f32 = zeros(32)
 // dispatch: advect_scalar grid=4,4 threadgroup=4,4
 // expect 2: f32 ~ 1e-6 = iota(16)
-#include "python/pymetallic/kernels/fluid_simulation_kernels.metal"
+#include "python/pymetallic/kernels/fluid_simulation.metal"

@@ -15,7 +15,14 @@ __all__ = [
     "FLUID_SIMULATION_KERNELS",
 ]
 
-_CONSTANTS = {name: name.lower() for name in __all__ if name.endswith("_KERNELS")}
+_CONSTANTS = {
+    "HELPER_KERNELS": "helper_kernels",
+    "DEMO_KERNELS": "demo_kernels",
+    "LINALG_KERNELS": "linalg_kernels",
+    "IMAGE_PROCESSING_KERNELS": "image_processing",
+    "GAME_OF_LIFE_KERNELS": "game_of_life",
+    "FLUID_SIMULATION_KERNELS": "fluid_simulation",
+}
 
 
 def get_kernel_source(name: str) -> str:

@@ -50,5 +50,9 @@ $(VENV)/.installed: tools/requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps scikit-image
 	touch $@
 
+bench: develop
+	$(BIN)/python -m pip install --quiet pyopencl pocl-binary-distribution
+	$(BIN)/python benches/cpu.py
+
 clean:
 	rm -rf target $(VENV) out dist

@@ -40,6 +40,7 @@ pub use library::{CompileOptions, Library};
 pub use sampler::{
     AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, SamplerDescriptor, SamplerState,
 };
+pub use source::msl_constants;
 pub use texture::Texture;
 
 /// The device traits, for those who bring a device of their own.

@@ -21,6 +21,9 @@ pub struct CompileOptions {
     pub include_directories: Vec<PathBuf>,
     /// Files that `#include` finds by name, before any directory.
     pub headers: Vec<(String, String)>,
+    /// Whether mistakes inside of functions are errors of the library, as in Metal; otherwise they
+    /// are found when a pipeline is made. Very large libraries always wait.
+    pub checks_bodies: bool,
 }
 
 impl Default for CompileOptions {
@@ -32,6 +35,7 @@ impl Default for CompileOptions {
             preprocessor_macros: Vec::new(),
             include_directories: Vec::new(),
             headers: Vec::new(),
+            checks_bodies: true,
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn open_msl(text: &str, options: &CompileOptions) -> Result<Box<dyn S
     let declared = library.function_constants();
     // The front end checks bodies when they are compiled; a library with mistakes should not open.
     // Without values for its function constants a kernel may fail for want of them, so those wait.
-    if names.len() <= CHECKED_AT_ONCE && declared.is_empty() {
+    if options.checks_bodies && names.len() <= CHECKED_AT_ONCE && declared.is_empty() {
         for name in &names {
             library.check(name, &msl::FunctionConstantValues::new()).map_err(compile_error)?;
         }
@@ -68,29 +68,43 @@ impl Source for MslSource {
         self.library.warnings().messages().into_iter().map(Diagnostic::from).collect()
     }
     fn compile(&self, name: &str, constants: &FunctionConstantValues) -> Result<Compiled> {
-        let values = self.constant_values(name, constants)?;
+        let values = constant_values(&self.declared, constants)
+            .map_err(|message| Error::Function(format!("function {name}: {message}")))?;
         let module = self.library.compile(name, &values).map_err(compile_error)?.module;
         let entry = module.entry_points.iter().position(|e| e.name == name).unwrap_or(0);
         Ok(Compiled { module: Arc::new(module), entry, source_map: Some(self.library.source_map().clone()) })
     }
 }
 
-impl MslSource {
-    /// The values as the types that the source declares.
-    fn constant_values(&self, name: &str, values: &FunctionConstantValues) -> Result<msl::FunctionConstantValues> {
-        let mut out = msl::FunctionConstantValues::new();
-        for constant in &self.declared {
-            let Some(value) = values.get(constant.index, &constant.name) else { continue };
-            let converted = convert(value, constant.scalar, constant.len).ok_or_else(|| {
-                let (constant, ty) = (&constant.name, type_name(constant.scalar, constant.len));
-                Error::Function(format!(
-                    "function {name}: {value:?} is no value of function constant {constant}, a {ty}"
-                ))
-            })?;
-            out.set_index(constant.index, converted);
-        }
-        Ok(out)
+/// The values as the types that the source declares.
+fn constant_values(
+    declared: &[msl::FunctionConstant],
+    values: &FunctionConstantValues,
+) -> std::result::Result<msl::FunctionConstantValues, String> {
+    let mut out = msl::FunctionConstantValues::new();
+    for constant in declared {
+        let Some(value) = values.get(constant.index, &constant.name) else { continue };
+        let converted = convert(value, constant.scalar, constant.len).ok_or_else(|| {
+            let (name, ty) = (&constant.name, type_name(constant.scalar, constant.len));
+            format!("{value:?} is no value of function constant {name}, a {ty}")
+        })?;
+        out.set_index(constant.index, converted);
     }
+    Ok(out)
+}
+
+/// Values of function constants as the front end takes them, for tools that call it themselves.
+pub fn msl_constants(
+    text: &str,
+    options: &CompileOptions,
+    values: &FunctionConstantValues,
+) -> Result<msl::FunctionConstantValues> {
+    if values.is_empty() {
+        return Ok(msl::FunctionConstantValues::new());
+    }
+    let files = options.file_provider();
+    let library = msl::Library::open(&options.source_name, text, &options.to_msl(), &files).map_err(compile_error)?;
+    constant_values(&library.function_constants(), values).map_err(Error::Function)
 }
 
 /// The text form of the IR.

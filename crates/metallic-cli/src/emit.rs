@@ -42,7 +42,7 @@ pub fn emit(arguments: &Arguments) -> Outcome {
         after: arguments.after.clone(),
     };
     let out = msl::emit(stage, &name, &text, &emit_options, &options.file_provider())?;
-    print!("{out}");
+    check::print(&out);
     Ok(true)
 }
 

@@ -3,6 +3,14 @@
 //! Translates arguments into calls of `metallic` and `msl`, and results into text or JSON. Exits
 //! with 0 when all is well, 1 when there were errors, 2 when the arguments make no sense.
 
+/// Prints a line; nobody may be reading any more, which is no error.
+macro_rules! say {
+    ($($arguments:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($arguments)*);
+    }};
+}
+
 mod check;
 mod emit;
 mod json;

@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         times.sort_by(f64::total_cmp);
         let micro = |time: f64| time * 1e6;
         let median = times[times.len() / 2];
-        println!("time: least {:.1} µs, median {:.1} µs of {} runs", micro(times[0]), micro(median), times.len());
+        say!("time: least {:.1} µs, median {:.1} µs of {} runs", micro(times[0]), micro(median), times.len());
     }
     Ok(true)
 }
@@ -118,6 +118,6 @@ pub fn run(arguments: &Arguments) -> Outcome {
 fn print_buffer(name: &str, scalar: Scalar, buffer: &Buffer, count: usize) -> metallic::Result<()> {
     let values = value::decode(scalar, &buffer.to_vec::<u8>()?);
     let more = if values.len() > count { format!(" … ({} in all)", values.len()) } else { String::new() };
-    println!("{name}: {}{more}", values[..values.len().min(count)].join(" "));
+    say!("{name}: {}{more}", values[..values.len().min(count)].join(" "));
     Ok(())
 }

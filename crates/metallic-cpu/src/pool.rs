@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ const SPIN: Duration = Duration::from_micros(50);
 /// See the module. Threads are started on first use and live as long as the process.
 pub struct Pool {
     threads: usize,
-    is_started: AtomicBool,
+    /// The process whose threads these are; 0 before they start.
+    process: AtomicU32,
     ready: Mutex<VecDeque<Arc<SerialQueue>>>,
     /// Length of `ready`.
     ready_count: AtomicUsize,
@@ -62,7 +63,7 @@ impl Pool {
     pub fn new(threads: usize) -> Arc<Pool> {
         Arc::new(Pool {
             threads: threads.max(1),
-            is_started: AtomicBool::new(false),
+            process: AtomicU32::new(0),
             ready: Mutex::default(),
             ready_count: AtomicUsize::new(0),
             ranges: Mutex::default(),
@@ -157,8 +158,20 @@ impl Pool {
     }
 
     fn start(self: &Arc<Pool>) {
-        if self.is_started.load(Ordering::Relaxed) || self.is_started.swap(true, Ordering::SeqCst) {
+        let process = std::process::id();
+        if self.process.load(Ordering::Relaxed) == process {
             return;
+        }
+        match self.process.swap(process, Ordering::SeqCst) {
+            0 => {}
+            old if old == process => return,
+            // A fork took this memory along, but no thread except the one that forked.
+            _ => {
+                self.spinning.store(0, Ordering::SeqCst);
+                self.parked.store(0, Ordering::SeqCst);
+                lock(&self.ranges).clear();
+                self.range_count.store(0, Ordering::SeqCst);
+            }
         }
         for index in 0..self.threads {
             let pool = self.clone();

@@ -1,0 +1,41 @@
+//! The program as a user calls it: output and exit codes.
+
+use std::process::{Command, Output};
+
+fn metallic(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_metallic"))
+        .args(arguments)
+        .env("PYMETALLIC_CACHE_DIR", "")
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn exit_codes_tell_usage_from_errors() {
+    assert_eq!(metallic(&["frobnicate"]).status.code(), Some(2));
+    assert_eq!(metallic(&["check"]).status.code(), Some(2));
+    assert_eq!(metallic(&["check", "/nowhere.metal"]).status.code(), Some(1));
+    assert_eq!(metallic(&["devices"]).status.code(), Some(0));
+    assert_eq!(metallic(&["run", "x.metal", "--grid", "wide"]).status.code(), Some(2));
+}
+
+#[test]
+fn json_is_one_object_per_file() {
+    let output = metallic(&["check", "--json", "/nowhere.metal", "/neither.metal"]);
+    let lines: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with(r#"{"file": "/nowhere.metal", "ok": false, "entry_points": [], "diagnostics": ["#));
+    assert!(lines[1].contains("unreadable-file"), "{}", lines[1]);
+}
+
+#[test]
+fn doctor_lists_every_variable() {
+    let output = text(&metallic(&["doctor"]).stdout);
+    for variable in metallic::env::ALL {
+        assert!(output.contains(variable.name));
+    }
+}

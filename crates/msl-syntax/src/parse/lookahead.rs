@@ -4,6 +4,11 @@
 //! Promised: bounded work per question (`FUEL` tokens) and no diagnostics, so asking is always safe.
 //! Not here: the constructs themselves. C++ [dcl.ambig.res], [stmt.ambig].
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use msl_base::Symbol;
+
 use super::Parser;
 use super::name::{NameClass, Within};
 use super::scope::{Entity, ScopeId};
@@ -50,6 +55,27 @@ pub(super) enum Certainty {
     /// A name nobody knows and nothing else.
     BareUnknown,
 }
+
+static TYPE_TRANSFORMS: LazyLock<HashSet<Symbol>> = LazyLock::new(|| {
+    const NAMES: &[&str] = &[
+        "__underlying_type",
+        "__remove_reference_t",
+        "__remove_cv",
+        "__remove_cvref",
+        "__remove_const",
+        "__remove_volatile",
+        "__remove_pointer",
+        "__remove_extent",
+        "__remove_all_extents",
+        "__decay",
+        "__add_pointer",
+        "__add_lvalue_reference",
+        "__add_rvalue_reference",
+        "__make_signed",
+        "__make_unsigned",
+    ];
+    NAMES.iter().map(|name| Symbol::new(name)).collect()
+});
 
 /// What is known about a name in front of `<` that lookup does not find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -368,30 +394,9 @@ impl Parser<'_> {
 
     /// Clang's builtin type functions such as `__underlying_type(E)`.
     pub(super) fn is_type_transform(&self, at: At) -> bool {
-        const NAMES: &[&str] = &[
-            "__underlying_type",
-            "__remove_reference_t",
-            "__remove_cv",
-            "__remove_cvref",
-            "__remove_const",
-            "__remove_volatile",
-            "__remove_pointer",
-            "__remove_extent",
-            "__remove_all_extents",
-            "__decay",
-            "__add_pointer",
-            "__add_lvalue_reference",
-            "__add_rvalue_reference",
-            "__make_signed",
-            "__make_unsigned",
-        ];
-        match self.kind_at(at) {
-            TokenKind::Identifier(name) => {
-                let text = name.as_str();
-                text.starts_with("__") && NAMES.contains(&text) && self.is_at(at.next(), Punct::LParen)
-            }
-            _ => false,
-        }
+        // Most identifiers are followed by something else, which is the cheaper question.
+        self.is_at(at.next(), Punct::LParen)
+            && matches!(self.kind_at(at), TokenKind::Identifier(name) if TYPE_TRANSFORMS.contains(&name))
     }
 
     /// At `(` after a declared name: parameters of a function, rather than the initialiser of a variable?

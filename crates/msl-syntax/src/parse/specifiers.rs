@@ -176,7 +176,7 @@ impl Parser<'_> {
                     self.parse_attributes_into(&mut result.attributes);
                 }
                 TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon) => {
-                    if self.at_word("coherent") && self.is_coherent_qualifier() {
+                    if self.is_coherent_qualifier() && self.at_word("coherent") {
                         self.bump();
                         quals.is_coherent = true;
                         if self.at(Punct::LParen) {

@@ -22,6 +22,8 @@ pub enum Error {
 /// A command failed while it ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fault {
+    /// Kebab-case, stable: `out-of-bounds`. Empty where there is none.
+    pub id: &'static str,
     /// What happened, in one sentence.
     pub message: String,
     /// The kernel, or the label of the command.
@@ -54,6 +56,9 @@ impl fmt::Display for Fault {
         }
         if let Some([x, y, z]) = self.thread {
             write!(f, ", thread ({x}, {y}, {z})")?;
+        }
+        if !self.id.is_empty() {
+            write!(f, " [{}]", self.id)?;
         }
         Ok(())
     }

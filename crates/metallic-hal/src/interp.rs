@@ -157,6 +157,7 @@ fn host_range(buffer: &dyn Buffer, offset: u64) -> std::result::Result<BufferRef
 
 fn describe(source: &PipelineSource, fault: interp::Fault) -> Fault {
     Fault {
+        id: fault.kind.id(),
         message: fault.message,
         kernel: Some(source.label.clone()),
         argument: fault.argument.map(|name| name.to_string()),

@@ -1,0 +1,186 @@
+//! Runs `tests/run/*.metal` on every device that executes kernels. The format is described in
+//! `msl::conformance`; `METALLIC_TEST=name` runs the files whose names hold the word.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use metallic::hal::{
+    Argument, Command, CommandList, Device, Dispatch, Grid, HostBuffer, HostTexture, InlineBytes, PipelineSource,
+    Region, StorageMode, TextureDescriptor, TextureSlice, TextureType,
+};
+use msl::conformance::{Executor, Files, Launch, Memory, Texture, run_file};
+use msl::{CompileError, CompileOptions, FileProvider, FunctionConstantValues, IncludedFile, Library};
+use msl_ir::{Access, Module, ParamKind, TextureDimension};
+
+/// Compiles with the front end and launches on a device.
+struct OnDevice {
+    device: Arc<dyn Device>,
+    library: Option<Library>,
+    module: Option<Arc<Module>>,
+}
+
+impl Executor for OnDevice {
+    fn open(&mut self, name: &str, source: &str, options: &CompileOptions, files: &Files) -> Result<(), CompileError> {
+        self.library = Some(Library::open(name, source, options, files)?);
+        Ok(())
+    }
+
+    fn compile(&mut self, kernel: &str, constants: &FunctionConstantValues) -> Result<(), CompileError> {
+        let Some(library) = &self.library else { return Ok(()) };
+        self.module = Some(Arc::new(library.compile(kernel, constants)?.module));
+        Ok(())
+    }
+
+    fn launch(&mut self, launch: &Launch<'_>, memory: &mut Memory) -> Result<(), String> {
+        let module = self.module.clone().ok_or("nothing was compiled")?;
+        let entry = module.entry_points.iter().position(|e| e.name == launch.kernel).ok_or("the kernel is gone")?;
+        let source = PipelineSource {
+            module: module.clone(),
+            entry,
+            source_map: self.library.as_ref().map(|l| l.source_map().clone()),
+            text: None,
+            label: launch.kernel.into(),
+            eager: false,
+        };
+        let pipeline = self.device.make_compute_pipeline_state(&source).map_err(|e| e.to_string())?;
+        let mut buffers = Vec::new();
+        let mut textures = Vec::new();
+        let mut arguments = Vec::new();
+        for param in &source.entry_point().params {
+            let missing = || format!("nothing is bound to {} {}", param.name, param.index);
+            if !param.used {
+                arguments.push(Argument::Unbound);
+                continue;
+            }
+            arguments.push(match &param.kind {
+                ParamKind::Buffer { is_constant, .. } => {
+                    let bytes = memory.buffers.get(&param.index).ok_or_else(missing)?;
+                    if *is_constant && param.access == Access::ReadOnly && bytes.len() <= 4096 {
+                        Argument::Bytes(InlineBytes::new(bytes))
+                    } else {
+                        let buffer = self.buffer(bytes)?;
+                        buffers.push((param.index, buffer.clone()));
+                        Argument::Buffer { buffer, offset: 0 }
+                    }
+                }
+                ParamKind::Threadgroup { .. } => {
+                    let length = *launch.threadgroup_memory.get(&param.index).ok_or_else(missing)?;
+                    Argument::Threadgroup { length: length.next_multiple_of(16) }
+                }
+                ParamKind::Texture { array_len, dimension, .. } => {
+                    let mut bound = Vec::new();
+                    for index in param.index..param.index + (*array_len).max(1) {
+                        let texture = memory.textures.get(&index).ok_or_else(missing)?;
+                        let made = self.texture(texture, *dimension)?;
+                        textures.push((index, made.clone()));
+                        bound.push(made);
+                    }
+                    Argument::Textures(bound)
+                }
+                ParamKind::Sampler => Argument::Sampler(*launch.samplers.get(&param.index).ok_or_else(missing)?),
+            });
+        }
+        let dispatch = Dispatch {
+            pipeline,
+            arguments,
+            grid: Grid::Threads(launch.grid.into()),
+            threads_per_threadgroup: launch.threadgroup.into(),
+            resident: Arc::from([]),
+            label: launch.kernel.into(),
+        };
+        let result = Arc::new(Mutex::new(None));
+        let seen = result.clone();
+        let list = CommandList { commands: vec![Command::Dispatch(dispatch)], ..CommandList::default() };
+        let queue = self.device.make_command_queue().map_err(|e| e.to_string())?;
+        queue.submit(list, Box::new(move |c| *seen.lock().unwrap() = Some(c.result))).wait();
+        let result = result.lock().unwrap().take().ok_or("the launch did not complete")?;
+        result.map_err(|fault| fault.to_string())?;
+        for (index, buffer) in buffers {
+            let bytes = memory.buffers.get_mut(&index).ok_or("the buffer is gone")?;
+            metallic::hal::transfer::read_buffer(&*buffer, 0, bytes);
+        }
+        for (index, texture) in textures {
+            let target = memory.textures.get_mut(&index).ok_or("the texture is gone")?;
+            let (row, image, region) = linear(target);
+            texture.get_bytes(&mut target.bytes, row, image, region, TextureSlice::default());
+        }
+        Ok(())
+    }
+}
+
+impl OnDevice {
+    fn buffer(&self, bytes: &[u8]) -> Result<Arc<dyn metallic::hal::Buffer>, String> {
+        let buffer = HostBuffer::make("test", bytes.len() as u64, StorageMode::Shared).map_err(|e| e.to_string())?;
+        let memory = HostBuffer::of(&*buffer).ok_or("no host buffer")?.memory();
+        // SAFETY: the buffer was made with this length and nobody else knows it yet.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.as_ptr(), bytes.len()) };
+        Ok(buffer)
+    }
+
+    fn texture(
+        &self,
+        texture: &Texture,
+        dimension: TextureDimension,
+    ) -> Result<Arc<dyn metallic::hal::Texture>, String> {
+        let [width, height, depth] = texture.size;
+        let mut descriptor = TextureDescriptor::new_2d(texture.format, width, height, false);
+        descriptor.depth = depth;
+        descriptor.texture_type = match dimension {
+            TextureDimension::D1 => TextureType::D1,
+            TextureDimension::D3 => TextureType::D3,
+            TextureDimension::Buffer => TextureType::TextureBuffer,
+            _ => TextureType::D2,
+        };
+        let made = HostTexture::make("test", &descriptor).map_err(|e| e.to_string())?;
+        let (row, image, region) = linear(texture);
+        made.replace_region(region, TextureSlice::default(), &texture.bytes, row, image);
+        Ok(made)
+    }
+}
+
+/// Bytes per row and image, and the region of a whole texture.
+fn linear(texture: &Texture) -> (u64, u64, Region) {
+    let row = u64::from(texture.size[0]) * u64::from(texture.bytes_per_texel);
+    (row, row * u64::from(texture.size[1]), Region::new_3d(0, 0, 0, texture.size.into()))
+}
+
+/// Included files, from the root of the repository.
+struct FromRoot;
+
+impl FileProvider for FromRoot {
+    fn read(&self, path: &str, _includer: &str, _system: bool) -> Result<Option<IncludedFile>, String> {
+        let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+        if !full.is_file() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(full).map_err(|e| e.to_string())?;
+        Ok(Some(IncludedFile { name: path.to_owned(), text: text.into() }))
+    }
+}
+
+fn run_all(device: &Arc<dyn Device>) {
+    let wanted = std::env::var("METALLIC_TEST").unwrap_or_default();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/run");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().filter_map(|e| e.ok().map(|e| e.path())).collect();
+    files.sort();
+    let mut failures = Vec::new();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "metal")) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        // Faults besides those in buffers are for the interpreter to find.
+        let is_for_checks = name == "faults.metal" && device.info().id != "interp";
+        if !name.contains(&wanted) || is_for_checks {
+            continue;
+        }
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut executor = OnDevice { device: device.clone(), library: None, module: None };
+        if let Err(e) = run_file(&name, &text, &FromRoot, &mut executor) {
+            failures.push(e);
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn kernels_give_what_they_should_on_the_interp_device() {
+    run_all(&(Arc::new(metallic::hal::interp::InterpDevice::new()) as Arc<dyn Device>));
+}

@@ -20,6 +20,7 @@ impl FunctionLowerer<'_, '_> {
                 self.lower_place(expr);
             }
             ExprKind::Convert(Conversion::ToVoid, inner) => self.lower_void(inner),
+            ExprKind::Zero | ExprKind::Constant(_) => {}
             // Nothing is read from an object whose value is not wanted, unless it is volatile.
             ExprKind::Load(inner) => {
                 let place = self.lower_place(inner);
@@ -69,6 +70,7 @@ impl FunctionLowerer<'_, '_> {
                 self.constant(*bits, ty)
             }
             ExprKind::String(text) => self.lower_string(*text, expr.ty),
+            ExprKind::Zero if self.cx.is_void(expr.ty) => self.undef(expr.ty),
             ExprKind::Zero => {
                 let ty = self.cx.value_type(expr.ty);
                 self.constant(0, ty)

@@ -27,6 +27,7 @@ pub mod memory;
 pub mod null;
 pub mod pixel_format;
 pub mod queue;
+pub mod source_text;
 pub mod texel;
 pub mod texture;
 pub mod threads;
@@ -42,6 +43,7 @@ pub use event::Event;
 pub use memory::{HostBuffer, HostMemory};
 pub use pixel_format::{ComponentKind, PixelFormatInfo};
 pub use queue::{Executor, SerialQueue};
+pub use source_text::{FunctionConstantValue, LibraryText, SourceText};
 pub use texture::{HostTexture, TextureDescriptor, TextureType, TextureUsage};
 
 use msl_base::SourceMap;
@@ -120,6 +122,10 @@ pub trait Device: Any + Send + Sync {
     fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>>;
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>>;
     fn make_command_queue(&self) -> Result<Arc<dyn Queue>>;
+    /// What an argument buffer holds in the place of a sampler.
+    fn sampler_resource_id(&self, sampler: msl_ir::SamplerState) -> Result<u64> {
+        Ok(sampler.0)
+    }
 }
 
 /// Memory of a device.
@@ -166,7 +172,7 @@ pub struct PipelineSource {
     /// Resolves the spans of the module, when it came from text.
     pub source_map: Option<Arc<SourceMap>>,
     /// The text, for devices whose driver compiles MSL itself.
-    pub text: Option<Arc<str>>,
+    pub text: Option<SourceText>,
     pub label: String,
     /// Whether to find out all errors of code generation now; otherwise a device may put off the
     /// work until the first dispatch. Pipelines for checking set it.

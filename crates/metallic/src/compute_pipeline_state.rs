@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metallic_hal::{self as hal, PipelineSource};
+use metallic_hal::{self as hal, PipelineSource, SourceText};
 use msl_ir::{EntryPoint, Module, Param, ParamKind};
 
 use crate::{Device, Error, Function, Result, limits};
@@ -35,7 +35,12 @@ impl ComputePipelineState {
             module: compiled.module,
             entry: compiled.entry,
             source_map: compiled.source_map,
-            text: function.library.inner.text.clone(),
+            text: function
+                .library
+                .inner
+                .text
+                .clone()
+                .map(|library| SourceText { library, constants: compiled.constants }),
             label: name.into(),
             eager: false,
         };

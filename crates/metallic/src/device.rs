@@ -185,7 +185,7 @@ impl Device {
         Texture::new(self, descriptor)
     }
     pub fn make_sampler_state(&self, descriptor: &SamplerDescriptor) -> Result<SamplerState> {
-        SamplerState::new(descriptor)
+        SamplerState::new(self, descriptor)
     }
 
     /// Compiles MSL. Functions are compiled further when pipelines are made of them.

@@ -21,6 +21,7 @@ mod device;
 mod error;
 mod event;
 mod function;
+mod include_files;
 mod library;
 mod sampler;
 mod source;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use metallic_hal::LibraryText;
+
 use crate::source::{self, Source};
 use crate::{Device, Diagnostic, Error, Function, FunctionConstant, FunctionConstantValues, Result};
 
@@ -49,14 +51,15 @@ pub struct Library {
 pub(crate) struct Inner {
     pub device: Device,
     pub source: Box<dyn Source>,
-    /// MSL, when it was made of that.
-    pub text: Option<Arc<str>>,
+    /// MSL, when it was made of that, for devices whose driver compiles it.
+    pub text: Option<Arc<LibraryText>>,
 }
 
 impl Library {
     pub(crate) fn new(device: &Device, text: &str, options: &CompileOptions) -> Result<Library> {
         let source = source::open_msl(text, options)?;
-        Ok(Library { inner: Arc::new(Inner { device: device.clone(), source, text: Some(text.into()) }) })
+        let text = Some(Arc::new(options.to_text(text)));
+        Ok(Library { inner: Arc::new(Inner { device: device.clone(), source, text }) })
     }
     pub(crate) fn from_ir(device: &Device, text: &str) -> Result<Library> {
         let source = source::open_ir(text)?;

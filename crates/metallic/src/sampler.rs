@@ -1,6 +1,6 @@
 //! Sampler states (`MTLSamplerState`): how a kernel reads between texels.
 
-use crate::{Error, Result};
+use crate::{Device, Error, Result};
 
 /// `MTLSamplerAddressMode`, with the numbers of [`msl_ir::SamplerState`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -86,14 +86,15 @@ impl Default for SamplerDescriptor {
     }
 }
 
-/// The same on every device.
+/// May be bound on every device; its resource id is that of the device that made it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SamplerState {
     pub(crate) packed: msl_ir::SamplerState,
+    resource_id: u64,
 }
 
 impl SamplerState {
-    pub(crate) fn new(d: &SamplerDescriptor) -> Result<SamplerState> {
+    pub(crate) fn new(device: &Device, d: &SamplerDescriptor) -> Result<SamplerState> {
         if !(1..=16).contains(&d.max_anisotropy) {
             return Err(Error::invalid(format!("max_anisotropy is {}, not between 1 and 16", d.max_anisotropy)));
         }
@@ -120,11 +121,12 @@ impl SamplerState {
         field(u64::from(d.max_anisotropy - 1), 4);
         field(lod(d.lod_min_clamp), 16);
         field(lod(d.lod_max_clamp), 16);
-        Ok(SamplerState { packed: msl_ir::SamplerState(packed) })
+        let packed = msl_ir::SamplerState(packed);
+        Ok(SamplerState { packed, resource_id: device.hal.sampler_resource_id(packed)? })
     }
     /// What an argument buffer holds in the place of this sampler.
     pub fn gpu_resource_id(&self) -> u64 {
-        self.packed.0
+        self.resource_id
     }
 }
 
@@ -139,11 +141,12 @@ mod tests {
             mag_filter: MinMagFilter::Linear,
             ..Default::default()
         };
-        let packed = SamplerState::new(&d).unwrap().gpu_resource_id();
+        let device = Device::by_name("null").unwrap();
+        let packed = SamplerState::new(&device, &d).unwrap().gpu_resource_id();
         assert_eq!(packed & 7, 2);
         assert_eq!(packed >> 10 & 1, 1);
         assert_eq!(packed >> 40 & 0xffff, 0xffff);
         let bad = SamplerDescriptor { max_anisotropy: 0, ..Default::default() };
-        assert!(SamplerState::new(&bad).is_err());
+        assert!(SamplerState::new(&device, &bad).is_err());
     }
 }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use metallic_hal::{FunctionConstantValue, LibraryText};
 use msl::{FileProvider, IncludedFile, MathMode};
 use msl_base::SourceMap;
 use msl_ir::{Module, Scalar};
 
+use crate::include_files::include_files;
 use crate::{
     CompileError, CompileOptions, ConstantValue, Diagnostic, Error, FunctionConstant, FunctionConstantValues, Result,
 };
@@ -21,6 +23,8 @@ pub(crate) struct Compiled {
     /// Index into the entry points of the module.
     pub entry: usize,
     pub source_map: Option<Arc<SourceMap>>,
+    /// As the source declares them.
+    pub constants: Vec<FunctionConstantValue>,
 }
 
 pub(crate) trait Source: Send + Sync {
@@ -72,7 +76,11 @@ impl Source for MslSource {
             .map_err(|message| Error::Function(format!("function {name}: {message}")))?;
         let module = self.library.compile(name, &values).map_err(compile_error)?.module;
         let entry = module.entry_points.iter().position(|e| e.name == name).unwrap_or(0);
-        Ok(Compiled { module: Arc::new(module), entry, source_map: Some(self.library.source_map().clone()) })
+        let constants = values
+            .indices()
+            .map(|(index, v)| FunctionConstantValue { index, scalar: v.scalar, len: v.len, bits: v.bits })
+            .collect();
+        Ok(Compiled { module: Arc::new(module), entry, source_map: Some(self.library.source_map().clone()), constants })
     }
 }
 
@@ -135,7 +143,7 @@ impl Source for IrSource {
     }
     fn compile(&self, name: &str, _constants: &FunctionConstantValues) -> Result<Compiled> {
         let entry = *self.by_name.get(name).ok_or_else(|| Error::Function(format!("there is no function {name}")))?;
-        Ok(Compiled { module: self.module.clone(), entry, source_map: None })
+        Ok(Compiled { module: self.module.clone(), entry, source_map: None, constants: Vec::new() })
     }
 }
 
@@ -150,6 +158,15 @@ impl CompileOptions {
         options.defines =
             self.preprocessor_macros.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
         options
+    }
+    /// A source as a driver that compiles MSL itself takes it.
+    pub(crate) fn to_text(&self, text: &str) -> LibraryText {
+        LibraryText {
+            text: include_files(text, &self.source_name, &self.file_provider()),
+            preprocessor_macros: self.preprocessor_macros.clone(),
+            language_version: self.language_version,
+            fast_math_enabled: self.fast_math_enabled,
+        }
     }
     /// Where the front end finds included files.
     pub fn file_provider(&self) -> impl FileProvider + Send + Sync + 'static {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,8 @@ def _freeze(value: Any) -> Any:
         return (value.dtype.str, value.shape, value.tobytes())
     if isinstance(value, (list, tuple)):
         return tuple(_freeze(v) for v in value)
+    if isinstance(value, np.generic):
+        return (value.dtype.str, value.item())
     # 1, 1.0 and True are different constants.
     return (type(value).__name__, value) if isinstance(value, (bool, int, float)) else value
 
@@ -124,6 +127,7 @@ def default_queue(device: Device) -> CommandQueue:
     return queue
 
 
+@dataclass(repr=False)
 class Kernel:
     """A kernel of MSL source, called like a function.
 
@@ -139,15 +143,19 @@ class Kernel:
     Pipelines come from :data:`kernel_cache`: equal kernels share one.
     """
 
-    def __init__(self, device: Device, source: str, func: str, constants: Mapping | None = None,
-                 options: Mapping | None = None) -> None:
-        self.device = device
-        self.source = source
-        self.func = func
-        self.constants = constants
-        self.options = options
-        self._pso = kernel_cache.get(device, source, func, constants, options)
-        self._reflection: list[dict] | None = None
+    device: Device
+    source: str
+    func: str
+    constants: Mapping | None = None
+    options: Mapping | None = None
+    _pso: ComputePipelineState = field(init=False, repr=False, compare=False)
+    _reflection: list[dict] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._pso = kernel_cache.get(self.device, self.source, self.func, self.constants, self.options)
+
+    def __hash__(self) -> int:
+        return hash((self.device, self.source, self.func, _freeze(self.constants), _freeze(self.options)))
 
     @property
     def pipeline_state(self) -> ComputePipelineState:
@@ -165,26 +173,28 @@ class Kernel:
         return f"<pymetallic.Kernel {self.func} on {self.device.id}>"
 
     def __call__(self, *args: Any, grid: Any = None, threadgroup: Any = None, tgs: Any = None,
-                 buffers: Sequence[tuple[Buffer, int]] = (), bytes_args: Sequence[tuple[Any, int]] = (),
-                 queue: CommandQueue | None = None) -> None:
+                 buffers: Sequence[tuple[Buffer, int]] | None = None,
+                 bytes_args: Sequence[tuple[Any, int]] | None = None, queue: CommandQueue | None = None) -> None:
+        by_index = {"grid": grid, "tgs": threadgroup if tgs is None else tgs, "buffers": buffers, "bytes_args": bytes_args}
         if args and isinstance(args[0], CommandQueue):
-            self._run_by_index(args[0], *self._index_arguments(args[1:], grid, tgs or threadgroup), buffers, bytes_args)
-        elif buffers or bytes_args:
-            self._run_by_index(queue or default_queue(self.device), *self._index_arguments(args, grid, tgs or threadgroup), buffers, bytes_args)
-        else:
-            self._run_by_reflection(queue or default_queue(self.device), args, grid, threadgroup or tgs)
+            if queue is not None:
+                raise TypeError("the queue is given twice")
+            queue, *args = args
+        elif buffers is None and bytes_args is None:
+            self._run_by_reflection(queue or default_queue(self.device), args, grid, by_index["tgs"])
+            return
+        if len(args) > len(by_index):
+            raise TypeError("expected kernel(queue, grid, tgs=None, buffers=[...], bytes_args=[...])")
+        for name, value in zip(by_index, args):
+            if by_index[name] is not None:
+                raise TypeError(f"{name} is given twice")
+            by_index[name] = value
+        if by_index["grid"] is None:
+            raise TypeError("expected kernel(queue, grid, tgs=None, buffers=[...], bytes_args=[...])")
+        self._run_by_index(queue or default_queue(self.device), by_index["grid"], by_index["tgs"],
+                           by_index["buffers"] or (), by_index["bytes_args"] or ())
 
     # ---- by index ----------------------------------------------------------------------
-
-    def _index_arguments(self, args: tuple, grid: Any, threadgroup: Any) -> tuple[Any, Any]:
-        rest = list(args)
-        if rest:
-            grid = rest.pop(0)
-        if rest:
-            threadgroup = rest.pop(0)
-        if rest or grid is None:
-            raise TypeError("expected kernel(queue, grid, tgs=None, buffers=[...], bytes_args=[...])")
-        return grid, threadgroup
 
     def _run_by_index(self, queue: CommandQueue, grid: Any, threadgroup: Any, buffers: Sequence, bytes_args: Sequence) -> None:
         commands = queue.make_command_buffer()
@@ -194,7 +204,7 @@ class Kernel:
             encoder.set_buffer(buffer, 0, index)
         for value, index in bytes_args:
             encoder.set_bytes(value, index)
-        encoder.dispatch_threads(grid, threadgroup or self._threadgroup(grid))
+        encoder.dispatch_threads(grid, self._threadgroup(grid) if threadgroup is None else threadgroup)
         encoder.end_encoding()
         commands.commit()
         commands.wait_until_completed()
@@ -220,7 +230,7 @@ class Kernel:
                 if inferred is None:
                     raise MetalValidationError(f"kernel {self.func}: no argument tells the grid; pass grid=…")
                 grid = inferred[0]
-            encoder.dispatch_threads(grid, threadgroup or self._threadgroup(grid))
+            encoder.dispatch_threads(grid, self._threadgroup(grid) if threadgroup is None else threadgroup)
         finally:
             encoder.end_encoding()
         commands.commit()
@@ -256,6 +266,9 @@ class Kernel:
         is_read = param["access"] == "read"
         flags = value.flags
         in_place = self.device.has_unified_memory and flags.c_contiguous and flags.writeable and flags.aligned and value.dtype.isnative
+        if in_place and param["size"] > value.itemsize:
+            # Vectors and structures may need more alignment than the array's own elements.
+            in_place = value.__array_interface__["data"][0] % 16 == 0
         if not is_read and not value.flags.writeable:
             raise MetalValidationError(f"{where} is written to, but the array is read-only")
         if in_place:
@@ -315,12 +328,10 @@ class Kernel:
 
     def _threadgroup(self, grid: Any) -> tuple[int, int, int]:
         """A shape for kernels that did not say: 256 threads along x, 32 x 8 in two dimensions, 8 x 8 x 4 in three."""
-        sizes = [grid] if isinstance(grid, int) else list(grid)
+        sizes = list(grid) if np.iterable(grid) else [grid]
         sizes += [1] * (3 - len(sizes))
         limit = self._pso.max_total_threads_per_threadgroup
         shape = (8, 8, 4) if sizes[2] > 1 else (32, 8, 1) if sizes[1] > 1 else (256, 1, 1)
         while shape[0] * shape[1] * shape[2] > limit:
             shape = (shape[0], max(shape[1] // 2, 1), shape[2]) if shape[1] > 1 else (shape[0] // 2, 1, max(shape[2] // 2, 1))
         return shape
-
-

@@ -18,6 +18,7 @@ import numpy as np
 from . import reference
 from .kernels import get_kernel_source
 from .metallic import Buffer, Device, Kernel
+from .simulations import Fluid, Life
 
 __all__ = ["Row", "format_table", "load_photograph", "run_gallery"]
 
@@ -124,12 +125,12 @@ def save_png(path: Path, image: np.ndarray) -> None:
     Image.fromarray((np.clip(image, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)).save(path)
 
 
-def save_gif(path: Path, frames: list[np.ndarray], milliseconds: int = 50) -> None:
-    """Frames in [0, 1], grey or RGB."""
+def save_gif(path: Path, frames: list[np.ndarray], milliseconds: int = 50, loop: bool = True, **options: object) -> None:
+    """Frames in [0, 1], grey or RGB; ``loop`` for ever or play once; ``options`` are Pillow's."""
     from PIL import Image
 
     images = [Image.fromarray((np.clip(f, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)) for f in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=milliseconds, loop=0)
+    images[0].save(path, save_all=True, append_images=images[1:], duration=milliseconds, **({"loop": 0} if loop else {}), **options)
 
 
 def heat(values: np.ndarray) -> np.ndarray:
@@ -285,91 +286,65 @@ def _images(job: _Job) -> None:
 def _life(job: _Job) -> None:
     width, height, steps = (48, 40, 10) if job.quick else (512, 512, 200)
     start = (job.rng.random((height, width)) < 0.2).astype(np.uint8)
-    grids = [job.buffer(start), job.buffer(np.zeros_like(start))]
-    kernel = job.kernel("game_of_life", "life_step")
-    params = np.array([width, height], dtype=np.uint32)
-    kernel(job.queue, (width, height, 1), (16, 16, 1), buffers=[(grids[0], 0), (grids[1], 1)], bytes_args=[(params, 2)])
-    frames, expected, seconds = [], start, 0.0
-    for step in progress(range(steps), "life", quiet=job.quiet):
+    life = Life(job.device, start, queue=job.queue)
+    frames, expected, seconds, every = [], start, 0.0, 4
+    for done in progress(range(0, steps, every), "life", quiet=job.quiet):
+        count = min(every, steps - done)
         began = time.perf_counter()
-        kernel(job.queue, (width, height, 1), (16, 16, 1), buffers=[(grids[0], 0), (grids[1], 1)], bytes_args=[(params, 2)])
+        life.run(count)
         seconds += time.perf_counter() - began
-        grids.reverse()
-        expected = reference.life_step(expected)
-        if step % 4 == 0 and job.out is not None:
-            frames.append(grids[0].to_numpy(np.uint8, (height, width)).astype(np.float32))
-    error = _error(grids[0].to_numpy(np.uint8, (height, width)), expected)
-    job.add("life_step", f"{width}x{height}, {steps} steps", seconds, _rate(width * height * steps, seconds, "cell/s"), error, 0)
+        for _ in range(count):
+            expected = reference.life_step(expected)
+        if job.out is not None:
+            frames.append(life.cells.astype(np.float32))
+    job.add("life_step", f"{width}x{height}, {steps} steps", seconds, _rate(width * height * steps, seconds, "cell/s"), _error(life.cells, expected), 0)
     if job.out is not None:
         save_gif(job.out / "life.gif", frames)
         save_png(job.out / "life.png", frames[-1])
 
 
+def _fluid_reference(kernel: str, state: dict[str, np.ndarray], p: np.void) -> np.ndarray:
+    """What the launch of ``kernel`` will write, from the state before it."""
+    velocity, pressure = state["velocity"], state["pressure"]
+    match kernel:
+        case "add_force":
+            return reference.add_force(velocity, p["dt"], p["fx"], p["fy"], p["fr"], p["fs"])
+        case "advect_vel":
+            return reference.advect(velocity, velocity, p["dt"])
+        case "divergence":
+            return reference.divergence(velocity)
+        case "jacobi_pressure":
+            return reference.jacobi(pressure, state["divergence"])
+        case "subtract_gradient":
+            return reference.subtract_gradient(velocity, pressure)
+        case _:
+            return reference.advect(state["dye"], velocity, p["dt"])
+
+
 def _fluid(job: _Job) -> None:
     width, height, steps = (40, 32, 4) if job.quick else (512, 512, 100)
-    dt = 0.1
-    scalar, vector = (height, width), (height, width, 2)
-    shapes = {"velocity": vector, "velocity2": vector, "divergence": scalar, "pressure": scalar, "pressure2": scalar, "dye": scalar, "dye2": scalar}
-    state = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
-    y, x = np.mgrid[0:height, 0:width]
-    state["dye"] = ((x // max(width // 8, 1) + y // max(height // 8, 1)) % 2).astype(np.float32)
-    buffers = {name: job.buffer(value) for name, value in state.items()}
-    names = ("add_force", "advect_vel", "divergence", "jacobi_pressure", "subtract_gradient", "advect_scalar")
-    kernels = {name: job.kernel("fluid_simulation", name) for name in names}
-    spent = dict.fromkeys(names, 0.0)
-    worst = dict.fromkeys(names, 0.0)
-    calls = dict.fromkeys(names, 0)
-    view = {name: b.to_numpy(np.float32, shapes[name]) for name, b in buffers.items()}
+    fluid = Fluid(job.device, width, height, queue=job.queue)
+    names = list(dict.fromkeys(launch.kernel for launch in Fluid.STEP))
+    spent, worst, calls = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
     check_every = 1 if job.quick else 20
     frames = []
-    step_seconds = 0.0
-
-    def params(step: int) -> np.ndarray:
-        angle = 0.13 * step
-        center = width * (0.5 + 0.25 * np.cos(angle)), height * (0.5 + 0.25 * np.sin(angle))
-        record = np.zeros(1, dtype=[("width", "u4"), ("height", "u4"), ("dt", "f4"), ("fx", "f4"), ("fy", "f4"), ("fr", "f4"), ("fs", "f4")])
-        record[0] = (width, height, dt, *center, width / 10.0, 4.0)
-        return record
-
-    def launch(name: str, bound: list[str], record: np.ndarray, check: Callable[[], np.ndarray] | None) -> None:
-        expected = check() if check is not None else None
-        began = time.perf_counter()
-        kernels[name](job.queue, (width, height, 1), (16, 16, 1), buffers=[(buffers[b], i) for i, b in enumerate(bound)], bytes_args=[(record, 3)])
-        spent[name] += time.perf_counter() - began
-        calls[name] += 1
-        if expected is not None:
-            worst[name] = max(worst[name], _error(view[bound[-1]], expected))
-
-    def swap(a: str, b: str) -> None:
-        buffers[a], buffers[b] = buffers[b], buffers[a]
-        view[a], view[b] = view[b], view[a]
-
     for step in progress(range(steps), "fluid", quiet=job.quiet):
-        record = params(step)
-        r = record[0]
-        checked = step % check_every == 0
-
-        def when(f: Callable[[], np.ndarray]) -> Callable[[], np.ndarray] | None:
-            return f if checked else None  # noqa: B023
-
-        launch("add_force", ["velocity"], record, when(lambda: reference.add_force(view["velocity"], dt, r["fx"], r["fy"], r["fr"], r["fs"])))
-        launch("advect_vel", ["velocity", "velocity2"], record, when(lambda: reference.advect(view["velocity"], view["velocity"], dt)))
-        swap("velocity", "velocity2")
-        launch("divergence", ["velocity", "divergence"], record, when(lambda: reference.divergence(view["velocity"])))
-        for _ in range(20):
-            launch("jacobi_pressure", ["pressure", "divergence", "pressure2"], record, when(lambda: reference.jacobi(view["pressure"], view["divergence"])))
-            swap("pressure", "pressure2")
-        launch("subtract_gradient", ["velocity", "pressure", "velocity2"], record, when(lambda: reference.subtract_gradient(view["velocity"], view["pressure"])))
-        swap("velocity", "velocity2")
-        launch("advect_scalar", ["dye", "velocity", "dye2"], record, when(lambda: reference.advect(view["dye"], view["velocity"], dt)))
-        swap("dye", "dye2")
+        params = fluid.params(step)
+        for launch in Fluid.STEP:
+            name = launch.kernel
+            expected = _fluid_reference(name, fluid.views, params[0]) if step % check_every == 0 else None
+            began = time.perf_counter()
+            result = fluid.launch(launch, params)
+            spent[name] += time.perf_counter() - began
+            calls[name] += 1
+            if expected is not None:
+                worst[name] = max(worst[name], _error(result, expected))
         if step % 2 == 0 and job.out is not None:
-            frames.append(heat(view["dye"].copy() * 0.9))
-    step_seconds = sum(spent.values())
+            frames.append(heat(fluid.views["dye"].copy() * 0.9))
     for name in names:
         job.add(name, f"{width}x{height}, {calls[name]} calls", spent[name], _rate(width * height * calls[name], spent[name], "cell/s"), worst[name], 5e-4 if name.startswith("advect") else 2e-5)
     if not job.quiet:
-        print(f"fluid: {steps} steps in {step_seconds:.3f} s", file=sys.stderr)
+        print(f"fluid: {steps} steps in {sum(spent.values()):.3f} s", file=sys.stderr)
     if job.out is not None:
         save_gif(job.out / "fluid.gif", frames)
         save_png(job.out / "fluid.png", frames[-1])

@@ -47,10 +47,10 @@ class _ResourceManager:
     """How many native objects were released when their Python objects died."""
 
     def get_cleanup_count(self) -> int:
-        return _native.released_buffers()
+        return _native.released_objects()
 
     def get_cleanup_attempts(self) -> int:
-        return _native.released_buffers()
+        return _native.released_objects()
 
 
 _resource_manager = _ResourceManager()

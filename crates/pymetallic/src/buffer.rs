@@ -1,7 +1,6 @@
 //! `Buffer`.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use metallic::StorageMode;
 use pyo3::exceptions::PyValueError;
@@ -11,15 +10,7 @@ use pyo3::types::PyDict;
 use crate::array::{contiguous, host_array, numpy};
 use crate::device::Device;
 use crate::error::{ToPython, invalid};
-
-/// How many `Buffer` objects have died.
-static RELEASED: AtomicU64 = AtomicU64::new(0);
-
-/// How many buffers were released when their Python objects died.
-#[pyfunction]
-pub fn released_buffers() -> u64 {
-    RELEASED.load(Ordering::Relaxed)
-}
+use crate::released::CountRelease;
 
 /// Memory of a device.
 ///
@@ -27,45 +18,33 @@ pub fn released_buffers() -> u64 {
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct Buffer {
     pub inner: metallic::Buffer,
+    _released: CountRelease,
 }
 
 impl Buffer {
     pub fn from_inner(inner: metallic::Buffer) -> Buffer {
-        Buffer { inner }
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        RELEASED.fetch_add(1, Ordering::Relaxed);
+        Buffer { inner, _released: CountRelease }
     }
 }
 
 /// Keeps a Python object alive until native code is done with it, from any thread.
-struct Owner(Option<Py<PyAny>>);
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        // At interpreter exit there is nothing left to release into; the process reclaims the memory.
-        if let Some(object) = self.0.take() {
-            match Python::try_attach(|py| object.clone_ref(py)) {
-                Some(_) => drop(object),
-                None => std::mem::forget(object),
-            }
-        }
-    }
+///
+/// A thread of the runtime must not wait for the interpreter here: whoever holds the interpreter may wait for
+/// that thread. Dropping a `Py` without it leaves the release to the next call into this module.
+struct Owner {
+    _object: Py<PyAny>,
 }
 
-pub fn storage_mode(value: Option<u32>) -> PyResult<StorageMode> {
+pub fn storage_mode(value: Option<i64>) -> PyResult<StorageMode> {
     let value = value.unwrap_or(0);
-    StorageMode::from_raw(value).ok_or_else(|| {
+    u32::try_from(value).ok().and_then(StorageMode::from_raw).ok_or_else(|| {
         PyValueError::new_err(format!(
             "storage mode {value} is none of STORAGE_SHARED (0), STORAGE_MANAGED (1), STORAGE_PRIVATE (2)"
         ))
     })
 }
 
-pub fn make_buffer(py: Python<'_>, device: &metallic::Device, size: i64, mode: Option<u32>) -> PyResult<Buffer> {
+pub fn make_buffer(py: Python<'_>, device: &metallic::Device, size: i64, mode: Option<i64>) -> PyResult<Buffer> {
     let mode = storage_mode(mode)?;
     let length = u64::try_from(size).map_err(|_| invalid(format!("a buffer cannot have {size} bytes")))?;
     py.detach(|| device.make_buffer(length, mode)).python().map(Buffer::from_inner)
@@ -74,7 +53,7 @@ pub fn make_buffer(py: Python<'_>, device: &metallic::Device, size: i64, mode: O
 pub fn make_buffer_from_numpy(
     device: &metallic::Device,
     array: &Bound<'_, PyAny>,
-    mode: Option<u32>,
+    mode: Option<i64>,
 ) -> PyResult<Buffer> {
     let mode = storage_mode(mode)?;
     let array = contiguous(array)?;
@@ -96,15 +75,15 @@ impl Buffer {
     const STORAGE_PRIVATE: u32 = 2;
 
     #[new]
-    #[pyo3(signature = (device, size, storage_mode=None))]
-    fn new(py: Python<'_>, device: &Device, size: i64, storage_mode: Option<u32>) -> PyResult<Buffer> {
+    #[pyo3(signature = (device, size, storage_mode=0))]
+    fn new(py: Python<'_>, device: &Device, size: i64, storage_mode: Option<i64>) -> PyResult<Buffer> {
         make_buffer(py, &device.inner, size, storage_mode)
     }
 
     /// A buffer with a copy of `array` (any dtype, any layout; made contiguous).
     #[staticmethod]
-    #[pyo3(signature = (device, array, storage_mode=None))]
-    fn from_numpy(device: &Device, array: &Bound<'_, PyAny>, storage_mode: Option<u32>) -> PyResult<Buffer> {
+    #[pyo3(signature = (device, array, storage_mode=0))]
+    fn from_numpy(device: &Device, array: &Bound<'_, PyAny>, storage_mode: Option<i64>) -> PyResult<Buffer> {
         make_buffer_from_numpy(&device.inner, array, storage_mode)
     }
 
@@ -117,7 +96,7 @@ impl Buffer {
             return Err(invalid("the array is read-only; pass a copy"));
         }
         let pointer = NonNull::new(host.data).ok_or_else(|| invalid("the array has no memory"))?;
-        let owner = Box::new(Owner(Some(host.owner.unbind())));
+        let owner = Box::new(Owner { _object: host.owner.unbind() });
         // SAFETY: the array's memory stays where it is while the array lives (NumPy refuses to resize an
         // array that is referenced), and `owner` keeps it alive.
         unsafe { device.inner.make_buffer_with_bytes_no_copy(pointer, host.length, owner) }
@@ -145,7 +124,7 @@ impl Buffer {
                 "a buffer of private storage has no contents for the host; copy it to a shared one with a blit",
             ));
         }
-        if item == 0 || length % item != 0 {
+        if item == 0 || !length.is_multiple_of(item) {
             return Err(invalid(format!(
                 "a buffer of {length} bytes does not hold whole elements of {item} bytes ({dtype})"
             )));

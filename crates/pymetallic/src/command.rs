@@ -7,6 +7,7 @@ use crate::device::Device;
 use crate::encoder::{BlitCommandEncoder, ComputeCommandEncoder};
 use crate::error::{ToPython, to_python};
 use crate::event::Event;
+use crate::released::CountRelease;
 
 /// Executes command buffers in order.
 ///
@@ -14,11 +15,12 @@ use crate::event::Event;
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct CommandQueue {
     pub inner: metallic::CommandQueue,
+    _released: CountRelease,
 }
 
 impl CommandQueue {
     pub fn from_inner(inner: metallic::CommandQueue) -> CommandQueue {
-        CommandQueue { inner }
+        CommandQueue { inner, _released: CountRelease }
     }
 }
 
@@ -52,11 +54,12 @@ impl CommandQueue {
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct CommandBuffer {
     pub inner: metallic::CommandBuffer,
+    _released: CountRelease,
 }
 
 impl CommandBuffer {
     pub fn from_inner(inner: metallic::CommandBuffer) -> CommandBuffer {
-        CommandBuffer { inner }
+        CommandBuffer { inner, _released: CountRelease }
     }
 }
 

@@ -114,38 +114,40 @@ impl Device {
         let options = options.map_or_else(|| Ok(CompileOptions::default()), compile_options)?;
         py.detach(|| self.inner.make_library(source, &options)).python().map(Library::from_inner)
     }
-    fn make_compute_pipeline_state(&self, py: Python<'_>, function: &Function) -> PyResult<ComputePipelineState> {
-        py.detach(|| self.inner.make_compute_pipeline_state(&function.inner))
-            .python()
-            .map(ComputePipelineState::from_inner)
+    /// Compiles a function for this device. Raises MetalError when the device cannot run it.
+    fn make_compute_pipeline_state(&self, function: &Bound<'_, Function>) -> PyResult<ComputePipelineState> {
+        ComputePipelineState::make(&self.inner, function)
     }
 
     #[pyo3(signature = (size, storage_mode=None))]
-    fn make_buffer(&self, py: Python<'_>, size: i64, storage_mode: Option<u32>) -> PyResult<Buffer> {
+    fn make_buffer(&self, py: Python<'_>, size: i64, storage_mode: Option<i64>) -> PyResult<Buffer> {
         make_buffer(py, &self.inner, size, storage_mode)
     }
     #[pyo3(signature = (array, storage_mode=None))]
-    fn make_buffer_from_numpy(&self, array: &Bound<'_, PyAny>, storage_mode: Option<u32>) -> PyResult<Buffer> {
+    fn make_buffer_from_numpy(&self, array: &Bound<'_, PyAny>, storage_mode: Option<i64>) -> PyResult<Buffer> {
         make_buffer_from_numpy(&self.inner, array, storage_mode)
     }
 
     /// A texture. pixel_format: "rgba32float", "r8unorm", … or Metal's number; texture_type: "1d", "2d", "3d",
-    /// "2d_array", "cube", …; usage: any of "read", "write" joined by "|".
-    #[pyo3(signature = (width, height=1, depth=1, *, pixel_format=None, texture_type=None, mipmap_level_count=1, array_length=1, storage_mode=None))]
+    /// "2d_array", "cube", …; usage: what kernels may do with it, "read", "write" or "read_write".
+    #[pyo3(signature = (width, height=1, depth=1, *, pixel_format=None, texture_type=None, mipmap_level_count=1, array_length=1, storage_mode=None, usage="read_write"))]
+    #[expect(clippy::too_many_arguments)]
     fn make_texture(
         &self,
         py: Python<'_>,
-        width: u32,
-        height: u32,
-        depth: u32,
+        width: i64,
+        height: i64,
+        depth: i64,
         pixel_format: Option<&Bound<'_, PyAny>>,
         texture_type: Option<&str>,
-        mipmap_level_count: u32,
-        array_length: u32,
-        storage_mode: Option<u32>,
+        mipmap_level_count: i64,
+        array_length: i64,
+        storage_mode: Option<i64>,
+        usage: &str,
     ) -> PyResult<Texture> {
         let size = [width, height, depth];
-        make_texture(py, &self.inner, size, pixel_format, texture_type, mipmap_level_count, array_length, storage_mode)
+        let counts = (mipmap_level_count, array_length);
+        make_texture(py, &self.inner, size, pixel_format, texture_type, counts, storage_mode, usage)
     }
     /// A sampler state; keyword arguments: s_address, t_address, r_address (or address), min_filter, mag_filter
     /// (or filter), mip_filter, normalized_coordinates, compare_function, border_color, max_anisotropy, lod_min_clamp, lod_max_clamp.

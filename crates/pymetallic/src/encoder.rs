@@ -1,13 +1,15 @@
 //! `ComputeCommandEncoder` and `BlitCommandEncoder`.
 
+use metallic::{Origin, TextureSlice};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::array::with_bytes;
 use crate::buffer::Buffer;
 use crate::command::CommandBuffer;
-use crate::error::{ToPython, invalid};
+use crate::error::{ToPython, invalid, unsigned};
 use crate::library::ComputePipelineState;
+use crate::released::CountRelease;
 use crate::texture::{SamplerState, Texture};
 
 /// A size: an int, or one to three of them.
@@ -34,19 +36,23 @@ fn size(object: &Bound<'_, PyAny>, what: &str) -> PyResult<[u32; 3]> {
     Ok(sizes)
 }
 
-fn unsigned<T: TryFrom<i64>>(value: i64, what: &str) -> PyResult<T> {
-    T::try_from(value).map_err(|_| invalid(format!("{what} cannot be {value}")))
+fn texture_slice(slice: i64, level: i64) -> PyResult<TextureSlice> {
+    Ok(TextureSlice { slice: unsigned(slice, "a slice")?, level: unsigned(level, "a mipmap level")? })
 }
 
 /// Records dispatches into a command buffer.
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct ComputeCommandEncoder {
     inner: metallic::ComputeCommandEncoder,
+    _released: CountRelease,
 }
 
 impl ComputeCommandEncoder {
     pub fn of(command_buffer: &metallic::CommandBuffer) -> PyResult<ComputeCommandEncoder> {
-        command_buffer.make_compute_command_encoder().python().map(|inner| ComputeCommandEncoder { inner })
+        command_buffer
+            .make_compute_command_encoder()
+            .python()
+            .map(|inner| ComputeCommandEncoder { inner, _released: CountRelease })
     }
 }
 
@@ -127,11 +133,15 @@ impl ComputeCommandEncoder {
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct BlitCommandEncoder {
     inner: metallic::BlitCommandEncoder,
+    _released: CountRelease,
 }
 
 impl BlitCommandEncoder {
     pub fn of(command_buffer: &metallic::CommandBuffer) -> PyResult<BlitCommandEncoder> {
-        command_buffer.make_blit_command_encoder().python().map(|inner| BlitCommandEncoder { inner })
+        command_buffer
+            .make_blit_command_encoder()
+            .python()
+            .map(|inner| BlitCommandEncoder { inner, _released: CountRelease })
     }
 }
 
@@ -160,6 +170,73 @@ impl BlitCommandEncoder {
         };
         self.inner.fill_buffer(&buffer.inner, offset, length, value).python()
     }
+    /// Copies linear texels of a buffer into a region (x, y, z, width, height, depth) of a texture, by default all
+    /// of the level. Rows and images follow each other without gaps unless their strides in bytes are given.
+    #[pyo3(signature = (source_buffer, dest_texture, source_offset=0, bytes_per_row=None, bytes_per_image=None, region=None, level=0, slice=0))]
+    #[expect(clippy::too_many_arguments)]
+    fn copy_from_buffer_to_texture(
+        &self,
+        source_buffer: &Buffer,
+        dest_texture: &Texture,
+        source_offset: i64,
+        bytes_per_row: Option<i64>,
+        bytes_per_image: Option<i64>,
+        region: Option<[i64; 6]>,
+        level: i64,
+        slice: i64,
+    ) -> PyResult<()> {
+        let at = texture_slice(slice, level)?;
+        let region = dest_texture.region(region, at.level)?;
+        let (row, image) = dest_texture.strides(region, bytes_per_row, bytes_per_image)?;
+        let offset = unsigned(source_offset, "an offset")?;
+        let (from, to) = (&source_buffer.inner, &dest_texture.inner);
+        self.inner.copy_from_buffer_to_texture(from, offset, row, image, to, at, region).python()
+    }
+    /// Copies a region of a texture into a buffer; the arguments as in `copy_from_buffer_to_texture`.
+    #[pyo3(signature = (source_texture, dest_buffer, dest_offset=0, bytes_per_row=None, bytes_per_image=None, region=None, level=0, slice=0))]
+    #[expect(clippy::too_many_arguments)]
+    fn copy_from_texture_to_buffer(
+        &self,
+        source_texture: &Texture,
+        dest_buffer: &Buffer,
+        dest_offset: i64,
+        bytes_per_row: Option<i64>,
+        bytes_per_image: Option<i64>,
+        region: Option<[i64; 6]>,
+        level: i64,
+        slice: i64,
+    ) -> PyResult<()> {
+        let at = texture_slice(slice, level)?;
+        let region = source_texture.region(region, at.level)?;
+        let (row, image) = source_texture.strides(region, bytes_per_row, bytes_per_image)?;
+        let offset = unsigned(dest_offset, "an offset")?;
+        let (from, to) = (&source_texture.inner, &dest_buffer.inner);
+        self.inner.copy_from_texture_to_buffer(from, at, region, to, offset, row, image).python()
+    }
+    /// Copies a region (x, y, z, width, height, depth) of a texture, by default all of the level, to the place
+    /// `dest_origin` (x, y, z; by default 0, 0, 0) of another whose texels have the same size.
+    #[pyo3(signature = (source_texture, dest_texture, region=None, dest_origin=None, source_level=0, source_slice=0, dest_level=0, dest_slice=0))]
+    #[expect(clippy::too_many_arguments)]
+    fn copy_from_texture(
+        &self,
+        source_texture: &Texture,
+        dest_texture: &Texture,
+        region: Option<[i64; 6]>,
+        dest_origin: Option<[i64; 3]>,
+        source_level: i64,
+        source_slice: i64,
+        dest_level: i64,
+        dest_slice: i64,
+    ) -> PyResult<()> {
+        let from = texture_slice(source_slice, source_level)?;
+        let to = texture_slice(dest_slice, dest_level)?;
+        let region = source_texture.region(region, from.level)?;
+        let [x, y, z] = dest_origin.unwrap_or_default();
+        let origin =
+            Origin { x: unsigned(x, "an origin")?, y: unsigned(y, "an origin")?, z: unsigned(z, "an origin")? };
+        self.inner.copy_from_texture(&source_texture.inner, from, region, &dest_texture.inner, to, origin).python()
+    }
+    /// Fills each mipmap level from the one above it.
     fn generate_mipmaps(&self, texture: &Texture) -> PyResult<()> {
         self.inner.generate_mipmaps(&texture.inner).python()
     }

@@ -57,6 +57,11 @@ impl<T> ToPython<T> for metallic::Result<T> {
     }
 }
 
+/// An integer of the caller in the range that `what` has.
+pub fn unsigned<T: TryFrom<i64>>(value: i64, what: &str) -> PyResult<T> {
+    T::try_from(value).map_err(|_| invalid(format!("{what} cannot be {value}")))
+}
+
 pub fn invalid(message: impl Into<String>) -> PyErr {
     MetalValidationError::new_err(message.into())
 }

@@ -12,6 +12,7 @@ mod encoder;
 mod error;
 mod event;
 mod library;
+mod released;
 mod texture;
 
 use pyo3::prelude::*;
@@ -32,6 +33,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::ComputeCommandEncoder>()?;
     module.add_class::<encoder::BlitCommandEncoder>()?;
     module.add_class::<event::Event>()?;
-    module.add_function(wrap_pyfunction!(buffer::released_buffers, module)?)?;
+    module.add_function(wrap_pyfunction!(released::released_objects, module)?)?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::device::Device;
 use crate::error::{ToPython, invalid};
+use crate::released::CountRelease;
 
 /// `fast_math`, `language_version`, `macros`, `include_directories`, `name`.
 pub fn compile_options(dict: &Bound<'_, PyDict>) -> PyResult<CompileOptions> {
@@ -89,11 +90,12 @@ pub fn constant_values(dict: Option<&Bound<'_, PyDict>>) -> PyResult<FunctionCon
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct Library {
     pub inner: metallic::Library,
+    _released: CountRelease,
 }
 
 impl Library {
     pub fn from_inner(inner: metallic::Library) -> Library {
-        Library { inner }
+        Library { inner, _released: CountRelease }
     }
 }
 
@@ -108,9 +110,11 @@ impl Library {
 
     /// The kernel `name`, with values for its function constants: a dict by index or name. Raises MetalError when unknown.
     #[pyo3(signature = (name, constants=None))]
-    fn make_function(&self, py: Python<'_>, name: &str, constants: Option<&Bound<'_, PyDict>>) -> PyResult<Function> {
+    fn make_function(slf: &Bound<'_, Self>, name: &str, constants: Option<&Bound<'_, PyDict>>) -> PyResult<Function> {
         let values = constant_values(constants)?;
-        py.detach(|| self.inner.make_function_with_constants(name, &values)).python().map(|inner| Function { inner })
+        let inner = &slf.get().inner;
+        let inner = slf.py().detach(|| inner.make_function_with_constants(name, &values)).python()?;
+        Ok(Function { inner, library: slf.clone().unbind(), _released: CountRelease })
     }
     #[getter]
     fn function_names(&self) -> Vec<String> {
@@ -134,6 +138,8 @@ impl Library {
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct Function {
     pub inner: metallic::Function,
+    library: Py<Library>,
+    _released: CountRelease,
 }
 
 #[pymethods]
@@ -143,8 +149,8 @@ impl Function {
         self.inner.name()
     }
     #[getter]
-    fn library(&self) -> Library {
-        Library::from_inner(self.inner.library().clone())
+    fn library(&self, py: Python<'_>) -> Py<Library> {
+        self.library.clone_ref(py)
     }
     fn __repr__(&self) -> String {
         format!("<pymetallic.Function {}>", self.inner.name())
@@ -157,29 +163,31 @@ impl Function {
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct ComputePipelineState {
     pub inner: metallic::ComputePipelineState,
+    function: Py<Function>,
+    _released: CountRelease,
 }
 
 impl ComputePipelineState {
-    pub fn from_inner(inner: metallic::ComputePipelineState) -> ComputePipelineState {
-        ComputePipelineState { inner }
+    pub fn make(device: &metallic::Device, function: &Bound<'_, Function>) -> PyResult<ComputePipelineState> {
+        let of = &function.get().inner;
+        let inner = function.py().detach(|| device.make_compute_pipeline_state(of)).python()?;
+        Ok(ComputePipelineState { inner, function: function.clone().unbind(), _released: CountRelease })
     }
 }
 
 #[pymethods]
 impl ComputePipelineState {
     #[new]
-    fn new(py: Python<'_>, device: &Device, function: &Function) -> PyResult<ComputePipelineState> {
-        py.detach(|| device.inner.make_compute_pipeline_state(&function.inner))
-            .python()
-            .map(ComputePipelineState::from_inner)
+    fn new(device: &Device, function: &Bound<'_, Function>) -> PyResult<ComputePipelineState> {
+        ComputePipelineState::make(&device.inner, function)
     }
     #[getter]
     fn device(&self) -> Device {
         Device::from_inner(self.inner.device().clone())
     }
     #[getter]
-    fn function(&self) -> Function {
-        Function { inner: self.inner.function().clone() }
+    fn function(&self, py: Python<'_>) -> Py<Function> {
+        self.function.clone_ref(py)
     }
     #[getter]
     fn max_total_threads_per_threadgroup(&self) -> u32 {

@@ -2,7 +2,7 @@
 
 use metallic::{
     AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, PixelFormatInfo, Region, SamplerDescriptor,
-    Size, TextureDescriptor, TextureType,
+    Size, TextureDescriptor, TextureType, TextureUsage,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -11,12 +11,14 @@ use pyo3::types::{PyByteArray, PyDict};
 use crate::array::{numpy, with_bytes};
 use crate::buffer::storage_mode;
 use crate::device::Device;
-use crate::error::{ToPython, invalid};
+use crate::error::{ToPython, invalid, unsigned};
+use crate::released::CountRelease;
 
 /// Image memory of a device; made by `Device.make_texture`.
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct Texture {
     pub inner: metallic::Texture,
+    _released: CountRelease,
 }
 
 fn texture_type(name: Option<&str>, size: [u32; 3]) -> PyResult<TextureType> {
@@ -47,27 +49,29 @@ fn pixel_format(object: Option<&Bound<'_, PyAny>>) -> PyResult<&'static PixelFor
 pub fn make_texture(
     py: Python<'_>,
     device: &metallic::Device,
-    size: [u32; 3],
+    size: [i64; 3],
     format: Option<&Bound<'_, PyAny>>,
     kind: Option<&str>,
-    mipmap_level_count: u32,
-    array_length: u32,
-    mode: Option<u32>,
+    (mipmap_level_count, array_length): (i64, i64),
+    mode: Option<i64>,
+    usage: &str,
 ) -> PyResult<Texture> {
+    let [width, height, depth] = size;
+    let size = [unsigned(width, "a width")?, unsigned(height, "a height")?, unsigned(depth, "a depth")?];
     let format = pixel_format(format)?;
     let mut descriptor = TextureDescriptor::new_2d(format.format, size[0], size[1], false);
     descriptor.texture_type = texture_type(kind, size)?;
     descriptor.depth = size[2];
-    descriptor.mipmap_level_count = mipmap_level_count;
-    descriptor.array_length = array_length;
+    descriptor.mipmap_level_count = unsigned(mipmap_level_count, "mipmap_level_count")?;
+    descriptor.array_length = unsigned(array_length, "array_length")?;
     descriptor.storage_mode = storage_mode(mode)?;
-    descriptor.usage = metallic::TextureUsage::READ_WRITE;
-    py.detach(|| device.make_texture(&descriptor)).python().map(|inner| Texture { inner })
+    descriptor.usage = choice("usage", usage, USAGE)?;
+    py.detach(|| device.make_texture(&descriptor)).python().map(|inner| Texture { inner, _released: CountRelease })
 }
 
 /// NumPy's type of one channel, and how many channels an element of it covers.
 fn element_type(info: &PixelFormatInfo) -> (String, usize) {
-    let is_packed = !(info.bytes_per_texel == u32::from(info.channels) * channel_bytes(info.name));
+    let is_packed = info.bytes_per_texel != u32::from(info.channels) * channel_bytes(info.name);
     if is_packed {
         return (format!("<u{}", info.bytes_per_texel), 1);
     }
@@ -100,11 +104,27 @@ impl Texture {
     fn info(&self) -> &'static PixelFormatInfo {
         PixelFormatInfo::of(self.inner.pixel_format())
     }
-    fn region(&self, region: Option<[u32; 6]>, level: u32) -> Region {
-        match region {
-            Some([x, y, z, width, height, depth]) => Region::new_3d(x, y, z, Size { width, height, depth }),
-            None => Region::new_3d(0, 0, 0, self.level_size(level)),
+    /// The region (x, y, z, width, height, depth), or all of the level.
+    pub fn region(&self, region: Option<[i64; 6]>, level: u32) -> PyResult<Region> {
+        let Some(numbers) = region else { return Ok(Region::new_3d(0, 0, 0, self.level_size(level))) };
+        let mut values = [0u32; 6];
+        for (value, number) in values.iter_mut().zip(numbers) {
+            *value = unsigned(number, "a region's position or size")?;
         }
+        let [x, y, z, width, height, depth] = values;
+        Ok(Region::new_3d(x, y, z, Size { width, height, depth }))
+    }
+    /// Bytes from row to row and from image to image; without gaps where not given.
+    pub fn strides(&self, region: Region, row: Option<i64>, image: Option<i64>) -> PyResult<(u64, u64)> {
+        let row = match row {
+            Some(row) => unsigned(row, "bytes_per_row")?,
+            None => u64::from(region.size.width) * u64::from(self.info().bytes_per_texel),
+        };
+        let image = match image {
+            Some(image) => unsigned(image, "bytes_per_image")?,
+            None => row.checked_mul(u64::from(region.size.height)).ok_or_else(|| invalid("the region is too large"))?,
+        };
+        Ok((row, image))
     }
 }
 
@@ -116,14 +136,15 @@ impl Texture {
     fn replace_region(
         &self,
         array: &Bound<'_, PyAny>,
-        region: Option<[u32; 6]>,
-        level: u32,
-        slice: u32,
+        region: Option<[i64; 6]>,
+        level: i64,
+        slice: i64,
     ) -> PyResult<()> {
-        let region = self.region(region, level);
-        let row = u64::from(region.size.width) * u64::from(self.info().bytes_per_texel);
-        let image = row * u64::from(region.size.height);
-        let expected = image * u64::from(region.size.depth);
+        let (level, slice) = (unsigned(level, "a mipmap level")?, unsigned(slice, "a slice")?);
+        let region = self.region(region, level)?;
+        let (row, image) = self.strides(region, None, None)?;
+        let expected =
+            image.checked_mul(u64::from(region.size.depth)).ok_or_else(|| invalid("the region is too large"))?;
         let py = array.py();
         with_bytes(array, |bytes| {
             if bytes.len() as u64 != expected {
@@ -143,13 +164,13 @@ impl Texture {
     fn to_numpy<'py>(
         &self,
         py: Python<'py>,
-        region: Option<[u32; 6]>,
-        level: u32,
-        slice: u32,
+        region: Option<[i64; 6]>,
+        level: i64,
+        slice: i64,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let region = self.region(region, level);
-        let row = u64::from(region.size.width) * u64::from(self.info().bytes_per_texel);
-        let image = row * u64::from(region.size.height);
+        let (level, slice) = (unsigned(level, "a mipmap level")?, unsigned(slice, "a slice")?);
+        let region = self.region(region, level)?;
+        let (row, image) = self.strides(region, None, None)?;
         let length = image
             .checked_mul(u64::from(region.size.depth))
             .and_then(|n| usize::try_from(n).ok())
@@ -232,6 +253,11 @@ const ADDRESS: &[(&str, AddressMode)] = &[
     ("mirrored_repeat", AddressMode::MirrorRepeat),
     ("clamp_to_zero", AddressMode::ClampToZero),
     ("clamp_to_border", AddressMode::ClampToBorderColor),
+];
+const USAGE: &[(&str, TextureUsage)] = &[
+    ("read", TextureUsage::SHADER_READ),
+    ("write", TextureUsage::SHADER_WRITE),
+    ("read_write", TextureUsage::READ_WRITE),
 ];
 const FILTER: &[(&str, MinMagFilter)] = &[("nearest", MinMagFilter::Nearest), ("linear", MinMagFilter::Linear)];
 const MIP: &[(&str, MipFilter)] =

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +90,7 @@ class _Once:
         self._value: Any = None
         self.is_done = False
 
-    def get(self, make) -> Any:
+    def get(self, make: Callable[[], Any]) -> Any:
         if self.is_done:
             return self._value
         with self._lock:
@@ -149,7 +149,7 @@ class Kernel:
     constants: Mapping | None = None
     options: Mapping | None = None
     _pso: ComputePipelineState = field(init=False, repr=False, compare=False)
-    _reflection: list[dict] | None = field(init=False, repr=False, compare=False, default=None)
+    _reflection: list[Any] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         self._pso = kernel_cache.get(self.device, self.source, self.func, self.constants, self.options)
@@ -163,7 +163,7 @@ class Kernel:
         return self._pso
 
     @property
-    def reflection(self) -> list[dict]:
+    def reflection(self) -> list[Any]:
         """The kernel's arguments, see ``ComputePipelineState.reflection``."""
         if self._reflection is None:
             self._reflection = self._pso.reflection
@@ -179,7 +179,7 @@ class Kernel:
         if args and isinstance(args[0], CommandQueue):
             if queue is not None:
                 raise TypeError("the queue is given twice")
-            queue, *args = args
+            queue, args = args[0], args[1:]
         elif buffers is None and bytes_args is None:
             self._run_by_reflection(queue or default_queue(self.device), args, grid, by_index["tgs"])
             return

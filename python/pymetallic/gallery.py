@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,12 +126,14 @@ def save_png(path: Path, image: np.ndarray) -> None:
     Image.fromarray((np.clip(image, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)).save(path)
 
 
-def save_gif(path: Path, frames: list[np.ndarray], milliseconds: int = 50, loop: bool = True, **options: object) -> None:
+def save_gif(path: Path, frames: list[np.ndarray], milliseconds: int = 50, loop: bool = True, **options: Any) -> None:
     """Frames in [0, 1], grey or RGB; ``loop`` for ever or play once; ``options`` are Pillow's."""
     from PIL import Image
 
     images = [Image.fromarray((np.clip(f, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)) for f in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=milliseconds, **({"loop": 0} if loop else {}), **options)
+    if loop:
+        options["loop"] = 0
+    images[0].save(path, save_all=True, append_images=images[1:], duration=milliseconds, **options)
 
 
 def heat(values: np.ndarray) -> np.ndarray:
@@ -154,7 +157,7 @@ class _Job:
     def buffer(self, array: np.ndarray) -> Buffer:
         return Buffer.from_numpy(self.device, array)
 
-    def run(self, kernel: Kernel, grid, threadgroup, buffers, values=()) -> float:
+    def run(self, kernel: Kernel, grid: Any, threadgroup: Any, buffers: Any, values: Any = ()) -> float:
         """Seconds of one launch, median."""
         arguments = [(b, i) for i, b in buffers]
         inline = [(np.asarray(v), i) for i, v in values]

@@ -422,21 +422,22 @@ class MetallicDemo:
         """Times square products here and in NumPy, copies included."""
         for size in sizes:
             a, b = (self._rng.standard_normal((size, size), dtype=np.float32) for _ in range(2))
-            self._compare(f"matrix_multiply {size}x{size}", lambda a=a, b=b: self.metal_ops.matrix_multiply(a, b), lambda a=a, b=b: a @ b, 1e-5 * size)
+            self._compare(f"matrix_multiply {size}x{size}", self.metal_ops.matrix_multiply, np.matmul, (a, b), 1e-5 * size)
 
     def benchmark_vector_operations(self, size: int = 1_000_000) -> None:
         """Times sums and products here and in NumPy, copies included."""
         a, b = (self._rng.standard_normal(size, dtype=np.float32) for _ in range(2))
-        self._compare(f"add {size}", lambda: self.metal_ops.vector_operations(a, b, "add"), lambda: a + b, 0.0)
-        self._compare(f"multiply {size}", lambda: self.metal_ops.vector_operations(a, b, "multiply"), lambda: a * b, 0.0)
+        self._compare(f"add {size}", lambda x, y: self.metal_ops.vector_operations(x, y, "add"), np.add, (a, b), 0.0)
+        self._compare(f"multiply {size}", lambda x, y: self.metal_ops.vector_operations(x, y, "multiply"), np.multiply, (a, b), 0.0)
 
-    def _compare(self, what: str, ours: Callable[[], np.ndarray], theirs: Callable[[], np.ndarray], tolerance: float) -> None:
-        ours()
+    def _compare(self, what: str, ours: Callable[..., np.ndarray], theirs: Callable[..., np.ndarray],
+                 arguments: tuple[np.ndarray, ...], tolerance: float) -> None:
+        ours(*arguments)
         here, there = StopWatch(), StopWatch()
         with here:
-            result = ours()
+            result = ours(*arguments)
         with there:
-            expected = theirs()
+            expected = theirs(*arguments)
         if not np.allclose(result, expected, rtol=0.0, atol=tolerance):
             raise AssertionError(f"{what} differs from NumPy")
         self.print(f"{what}: {1e3 * here.elapsed_time:.3f} ms, NumPy {1e3 * there.elapsed_time:.3f} ms")

@@ -114,8 +114,8 @@ class Fluid:
         result = self.views[launch.arrays[-1]]
         if launch.swap is not None:
             a, b = launch.swap
-            for table in (self._buffers, self.views):
-                table[a], table[b] = table[b], table[a]
+            self._buffers[a], self._buffers[b] = self._buffers[b], self._buffers[a]
+            self.views[a], self.views[b] = self.views[b], self.views[a]
         return result
 
     def launch(self, launch: Launch, params: np.ndarray) -> np.ndarray:

@@ -1,0 +1,203 @@
+//! Target machines: which CPU to emit for, and how wide its vectors are.
+//!
+//! In: [`TargetOptions`]. Out: a [`Target`] holding an LLVM target machine and the pass pipeline.
+//! Promised: asking for features that the host lacks only matters to someone who runs the code.
+
+use std::ptr;
+use std::sync::Once;
+
+use llvm_sys::core::{LLVMDisposeMemoryBuffer, LLVMGetBufferSize, LLVMGetBufferStart, LLVMSetTarget};
+use llvm_sys::error::{LLVMDisposeErrorMessage, LLVMErrorRef, LLVMGetErrorMessage};
+use llvm_sys::target::*;
+use llvm_sys::target_machine::*;
+use llvm_sys::transforms::pass_builder::*;
+
+use crate::CodegenError;
+use crate::llvm::{Ll, c_string, take_message};
+
+/// The vector instruction set to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Isa {
+    /// What the machine we run on has.
+    #[default]
+    Host,
+    Avx512,
+    Avx2,
+    Sse4,
+    /// 64-bit Arm; text and objects only, unless that is the host.
+    Neon,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TargetOptions {
+    pub isa: Isa,
+}
+
+/// An LLVM target machine and what the emitter must know about it.
+pub struct Target {
+    machine: LLVMTargetMachineRef,
+    pub triple: String,
+    pub cpu: String,
+    pub features: String,
+    /// Lanes of one vector register holding 32-bit elements.
+    pub lanes: u32,
+    pub has_avx512: bool,
+    pub has_avx2: bool,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // SAFETY: created in `new`, owned here.
+        unsafe { LLVMDisposeTargetMachine(self.machine) }
+    }
+}
+
+fn initialize() {
+    static ONCE: Once = Once::new();
+    // SAFETY: the initializers are called once, before any target is looked up.
+    ONCE.call_once(|| unsafe {
+        LLVMInitializeX86TargetInfo();
+        LLVMInitializeX86Target();
+        LLVMInitializeX86TargetMC();
+        LLVMInitializeX86AsmPrinter();
+        LLVMInitializeAArch64TargetInfo();
+        LLVMInitializeAArch64Target();
+        LLVMInitializeAArch64TargetMC();
+        LLVMInitializeAArch64AsmPrinter();
+    });
+}
+
+/// The name and features of the CPU we run on.
+fn host() -> (String, String, String) {
+    // SAFETY: the three functions return messages that the caller disposes.
+    unsafe {
+        (
+            take_message(LLVMGetDefaultTargetTriple()),
+            take_message(LLVMGetHostCPUName()),
+            take_message(LLVMGetHostCPUFeatures()),
+        )
+    }
+}
+
+pub(crate) fn check(error: LLVMErrorRef) -> Result<(), CodegenError> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: a non-null error is ours to consume, once.
+    unsafe {
+        let message = LLVMGetErrorMessage(error);
+        let text = std::ffi::CStr::from_ptr(message).to_string_lossy().into_owned();
+        LLVMDisposeErrorMessage(message);
+        Err(CodegenError::Llvm(text))
+    }
+}
+
+impl Target {
+    pub fn new(options: &TargetOptions) -> Result<Target, CodegenError> {
+        initialize();
+        let (host_triple, host_cpu, host_features) = host();
+        let has = |f: &str| host_features.split(',').any(|x| x == f);
+        let (triple, cpu, features) = match options.isa {
+            Isa::Host => (host_triple, host_cpu, host_features.clone()),
+            Isa::Avx512 => ("x86_64-unknown-linux-gnu".into(), "x86-64-v4".into(), String::new()),
+            Isa::Avx2 => ("x86_64-unknown-linux-gnu".into(), "x86-64-v3".into(), String::new()),
+            Isa::Sse4 => ("x86_64-unknown-linux-gnu".into(), "x86-64-v2".into(), String::new()),
+            Isa::Neon => ("aarch64-unknown-linux-gnu".into(), "generic".into(), String::new()),
+        };
+        let x86 = triple.starts_with("x86_64");
+        let has_avx512 = match options.isa {
+            Isa::Host => x86 && ["+avx512f", "+avx512bw", "+avx512dq", "+avx512vl"].iter().all(|f| has(f)),
+            isa => isa == Isa::Avx512,
+        };
+        let has_avx2 = has_avx512
+            || match options.isa {
+                Isa::Host => x86 && has("+avx2") && has("+fma"),
+                isa => isa == Isa::Avx2,
+            };
+        let lanes = if has_avx512 {
+            16
+        } else if has_avx2 {
+            8
+        } else {
+            4
+        };
+        // SAFETY: all strings outlive the calls; the options object is disposed of after use.
+        let machine = unsafe {
+            let mut target = ptr::null_mut();
+            let mut message = ptr::null_mut();
+            if LLVMGetTargetFromTriple(c_string(&triple).as_ptr(), &raw mut target, &raw mut message) != 0 {
+                return Err(CodegenError::Llvm(take_message(message)));
+            }
+            let o = LLVMCreateTargetMachineOptions();
+            let (cpu, features) = (c_string(&cpu), c_string(&features));
+            LLVMTargetMachineOptionsSetCPU(o, cpu.as_ptr());
+            LLVMTargetMachineOptionsSetFeatures(o, features.as_ptr());
+            LLVMTargetMachineOptionsSetRelocMode(o, LLVMRelocMode::LLVMRelocPIC);
+            LLVMTargetMachineOptionsSetCodeGenOptLevel(o, LLVMCodeGenOptLevel::LLVMCodeGenLevelDefault);
+            let m = LLVMCreateTargetMachineWithOptions(target, c_string(&triple).as_ptr(), o);
+            LLVMDisposeTargetMachineOptions(o);
+            m
+        };
+        if machine.is_null() {
+            return Err(CodegenError::Llvm(format!("no target machine for `{triple}`")));
+        }
+        Ok(Target { machine, triple, cpu, features, lanes, has_avx512, has_avx2 })
+    }
+
+    /// Gives the module the target's triple and data layout.
+    pub fn prepare(&self, ll: &Ll) {
+        // SAFETY: the module and the machine are alive; the layout is disposed of after use.
+        unsafe {
+            LLVMSetTarget(ll.module, c_string(&self.triple).as_ptr());
+            let layout = LLVMCreateTargetDataLayout(self.machine);
+            LLVMSetModuleDataLayout(ll.module, layout);
+            LLVMDisposeTargetData(layout);
+        }
+    }
+
+    /// Attributes every function of the module must carry.
+    pub fn function_attributes(&self, ll: &Ll, f: crate::llvm::V) {
+        ll.string_attr(f, "target-cpu", &self.cpu);
+        if !self.features.is_empty() {
+            ll.string_attr(f, "target-features", &self.features);
+        }
+        if self.has_avx512 {
+            ll.string_attr(f, "prefer-vector-width", "512");
+            ll.string_attr(f, "min-legal-vector-width", "512");
+        }
+    }
+
+    /// Runs a textual pass pipeline.
+    pub fn run_passes(&self, ll: &Ll, passes: &str) -> Result<(), CodegenError> {
+        // SAFETY: the options object lives through the call.
+        unsafe {
+            let o = LLVMCreatePassBuilderOptions();
+            LLVMPassBuilderOptionsSetLoopVectorization(o, 0);
+            LLVMPassBuilderOptionsSetSLPVectorization(o, 0);
+            LLVMPassBuilderOptionsSetLoopInterleaving(o, 0);
+            LLVMPassBuilderOptionsSetLoopUnrolling(o, 1);
+            let e = LLVMRunPasses(ll.module, c_string(passes).as_ptr(), self.machine, o);
+            LLVMDisposePassBuilderOptions(o);
+            check(e)
+        }
+    }
+
+    /// Machine code as an object file, or as assembly text.
+    pub fn emit(&self, ll: &Ll, assembly: bool) -> Result<Vec<u8>, CodegenError> {
+        let kind =
+            if assembly { LLVMCodeGenFileType::LLVMAssemblyFile } else { LLVMCodeGenFileType::LLVMObjectFile };
+        // SAFETY: the buffer is copied before it is disposed of.
+        unsafe {
+            let mut message = ptr::null_mut();
+            let mut buffer = ptr::null_mut();
+            let m = &raw mut message;
+            if LLVMTargetMachineEmitToMemoryBuffer(self.machine, ll.module, kind, m, &raw mut buffer) != 0 {
+                return Err(CodegenError::Llvm(take_message(message)));
+            }
+            let start = LLVMGetBufferStart(buffer).cast::<u8>();
+            let bytes = std::slice::from_raw_parts(start, LLVMGetBufferSize(buffer)).to_vec();
+            LLVMDisposeMemoryBuffer(buffer);
+            Ok(bytes)
+        }
+    }
+}

@@ -1,1 +1,21 @@
-//! Placeholder while the crate is being written.
+//! Machine code from the IR, through LLVM: CPU kernels (SPMD over vector lanes).
+//!
+//! In: a verified [`msl_ir::Module`] in which everything is inlined into the entry point, the name
+//! of the entry point, and the threadgroup size to specialize for. Out: a [`CompiledKernel`] that can
+//! be called, or text. Promised: a kernel never reads or writes memory it was not given, never
+//! traps, and calls no library. This is the only crate that links LLVM. Not here: dispatch,
+//! memory objects, caches.
+
+pub mod abi;
+mod compiler;
+pub mod cpu;
+pub mod emit;
+mod error;
+mod jit;
+mod llvm;
+pub mod nvptx;
+mod target;
+
+pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite};
+pub use error::CodegenError;
+pub use target::{Isa, TargetOptions};

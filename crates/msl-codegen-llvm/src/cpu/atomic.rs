@@ -1,0 +1,339 @@
+//! Atomic operations. In device memory each active lane does a real one, in lane order, except
+//! that an associative operation on one address whose result nobody reads is reduced over the
+//! gang first. Threadgroup memory belongs to the host thread that runs the threadgroup: plain
+//! reads and writes are atomic enough.
+
+use llvm_sys::{LLVMAtomicOrdering as Order, LLVMAtomicRMWBinOp as Rmw};
+use msl_base::Id;
+use msl_ir::{AtomicOp, BinaryOp, FpFlags, Scalar, ValueId};
+
+use super::kernel::Emit;
+use super::memory::{Access, Element};
+use crate::CodegenError;
+use crate::compiler::FaultKind;
+use crate::emit::arith;
+use crate::emit::shape::{Root, Shape};
+use crate::emit::value::{Comp, Pointer, Val, memory_type, register_type};
+use crate::llvm::V;
+
+impl Emit<'_> {
+    pub fn atomic(
+        &mut self,
+        id: ValueId,
+        op: AtomicOp,
+        ptr: ValueId,
+        value: Option<ValueId>,
+    ) -> Result<Option<Val>, CodegenError> {
+        let p = self.pointer(ptr);
+        let types = &self.module.types;
+        let s = match value {
+            Some(v) => self.scalar_of(v),
+            None => types.scalar_of(self.f.insts[id].ty).unwrap_or(Scalar::U32),
+        };
+        let plain = self.is_shared(p.root) || matches!(p.root, Root::Local(_) | Root::Private);
+        let e = Element { scalar: s, count: 1, align: s.size() };
+        if op == AtomicOp::Load {
+            // Aligned vector and scalar loads do not tear; volatile keeps them where they are.
+            let shape = self.flow.shapes[id.index()];
+            let c = self.access(id, &p, e, &Access::Load, !plain)?;
+            return Ok(Some(Val::Comps(vec![c[0].coerce(self.ll, self.gang, shape.c[0])])));
+        }
+        let Some(value) = value else { return Ok(None) };
+        if op == AtomicOp::Store && plain {
+            let c = self.comp(value, 0);
+            self.access(id, &p, e, &Access::Store(&[c]), false)?;
+            return Ok(None);
+        }
+        let v = self.comp(value, 0);
+        let used = self.used[id.index()];
+        let reducible = !used
+            && p.var.is_none()
+            && !p.scalar.shape.parts()
+            && matches!(
+                op,
+                AtomicOp::Add | AtomicOp::Sub | AtomicOp::Min | AtomicOp::Max | AtomicOp::And | AtomicOp::Or | AtomicOp::Xor
+            )
+            && !(s.is_float() && matches!(op, AtomicOp::Min | AtomicOp::Max))
+            && s != Scalar::Bool
+            && s != Scalar::F16
+            && s != Scalar::BF16;
+        if reducible {
+            let total = self.reduce_for_atomic(op, s, &v);
+            let any = self.any(&self.mask);
+            let ll = self.ll;
+            let (yes, done) = (ll.new_block("any"), ll.new_block("done"));
+            ll.cond_br(any, yes, done);
+            ll.at_end(yes);
+            let offset = p.scalar.get(ll, self.gang, 0, false);
+            self.atomic_lane(id, op, s, &p, offset, total, 0, ll.c32(0), plain, None);
+            ll.br(done);
+            ll.at_end(done);
+            return Ok(None);
+        }
+        let result = self.lane_results(s);
+        self.for_each_active_lane(|me, part, lane| {
+            let offset = me.lane_offset(&p, part, lane);
+            let x = me.ll.extract_at(v.get(me.ll, me.gang, part, true), lane);
+            let old = me.atomic_lane(id, op, s, &p, offset, x, part, lane, plain, None);
+            me.set_lane_result(&result, part, lane, old);
+        });
+        if op == AtomicOp::Store {
+            return Ok(None);
+        }
+        Ok(Some(self.get_lane_results(s, &result)))
+    }
+
+    pub fn compare_exchange(
+        &mut self,
+        id: ValueId,
+        ptr: ValueId,
+        expected: ValueId,
+        desired: ValueId,
+    ) -> Result<Val, CodegenError> {
+        let p = self.pointer(ptr);
+        let s = self.scalar_of(desired);
+        let plain = self.is_shared(p.root) || matches!(p.root, Root::Local(_) | Root::Private);
+        let (e, d) = (self.comp(expected, 0), self.comp(desired, 0));
+        let result = self.lane_results(s);
+        self.for_each_active_lane(|me, part, lane| {
+            let ll = me.ll;
+            let offset = me.lane_offset(&p, part, lane);
+            let want = ll.extract_at(e.get(ll, me.gang, part, true), lane);
+            let x = ll.extract_at(d.get(ll, me.gang, part, true), lane);
+            let old = me.atomic_lane(id, AtomicOp::Exchange, s, &p, offset, x, part, lane, plain, Some(want));
+            me.set_lane_result(&result, part, lane, old);
+        });
+        Ok(self.get_lane_results(s, &result))
+    }
+
+    // ---- results, one slot per lane --------------------------------------------------------------
+    fn lane_results(&self, s: Scalar) -> Vec<V> {
+        let t = self.vector_type(register_type(self.ll, s));
+        (0..self.gang.parts)
+            .map(|_| {
+                let slot = self.ll.alloca(t, 0);
+                self.ll.store(self.ll.zero(t), slot, 0);
+                slot
+            })
+            .collect()
+    }
+    fn set_lane_result(&self, slots: &[V], part: u32, lane: V, v: V) {
+        let ll = self.ll;
+        let t = self.vector_type(ll.type_of(v));
+        let old = ll.load(t, slots[part as usize], 0);
+        ll.store(ll.insert_at(old, v, lane), slots[part as usize], 0);
+    }
+    fn get_lane_results(&self, s: Scalar, slots: &[V]) -> Val {
+        let t = self.vector_type(register_type(self.ll, s));
+        let v = slots.iter().map(|p| self.ll.load(t, *p, 0)).collect();
+        Val::Comps(vec![Comp { shape: Shape::VARYING, v }])
+    }
+    fn lane_offset(&self, p: &Pointer, part: u32, lane: V) -> V {
+        match &p.var {
+            None => p.scalar.get(self.ll, self.gang, part, false),
+            Some(v) => self.ll.extract_at(self.offsets64(p, v, part), lane),
+        }
+    }
+
+    /// The values of all active lanes as one, identity for the others.
+    fn reduce_for_atomic(&mut self, op: AtomicOp, s: Scalar, v: &Comp) -> V {
+        let ll = self.ll;
+        let t = self.vector_type(register_type(ll, s));
+        let bits = s.bits();
+        let least = if s.is_signed() { 1u64 << (bits - 1) } else { 0 };
+        let most = if s.is_signed() { (1u64 << (bits - 1)) - 1 } else { u64::MAX };
+        let (identity, stem) = match op {
+            AtomicOp::Min => (ll.cint(t, most), if s.is_signed() { "smin" } else { "umin" }),
+            AtomicOp::Max => (ll.cint(t, least), if s.is_signed() { "smax" } else { "umax" }),
+            AtomicOp::And => (ll.ones(t), "and"),
+            AtomicOp::Or => (ll.zero(t), "or"),
+            AtomicOp::Xor => (ll.zero(t), "xor"),
+            _ => (ll.zero(t), "add"),
+        };
+        let combine = match op {
+            AtomicOp::Min => BinaryOp::Min,
+            AtomicOp::Max => BinaryOp::Max,
+            AtomicOp::And => BinaryOp::And,
+            AtomicOp::Or => BinaryOp::Or,
+            AtomicOp::Xor => BinaryOp::Xor,
+            _ => BinaryOp::Add,
+        };
+        let parts: Vec<V> = (0..self.gang.parts)
+            .map(|p| {
+                let x = v.get(ll, self.gang, p, true);
+                match &self.mask {
+                    None => x,
+                    Some(m) => ll.select(m[p as usize], x, identity),
+                }
+            })
+            .collect();
+        let all = parts.into_iter().reduce(|a, b| arith::binary(ll, combine, s, FpFlags::STRICT, a, b));
+        let all = all.unwrap_or(identity);
+        if s.is_float() {
+            let e = register_type(ll, s);
+            let name = format!("llvm.vector.reduce.fadd.{}", ll.suffix(t));
+            let r = ll.intrinsic(&name, e, &[ll.zero(e), all]);
+            return ll.flags(r, llvm_sys::LLVMFastMathAllowReassoc);
+        }
+        ll.reduce(stem, all)
+    }
+
+    /// One lane's operation; gives what was there, or zero after a fault.
+    fn atomic_lane(
+        &mut self,
+        id: ValueId,
+        op: AtomicOp,
+        s: Scalar,
+        p: &Pointer,
+        offset: V,
+        value: V,
+        part: u32,
+        lane: V,
+        plain: bool,
+        expected: Option<V>,
+    ) -> V {
+        let ll = self.ll;
+        if matches!(p.root, Root::Local(_) | Root::Private) {
+            // One lane's private memory: done on the whole part under a one-lane mask.
+            return self.private_atomic(op, s, p, value, part, lane, expected);
+        }
+        let span = self.f.insts[id].span;
+        let (base, length) = if p.root == Root::Raw { (ll.null(), ll.c64(0)) } else { self.root_address(p.root) };
+        let site = self.site(FaultKind::Atomic, p.root, span);
+        let size = u64::from(s.size());
+        let ok = if p.valid {
+            ll.cbool(true)
+        } else if p.root == Root::Raw {
+            let a = ll.splat(offset, self.gang.lanes);
+            let one = ll.bitcast(ll.cint(ll.int(self.gang.lanes), 1), self.mask_type());
+            let m = self.raw_check(size, a, one, site, part);
+            ll.extract(m, 0)
+        } else {
+            let limit = ll.intrinsic1("usub.sat", ll.int(64), &[length, ll.c64(size - 1)]);
+            ll.ult(offset, limit)
+        };
+        let (yes, no, done) = (ll.new_block("atomic"), ll.new_block("outside"), ll.new_block("atomicdone"));
+        ll.likely_br(ok, yes, no);
+        ll.at_end(no);
+        if p.root != Root::Raw && !p.valid {
+            self.slow_check(size, length, offset, ll.cbool(true), site, part);
+        }
+        ll.br(done);
+        let no_end = ll.current();
+        ll.at_end(yes);
+        let at = if p.root == Root::Raw { ll.int_to_ptr(offset) } else { ll.gep(base, offset) };
+        let old = if plain { self.plain_rmw(op, s, at, value, expected) } else { self.real_rmw(op, s, at, value, expected) };
+        let yes_end = ll.current();
+        ll.br(done);
+        ll.at_end(done);
+        let t = register_type(ll, s);
+        ll.phi(t, &[(old, yes_end), (ll.zero(t), no_end)])
+    }
+
+    fn combine(&self, op: AtomicOp, s: Scalar, old: V, value: V, expected: Option<V>) -> V {
+        let ll = self.ll;
+        if let Some(want) = expected {
+            // Compared as bits, as hardware does.
+            let bits = |v: V| if s == Scalar::Bool { v } else { ll.bitcast(v, ll.int(s.bits())) };
+            return ll.select(ll.eq(bits(old), bits(want)), value, old);
+        }
+        let b = match op {
+            AtomicOp::Add => BinaryOp::Add,
+            AtomicOp::Sub => BinaryOp::Sub,
+            AtomicOp::Min => BinaryOp::Min,
+            AtomicOp::Max => BinaryOp::Max,
+            AtomicOp::And => BinaryOp::And,
+            AtomicOp::Or => BinaryOp::Or,
+            AtomicOp::Xor => BinaryOp::Xor,
+            AtomicOp::Load => return old,
+            AtomicOp::Store | AtomicOp::Exchange => return value,
+        };
+        arith::binary(ll, b, s, FpFlags::STRICT, old, value)
+    }
+
+    fn plain_rmw(&self, op: AtomicOp, s: Scalar, at: V, value: V, expected: Option<V>) -> V {
+        let ll = self.ll;
+        let t = memory_type(ll, s);
+        let old = ll.load(t, at, s.size());
+        self.annotate(old, Root::Shared);
+        let old = if s == Scalar::Bool { arith::convert(ll, Scalar::U8, Scalar::Bool, old) } else { old };
+        let new = self.combine(op, s, old, value, expected);
+        let new = if s == Scalar::Bool { ll.zext(new, t) } else { new };
+        let st = ll.store(new, at, s.size());
+        self.annotate(st, Root::Shared);
+        old
+    }
+
+    fn real_rmw(&self, op: AtomicOp, s: Scalar, at: V, value: V, expected: Option<V>) -> V {
+        let ll = self.ll;
+        let t = register_type(ll, s);
+        let it = ll.int(s.size() * 8);
+        let to_bits = |v: V| if s == Scalar::Bool { ll.zext(v, it) } else { ll.bitcast(v, it) };
+        let from_bits =
+            |v: V| if s == Scalar::Bool { arith::convert(ll, Scalar::U8, Scalar::Bool, v) } else { ll.bitcast(v, t) };
+        if let Some(want) = expected {
+            return from_bits(ll.cmpxchg(at, to_bits(want), to_bits(value)));
+        }
+        if op == AtomicOp::Store {
+            let st = ll.store(to_bits(value), at, s.size());
+            ll.set_ordering(st, Order::LLVMAtomicOrderingMonotonic);
+            return value;
+        }
+        let direct = match op {
+            AtomicOp::Exchange => Some(Rmw::LLVMAtomicRMWBinOpXchg),
+            _ if s.is_float() || s == Scalar::Bool => None,
+            AtomicOp::Add => Some(Rmw::LLVMAtomicRMWBinOpAdd),
+            AtomicOp::Sub => Some(Rmw::LLVMAtomicRMWBinOpSub),
+            AtomicOp::And => Some(Rmw::LLVMAtomicRMWBinOpAnd),
+            AtomicOp::Or => Some(Rmw::LLVMAtomicRMWBinOpOr),
+            AtomicOp::Xor => Some(Rmw::LLVMAtomicRMWBinOpXor),
+            AtomicOp::Min if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMin),
+            AtomicOp::Max if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMax),
+            AtomicOp::Min => Some(Rmw::LLVMAtomicRMWBinOpUMin),
+            AtomicOp::Max => Some(Rmw::LLVMAtomicRMWBinOpUMax),
+            AtomicOp::Load | AtomicOp::Store => None,
+        };
+        if let Some(d) = direct {
+            return from_bits(ll.atomic_rmw(d, at, to_bits(value)));
+        }
+        // The rest: compare and exchange until it holds.
+        let first = ll.load(it, at, s.size());
+        ll.set_ordering(first, Order::LLVMAtomicOrderingMonotonic);
+        let before = ll.current();
+        let (again, out) = (ll.new_block("retry"), ll.new_block("exchanged"));
+        ll.br(again);
+        ll.at_end(again);
+        let seen = ll.phi(it, &[(first, before)]);
+        let new = self.combine(op, s, from_bits(seen), value, None);
+        let found = ll.cmpxchg(at, seen, to_bits(new));
+        let end = ll.current();
+        ll.add_incoming(seen, &[(found, end)]);
+        ll.cond_br(ll.eq(found, seen), out, again);
+        ll.at_end(out);
+        from_bits(found)
+    }
+
+    fn private_atomic(
+        &mut self,
+        op: AtomicOp,
+        s: Scalar,
+        p: &Pointer,
+        value: V,
+        part: u32,
+        lane: V,
+        expected: Option<V>,
+    ) -> V {
+        let ll = self.ll;
+        let e = Element { scalar: s, count: 1, align: s.size() };
+        let all = self.private_access(p, e, &Access::Load);
+        let old = ll.extract_at(all[0].v[part as usize], lane);
+        let new = self.combine(op, s, old, value, expected);
+        let saved = self.mask.clone();
+        let mut m = vec![self.all_off(); self.gang.parts as usize];
+        m[part as usize] = ll.insert_at(self.all_off(), ll.cbool(true), lane);
+        self.mask = Some(m);
+        self.private_access(p, e, &Access::Store(&[Comp::uniform(new)]));
+        self.mask = saved;
+        old
+    }
+}

@@ -1,0 +1,235 @@
+//! What happens when an access might be out of bounds: helper functions, one per element type and
+//! module, that test every lane, record the fault and touch only what is allowed.
+//!
+//! The fast paths in `memory` test a whole gang with one comparison; these helpers are called when
+//! that fails, be it for a real fault or because the lanes beyond the end are switched off.
+
+use msl_base::Span;
+use msl_ir::{Scalar, Symbol, ValueId};
+
+use super::kernel::Emit;
+use crate::abi;
+use crate::compiler::{FaultKind, FaultSite};
+use crate::emit::shape::Root;
+use crate::emit::value::memory_type;
+use crate::llvm::{T, V};
+
+/// LLVM's calling convention for functions that are hardly ever called.
+const COLD: u32 = 9;
+
+impl Emit<'_> {
+    /// Registers a place that can fault.
+    pub fn site(&mut self, kind: FaultKind, root: Root, span: Span) -> V {
+        let param = match root {
+            Root::Param(i) => Some(i),
+            _ => None,
+        };
+        self.sites.push(FaultSite { kind, param, span, message: None });
+        self.ll.c32(self.sites.len() as u32 - 1)
+    }
+
+    /// Linear index of a part's first thread in the threadgroup.
+    pub fn first_thread(&self, part: u32) -> V {
+        self.linear_index.base(self.ll, part)
+    }
+
+    fn helper(&self, name: &str, ret: T, params: &[T], body: impl FnOnce(&Self, V)) -> (T, V) {
+        let ll = self.ll;
+        let ty = ll.fn_type(ret, params);
+        if let Some(f) = ll.named_function(name) {
+            return (ty, f);
+        }
+        let here = ll.current();
+        let f = ll.add_function(name, ty, true);
+        for a in ["noinline", "cold", "minsize", "optsize"] {
+            ll.attr(f, a);
+        }
+        ll.set_call_conv(f, COLD);
+        self.target.function_attributes(ll, f);
+        let entry = ll.block(f, "entry");
+        ll.at_end(entry);
+        body(self, f);
+        ll.at_end(here);
+        (ty, f)
+    }
+
+    fn call_helper(&self, (ty, f): (T, V), args: &[V]) -> V {
+        let c = self.ll.call(ty, f, args);
+        self.ll.set_instr_call_conv(c, COLD);
+        c
+    }
+
+    /// `record(scratch, site, thread, offset)`.
+    fn record(&self, scratch: V, site: V, thread: V, offset: V) {
+        let ll = self.ll;
+        let (p, i, l) = (ll.ptr(), ll.int(32), ll.int(64));
+        let h = self.helper("record", ll.void(), &[p, i, i, l], |me, f| {
+            let s = ll.param(f, 0);
+            let context = ll.load(p, ll.gep_const(s, abi::header::CONTEXT), 8);
+            let call = ll.load(p, ll.gep_const(context, abi::offset::ON_FAULT), 8);
+            let ty = ll.fn_type(ll.void(), &[p, i, p, i, l]);
+            let group = ll.gep_const(s, abi::header::GROUP);
+            ll.call(ty, call, &[context, ll.param(f, 1), group, ll.param(f, 2), ll.param(f, 3)]);
+            ll.ret_void();
+            let _ = me;
+        });
+        self.call_helper(h, &[scratch, site, thread, offset]);
+    }
+
+    /// Records the first lane of `bad`, if there is one.
+    fn record_lane(&self, scratch: V, site: V, first: V, offsets: V, bad: V) {
+        let ll = self.ll;
+        let any = self.any_of(&[bad]);
+        let (yes, no) = (ll.new_block("fault"), ll.new_block("checked"));
+        ll.cond_br(any, yes, no);
+        ll.at_end(yes);
+        let bits = self.mask_bits(bad);
+        let t = ll.type_of(bits);
+        let lane = ll.intrinsic1("cttz", t, &[bits, ll.cbool(false)]);
+        let lane32 = if self.gang.lanes < 32 { ll.zext(lane, ll.int(32)) } else { lane };
+        let offset = ll.extract_at(offsets, lane32);
+        self.record(scratch, site, ll.add(first, lane32), offset);
+        ll.br(no);
+        ll.at_end(no);
+    }
+
+    fn limit(&self, length: V, size: u64) -> V {
+        self.ll.intrinsic1("usub.sat", self.ll.int(64), &[length, self.ll.c64(size - 1)])
+    }
+
+    /// Loads lanes that are active and within bounds; zero elsewhere.
+    pub fn slow_load(&self, s: Scalar, base: V, length: V, offsets: V, mask: V, site: V, part: u32) -> V {
+        let ll = self.ll;
+        let (p, i, l) = (ll.ptr(), ll.int(32), ll.int(64));
+        let e = memory_type(ll, s);
+        let (vt, ot) = (ll.vec(e, self.gang.lanes), ll.vec(l, self.gang.lanes));
+        let name = format!("load_{}", ll.suffix(vt));
+        let h = self.helper(&name, vt, &[p, p, l, ot, self.mask_type(), i, i], |me, f| {
+            let (offsets, mask) = (ll.param(f, 3), ll.param(f, 4));
+            let limit = ll.splat(me.limit(ll.param(f, 2), u64::from(s.size())), me.gang.lanes);
+            let inside = ll.ult(offsets, limit);
+            let bad = ll.and(mask, ll.not(inside));
+            me.record_lane(ll.param(f, 0), ll.param(f, 5), ll.param(f, 6), offsets, bad);
+            let ptrs = ll.gep(ll.param(f, 1), offsets);
+            let v = ll.gather(vt, ptrs, s.size(), ll.and(mask, inside), ll.zero(vt));
+            ll.ret(v);
+        });
+        self.call_helper(h, &[self.scratch, base, length, offsets, mask, site, self.first_thread(part)])
+    }
+
+    pub fn slow_store(&self, s: Scalar, v: V, base: V, length: V, offsets: V, mask: V, site: V, part: u32) {
+        let ll = self.ll;
+        let (p, i, l) = (ll.ptr(), ll.int(32), ll.int(64));
+        let e = memory_type(ll, s);
+        let (vt, ot) = (ll.vec(e, self.gang.lanes), ll.vec(l, self.gang.lanes));
+        let name = format!("store_{}", ll.suffix(vt));
+        let h = self.helper(&name, ll.void(), &[p, vt, p, l, ot, self.mask_type(), i, i], |me, f| {
+            let (offsets, mask) = (ll.param(f, 4), ll.param(f, 5));
+            let limit = ll.splat(me.limit(ll.param(f, 3), u64::from(s.size())), me.gang.lanes);
+            let inside = ll.ult(offsets, limit);
+            let bad = ll.and(mask, ll.not(inside));
+            me.record_lane(ll.param(f, 0), ll.param(f, 6), ll.param(f, 7), offsets, bad);
+            let ptrs = ll.gep(ll.param(f, 2), offsets);
+            ll.scatter(ll.param(f, 1), ptrs, s.size(), ll.and(mask, inside));
+            ll.ret_void();
+        });
+        self.call_helper(h, &[self.scratch, v, base, length, offsets, mask, site, self.first_thread(part)]);
+    }
+
+    /// One scalar access: whether it may be done. Records a fault if not and `active`.
+    pub fn slow_check(&self, size: u64, length: V, offset: V, active: V, site: V, part: u32) -> V {
+        let ll = self.ll;
+        let (p, i, l, b) = (ll.ptr(), ll.int(32), ll.int(64), ll.int(1));
+        let h = self.helper("check", b, &[p, l, l, l, b, i, i], |me, f| {
+            let limit = ll.intrinsic1("usub.sat", l, &[ll.param(f, 2), ll.sub(ll.param(f, 1), ll.c64(1))]);
+            let inside = ll.ult(ll.param(f, 3), limit);
+            let bad = ll.and(ll.not(inside), ll.param(f, 4));
+            let (yes, no) = (ll.new_block("fault"), ll.new_block("checked"));
+            ll.cond_br(bad, yes, no);
+            ll.at_end(yes);
+            me.record(ll.param(f, 0), ll.param(f, 5), ll.param(f, 6), ll.param(f, 3));
+            ll.br(no);
+            ll.at_end(no);
+            ll.ret(ll.and(inside, ll.param(f, 4)));
+        });
+        self.call_helper(h, &[self.scratch, ll.c64(size), length, offset, active, site, self.first_thread(part)])
+    }
+
+    /// Which lanes of a part may access `size` bytes at these addresses, which came from nowhere
+    /// the compiler knows. Asks the host for the allocation around each.
+    pub fn raw_check(&self, size: u64, addresses: V, mask: V, site: V, part: u32) -> V {
+        let ll = self.ll;
+        let n = self.gang.lanes;
+        let (p, i, l) = (ll.ptr(), ll.int(32), ll.int(64));
+        let (at, mt) = (ll.vec(l, n), self.mask_type());
+        let h = self.helper("resident", mt, &[p, l, at, mt, i, i], |me, f| {
+            let (scratch, size, addresses, mask) = (ll.param(f, 0), ll.param(f, 1), ll.param(f, 2), ll.param(f, 3));
+            let range = ll.alloca(ll.array(l, 2), 8);
+            let ok = ll.alloca(mt, 0);
+            ll.store(ll.zero(mt), ok, 0);
+            ll.store(ll.c64(0), range, 8);
+            ll.store(ll.c64(0), ll.gep_const(range, 8), 8);
+            let context = ll.load(p, ll.gep_const(scratch, abi::header::CONTEXT), 8);
+            let find = ll.load(p, ll.gep_const(context, abi::offset::FIND_RANGE), 8);
+            let find_ty = ll.fn_type(ll.void(), &[p, l, p]);
+            let from = ll.current();
+            let (head, body, ask, test, good, next, done) = (
+                ll.new_block("head"),
+                ll.new_block("body"),
+                ll.new_block("ask"),
+                ll.new_block("test"),
+                ll.new_block("good"),
+                ll.new_block("next"),
+                ll.new_block("done"),
+            );
+            ll.br(head);
+            ll.at_end(head);
+            let k = ll.phi(i, &[(ll.c32(0), from)]);
+            ll.cond_br(ll.ult(k, ll.c32(n)), body, done);
+            ll.at_end(body);
+            let address = ll.extract_at(addresses, k);
+            let active = ll.extract_at(mask, k);
+            let within = || {
+                let (lo, hi) = (ll.load(l, range, 8), ll.load(l, ll.gep_const(range, 8), 8));
+                let room = ll.intrinsic1("usub.sat", l, &[ll.sub(hi, lo), ll.sub(size, ll.c64(1))]);
+                ll.ult(ll.sub(address, lo), room)
+            };
+            // A neighbor's allocation is usually the same one.
+            let known = ll.or(within(), ll.not(active));
+            ll.cond_br(known, test, ask);
+            ll.at_end(ask);
+            ll.call(find_ty, find, &[context, address, range]);
+            ll.br(test);
+            ll.at_end(test);
+            let inside = within();
+            ll.cond_br(inside, good, next);
+            ll.at_end(good);
+            let old = ll.load(mt, ok, 0);
+            ll.store(ll.insert_at(old, active, k), ok, 0);
+            ll.br(next);
+            ll.at_end(next);
+            ll.add_incoming(k, &[(ll.add(k, ll.c32(1)), next)]);
+            ll.br(head);
+            ll.at_end(done);
+            let ok = ll.load(mt, ok, 0);
+            let bad = ll.and(mask, ll.not(ok));
+            me.record_lane(scratch, ll.param(f, 4), ll.param(f, 5), addresses, bad);
+            ll.ret(ok);
+        });
+        self.call_helper(h, &[self.scratch, ll.c64(size), addresses, mask, site, self.first_thread(part)])
+    }
+
+    /// `Op::Trap`: a fault with a message, if any lane is active.
+    pub fn trap(&mut self, id: ValueId, message: &Symbol) {
+        let span = self.f.insts[id].span;
+        let site = self.site(FaultKind::Trap, Root::Raw, span);
+        if let Some(s) = self.sites.last_mut() {
+            s.message = Some(message.to_string());
+        }
+        let zero = self.ll.zero(self.ll.vec(self.ll.int(64), self.gang.lanes));
+        for p in 0..self.gang.parts {
+            let m = self.mask_part(&self.mask, p);
+            self.record_lane(self.scratch, site, self.first_thread(p), zero, m);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! CPU kernels: single program, multiple data over the lanes of vector registers.
+//!
+//! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
+//! loop over groups and gangs; `regions` splits at barriers; `control` and `masks` do divergence;
+//! `locals` keeps variables; `inst` emits values; `memory`, `check`, `private`, `atomic` and
+//! `simdgroup` do what their names say.
+
+mod access;
+mod atomic;
+mod check;
+mod control;
+mod inst;
+mod kernel;
+pub mod layout;
+mod locals;
+mod masks;
+mod memory;
+mod private;
+mod regions;
+mod simdgroup;
+
+pub(crate) use kernel::{Body, Scratch, emit_kernel};

@@ -39,13 +39,8 @@ pub struct LaunchContext {
     pub stop: *const AtomicU32,
     pub fault: *const FaultRecord,
     /// Called (rarely) when a thread faults; [`record_fault`] suits most hosts.
-    pub on_fault: unsafe extern "C" fn(
-        context: *const LaunchContext,
-        site: u32,
-        group: *const u32,
-        thread: u32,
-        offset: u64,
-    ),
+    pub on_fault:
+        unsafe extern "C" fn(context: *const LaunchContext, site: u32, group: *const u32, thread: u32, offset: u64),
     /// Finds the resident allocation that holds an address that did not come from a parameter:
     /// writes its first address and its end, or two zeros.
     pub find_range: unsafe extern "C" fn(context: *const LaunchContext, address: u64, range: *mut [u64; 2]),

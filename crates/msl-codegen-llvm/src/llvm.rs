@@ -467,7 +467,8 @@ impl Ll {
         while parts.len() > 1 {
             let n = self.lanes(self.type_of(parts[0]));
             let mask: Vec<u32> = (0..2 * n).collect();
-            parts = parts.chunks(2).map(|c| if c.len() == 2 { self.shuffle(c[0], c[1], &mask) } else { c[0] }).collect();
+            parts =
+                parts.chunks(2).map(|c| if c.len() == 2 { self.shuffle(c[0], c[1], &mask) } else { c[0] }).collect();
         }
         parts[0]
     }
@@ -540,9 +541,7 @@ impl Ll {
         if offset == 0 { p } else { self.gep(p, self.c64(offset)) }
     }
     pub fn atomic_rmw(&self, op: LLVMAtomicRMWBinOp, p: V, v: V) -> V {
-        unsafe {
-            LLVMBuildAtomicRMW(self.builder, op, p, v, LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic, 0)
-        }
+        unsafe { LLVMBuildAtomicRMW(self.builder, op, p, v, LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic, 0) }
     }
     /// The value found there.
     pub fn cmpxchg(&self, p: V, expected: V, desired: V) -> V {
@@ -575,8 +574,7 @@ impl Ll {
         call
     }
     pub fn scatter(&self, v: V, ptrs: V, align: u32, mask: V) -> V {
-        let name =
-            format!("llvm.masked.scatter.{}.{}", self.suffix(self.type_of(v)), self.suffix(self.type_of(ptrs)));
+        let name = format!("llvm.masked.scatter.{}.{}", self.suffix(self.type_of(v)), self.suffix(self.type_of(ptrs)));
         let call = self.intrinsic(&name, self.void(), &[v, ptrs, mask]);
         self.call_align(call, 2, align);
         call

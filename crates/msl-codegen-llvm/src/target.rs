@@ -184,8 +184,7 @@ impl Target {
 
     /// Machine code as an object file, or as assembly text.
     pub fn emit(&self, ll: &Ll, assembly: bool) -> Result<Vec<u8>, CodegenError> {
-        let kind =
-            if assembly { LLVMCodeGenFileType::LLVMAssemblyFile } else { LLVMCodeGenFileType::LLVMObjectFile };
+        let kind = if assembly { LLVMCodeGenFileType::LLVMAssemblyFile } else { LLVMCodeGenFileType::LLVMObjectFile };
         // SAFETY: the buffer is copied before it is disposed of.
         unsafe {
             let mut message = ptr::null_mut();

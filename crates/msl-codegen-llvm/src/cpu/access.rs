@@ -11,10 +11,9 @@ impl Emit<'_> {
     pub fn is_shared(&self, root: Root) -> bool {
         match root {
             Root::Shared => true,
-            Root::Param(i) => matches!(
-                self.entry.params.get(i as usize).map(|p| &p.kind),
-                Some(ParamKind::Threadgroup { .. })
-            ),
+            Root::Param(i) => {
+                matches!(self.entry.params.get(i as usize).map(|p| &p.kind), Some(ParamKind::Threadgroup { .. }))
+            }
             Root::Global(g) => self.module.globals[g].space == AddressSpace::Threadgroup,
             Root::Local(_) | Root::Private | Root::Raw => false,
         }

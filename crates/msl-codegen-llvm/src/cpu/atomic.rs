@@ -51,7 +51,13 @@ impl Emit<'_> {
             && !p.scalar.shape.parts()
             && matches!(
                 op,
-                AtomicOp::Add | AtomicOp::Sub | AtomicOp::Min | AtomicOp::Max | AtomicOp::And | AtomicOp::Or | AtomicOp::Xor
+                AtomicOp::Add
+                    | AtomicOp::Sub
+                    | AtomicOp::Min
+                    | AtomicOp::Max
+                    | AtomicOp::And
+                    | AtomicOp::Or
+                    | AtomicOp::Xor
             )
             && !(s.is_float() && matches!(op, AtomicOp::Min | AtomicOp::Max))
             && s != Scalar::Bool
@@ -222,7 +228,8 @@ impl Emit<'_> {
         let no_end = ll.current();
         ll.at_end(yes);
         let at = if p.root == Root::Raw { ll.int_to_ptr(offset) } else { ll.gep(base, offset) };
-        let old = if plain { self.plain_rmw(op, s, at, value, expected) } else { self.real_rmw(op, s, at, value, expected) };
+        let old =
+            if plain { self.plain_rmw(op, s, at, value, expected) } else { self.real_rmw(op, s, at, value, expected) };
         let yes_end = ll.current();
         ll.br(done);
         ll.at_end(done);

@@ -4,8 +4,8 @@
 //! The fast paths in `memory` test a whole gang with one comparison; these helpers are called when
 //! that fails, be it for a real fault or because the lanes beyond the end are switched off.
 
-use msl_base::Span;
-use msl_ir::{Scalar, Symbol, ValueId};
+use msl_base::{Span, Symbol};
+use msl_ir::{Scalar, ValueId};
 
 use super::kernel::Emit;
 use crate::abi;
@@ -14,8 +14,8 @@ use crate::emit::shape::Root;
 use crate::emit::value::memory_type;
 use crate::llvm::{T, V};
 
-/// LLVM's calling convention for functions that are hardly ever called.
-const COLD: u32 = 9;
+/// LLVM's `fastcc`. (Its `coldcc` restores the low part of the registers that return vectors.)
+const COLD: u32 = 8;
 
 impl Emit<'_> {
     /// Registers a place that can fault.
@@ -91,10 +91,6 @@ impl Emit<'_> {
         self.record(scratch, site, ll.add(first, lane32), offset);
         ll.br(no);
         ll.at_end(no);
-    }
-
-    fn limit(&self, length: V, size: u64) -> V {
-        self.ll.intrinsic1("usub.sat", self.ll.int(64), &[length, self.ll.c64(size - 1)])
     }
 
     /// Loads lanes that are active and within bounds; zero elsewhere.

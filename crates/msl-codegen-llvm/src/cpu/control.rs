@@ -133,12 +133,7 @@ impl Emit<'_> {
     }
 
     /// Emits a block under a mask, ending in the given state.
-    fn masked_block(
-        &mut self,
-        block: &Block,
-        mask: Mask,
-        end: &crate::emit::flow::State,
-    ) -> Result<(), CodegenError> {
+    fn masked_block(&mut self, block: &Block, mask: Mask, end: &crate::emit::flow::State) -> Result<(), CodegenError> {
         if block.insts.is_empty() {
             self.coerce_state(end, &[]);
             return Ok(());
@@ -232,7 +227,13 @@ impl Emit<'_> {
         if let Some(s) = &body_escaped {
             self.clear_mask(s);
         }
-        self.frames.push(Frame { kind: FrameKind::Loop, id, label: Some(label), target: Some(out), escaped: escaped.clone() });
+        self.frames.push(Frame {
+            kind: FrameKind::Loop,
+            id,
+            label: Some(label),
+            target: Some(out),
+            escaped: escaped.clone(),
+        });
         self.frames.push(Frame {
             kind: FrameKind::LoopBody,
             id,
@@ -292,7 +293,13 @@ impl Emit<'_> {
         let entry = self.mask.clone();
         let escaped = self.escape_slot(self.flow.escaped[id.index()]);
         let out = self.ll.new_block("endscope");
-        self.frames.push(Frame { kind: FrameKind::Scope, id, label: Some(label), target: Some(out), escaped: escaped.clone() });
+        self.frames.push(Frame {
+            kind: FrameKind::Scope,
+            id,
+            label: Some(label),
+            target: Some(out),
+            escaped: escaped.clone(),
+        });
         let after = self.point(id, Point::After);
         if self.block(body)? {
             self.coerce_state(&after, &[]);
@@ -442,8 +449,9 @@ impl Emit<'_> {
                     self.join_mask(&s, &self.mask.clone());
                 }
             }
-            if label.is_none() || target.is_none() {
-                self.group_escape();
+            // Lanes that leave for a construct around the loop over gangs stay off in later regions.
+            if self.is_split && target.is_none_or(|t| self.flow.barrier[self.frames[t].id.index()]) {
+                self.group_escape_from(first);
             }
             self.mask = Some(vec![self.all_off(); self.gang.parts as usize]);
             return Ok(true);
@@ -453,9 +461,7 @@ impl Emit<'_> {
                 let frame = self.frames[t].clone();
                 let (point, except) = match frame.kind {
                     FrameKind::LoopBody => (Point::Continuing, Vec::new()),
-                    FrameKind::Loop => {
-                        (Point::After, self.flow.captures.get(&frame.id).cloned().unwrap_or_default())
-                    }
+                    FrameKind::Loop => (Point::After, self.flow.captures.get(&frame.id).cloned().unwrap_or_default()),
                     _ => (Point::After, Vec::new()),
                 };
                 let state = self.point(frame.id, point);

@@ -170,7 +170,8 @@ impl Emit<'_> {
             Op::Select { condition, a, b } => {
                 let wide = self.count_of(*condition) > 1;
                 let out = (0..n).map(|i| {
-                    let (c, x, y) = (self.comp(*condition, if wide { i } else { 0 }), self.comp(*a, i), self.comp(*b, i));
+                    let (c, x, y) =
+                        (self.comp(*condition, if wide { i } else { 0 }), self.comp(*a, i), self.comp(*b, i));
                     // A uniform choice between vectors keeps its scalar condition.
                     if c.shape.is_gang_uniform() && shape.c[i].linear.is_none() {
                         let cond = c.get(ll, self.gang, 0, false);
@@ -421,9 +422,7 @@ impl Emit<'_> {
         let shape = &self.flow.shapes[id.index()];
         let (x, y) = (register_type(ll, from), register_type(ll, to));
         if n == m {
-            return self.each(n, &shape.c, &[a], |v| {
-                if x == y { v[0] } else { ll.bitcast(v[0], ll.like(y, v[0])) }
-            });
+            return self.each(n, &shape.c, &[a], |v| if x == y { v[0] } else { ll.bitcast(v[0], ll.like(y, v[0])) });
         }
         let list = self.comps(a);
         let int = |v: V, bits: u32| ll.bitcast(v, ll.like(ll.int(bits), v));

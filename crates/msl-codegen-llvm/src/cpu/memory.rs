@@ -123,7 +123,7 @@ impl Emit<'_> {
     }
 
     /// `length - size + 1`, or 0: offsets below it are fine.
-    fn limit(&self, length: V, size: u64) -> V {
+    pub fn limit(&self, length: V, size: u64) -> V {
         if let Some(n) = self.ll.as_const_int(length) {
             return self.ll.c64(n.saturating_sub(size - 1));
         }
@@ -159,12 +159,14 @@ impl Emit<'_> {
     fn scalar_access(&mut self, p: &Pointer, e: Element, what: &Access, site: V, volatile: bool) -> Vec<Comp> {
         let ll = self.ll;
         let mask = self.mask.clone();
-        let parts_differ = p.scalar.shape.parts()
-            || matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
-        let shape = Shape::of(if parts_differ { p.scalar.shape.bits | crate::emit::shape::P } else { p.scalar.shape.bits });
+        let parts_differ =
+            p.scalar.shape.parts() || matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
+        let shape =
+            Shape::of(if parts_differ { p.scalar.shape.bits | crate::emit::shape::P } else { p.scalar.shape.bits });
         let n = if parts_differ { self.gang.parts } else { 1 };
         let offsets: Vec<V> = (0..n).map(|i| p.scalar.get(ll, self.gang, i, false)).collect();
-        let (base, length) = if p.root == Root::Raw { (ll.null(), ll.c64(u64::MAX)) } else { self.root_address(p.root) };
+        let (base, length) =
+            if p.root == Root::Raw { (ll.null(), ll.c64(u64::MAX)) } else { self.root_address(p.root) };
         let active: Vec<V> = (0..n)
             .map(|i| if n == 1 { self.any(&mask) } else { self.any(&mask.as_ref().map(|m| vec![m[i as usize]])) })
             .collect();
@@ -288,7 +290,15 @@ impl Emit<'_> {
     }
 
     // ---- addresses that count up with the lane -----------------------------------------------------
-    fn linear_access(&mut self, p: &Pointer, var: &Varying, l: Linear, e: Element, what: &Access, site: V) -> Vec<Comp> {
+    fn linear_access(
+        &mut self,
+        p: &Pointer,
+        var: &Varying,
+        l: Linear,
+        e: Element,
+        what: &Access,
+        site: V,
+    ) -> Vec<Comp> {
         let ll = self.ll;
         let (gang, scale) = (self.gang, var.scale);
         let stride = (l.stride * scale) as u64;
@@ -306,11 +316,7 @@ impl Emit<'_> {
             })
             .collect();
         // Whole elements are read, padding included, when lanes interleave.
-        let extent = if e.count == 1 && stride == e.size() {
-            (lanes - 1) * stride + e.size()
-        } else {
-            lanes * stride
-        };
+        let extent = if e.count == 1 && stride == e.size() { (lanes - 1) * stride + e.size() } else { lanes * stride };
         // A 32-bit unsigned index that wraps within the vector would be a different place: lengths
         // are cut where that could happen, and the slow way sorts it out.
         let exact = l.exact || var.ty.is_signed() || var.ty.bits() == 64;
@@ -320,7 +326,8 @@ impl Emit<'_> {
             let most = (scale as u64).saturating_mul(1u64 << var.ty.bits());
             ll.intrinsic1("umin", ll.int(64), &[length, ll.c64(most)])
         };
-        let mask = if matches!(what, Access::Store(_)) || p.valid || p.root == Root::Raw { self.mask.clone() } else { None };
+        let mask =
+            if matches!(what, Access::Store(_)) || p.valid || p.root == Root::Raw { self.mask.clone() } else { None };
         let ok = if p.valid {
             ll.cbool(true)
         } else {
@@ -339,9 +346,9 @@ impl Emit<'_> {
         let at = |o: V| if root == Root::Raw { ll.int_to_ptr(o) } else { ll.gep(base, o) };
         let values: Vec<Vec<V>> = match what {
             Access::Load => Vec::new(),
-            Access::Store(v) => (0..n)
-                .map(|i| v.iter().map(|c| self.to_memory(e.scalar, c.get(ll, gang, i, true))).collect())
-                .collect(),
+            Access::Store(v) => {
+                (0..n).map(|i| v.iter().map(|c| self.to_memory(e.scalar, c.get(ll, gang, i, true))).collect()).collect()
+            }
         };
         let out = self.two_ways(
             ok,
@@ -524,9 +531,9 @@ impl Emit<'_> {
         let shape = Shape::of((p.scalar.shape.bits | var.index.shape.bits) & ALL);
         let values: Vec<Vec<V>> = match what {
             Access::Load => Vec::new(),
-            Access::Store(v) => (0..n)
-                .map(|i| v.iter().map(|c| self.to_memory(e.scalar, c.get(ll, gang, i, true))).collect())
-                .collect(),
+            Access::Store(v) => {
+                (0..n).map(|i| v.iter().map(|c| self.to_memory(e.scalar, c.get(ll, gang, i, true))).collect()).collect()
+            }
         };
         let near = var.index.shape.bits & NEAR != 0 && var.scale as u64 == e.size() && e.count == 1 && !p.valid;
         let out = if near {
@@ -575,7 +582,8 @@ impl Emit<'_> {
             firsts.push(f);
         }
         let mask: Mask = self.mask.clone();
-        let run = if n == 1 && self.gang.parts > 1 { self.all_of(&conds) } else { self.holds_where_active(&conds, &mask) };
+        let run =
+            if n == 1 && self.gang.parts > 1 { self.all_of(&conds) } else { self.holds_where_active(&conds, &mask) };
         let ok = inside.into_iter().fold(run, |a, b| ll.and(a, b));
         (ok, firsts)
     }
@@ -626,7 +634,11 @@ impl Emit<'_> {
                 let left = ll.intrinsic1("usub.sat", ll.int(64), &[length, taken]);
                 let left = ll.select(negative, ll.c64(0), left);
                 let rounded = ll.add(ll.intrinsic1("usub.sat", ll.int(64), &[left, ll.c64(1)]), ll.c64(scale));
-                let count = ll.select(ll.eq(left, ll.c64(0)), ll.c64(0), ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, rounded, ll.c64(scale)));
+                let count = ll.select(
+                    ll.eq(left, ll.c64(0)),
+                    ll.c64(0),
+                    ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, rounded, ll.c64(scale)),
+                );
                 let count = ll.intrinsic1("umin", ll.int(64), &[count, ll.c64((1 << 31) / times)]);
                 let count = ll.trunc(count, ll.int(32));
                 let v = var.index.get(ll, gang, i, true);
@@ -730,7 +742,10 @@ impl Emit<'_> {
         out.into_iter()
             .map(|list| {
                 if one {
-                    return Comp { shape: Shape::of(address.shape.bits & ALL), v: vec![self.from_memory(e.scalar, list[0])] };
+                    return Comp {
+                        shape: Shape::of(address.shape.bits & ALL),
+                        v: vec![self.from_memory(e.scalar, list[0])],
+                    };
                 }
                 let v: Vec<V> = list
                     .iter()
@@ -825,5 +840,4 @@ impl Emit<'_> {
             ll.at_end(out);
         }
     }
-
 }

@@ -19,4 +19,4 @@ mod private;
 mod regions;
 mod simdgroup;
 
-pub(crate) use kernel::{Body, Scratch, emit_kernel};
+pub(crate) use kernel::{Body, emit_kernel};

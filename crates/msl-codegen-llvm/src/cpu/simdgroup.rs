@@ -141,8 +141,7 @@ impl Emit<'_> {
             let bits = ll.bitcast(values, ll.vec(ll.int(32), 32));
             let (a, b) = (ll.slice(bits, 0, 16), ll.slice(bits, 16, 16));
             let index = if ll.elem(it) == ll.int(32) { index } else { ll.trunc(index, ll.vec(ll.int(32), 32)) };
-            let pick =
-                |i: V| ll.intrinsic("llvm.x86.avx512.vpermi2var.d.512", i16, &[a, i, b]);
+            let pick = |i: V| ll.intrinsic("llvm.x86.avx512.vpermi2var.d.512", i16, &[a, i, b]);
             let low = pick(ll.slice(index, 0, 16));
             let high = pick(ll.slice(index, 16, 16));
             return ll.bitcast(ll.concat(&[low, high]), t);

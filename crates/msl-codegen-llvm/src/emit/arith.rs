@@ -13,12 +13,30 @@ use super::value::register_type;
 use crate::llvm::{CONTRACT, FAST, Ll, V};
 
 fn fp(ll: &Ll, v: V, flags: FpFlags) -> V {
-    ll.flags(v, if flags.is_fast() { FAST } else if flags.may_contract() { CONTRACT } else { 0 })
+    ll.flags(
+        v,
+        if flags.is_fast() {
+            FAST
+        } else if flags.may_contract() {
+            CONTRACT
+        } else {
+            0
+        },
+    )
 }
 /// Fast flags that do not assume NaN or infinity away.
 fn fp_sane(ll: &Ll, v: V, flags: FpFlags) -> V {
     let no_values = llvm_sys::LLVMFastMathNoNaNs | llvm_sys::LLVMFastMathNoInfs;
-    ll.flags(v, if flags.is_fast() { FAST & !no_values } else if flags.may_contract() { CONTRACT } else { 0 })
+    ll.flags(
+        v,
+        if flags.is_fast() {
+            FAST & !no_values
+        } else if flags.may_contract() {
+            CONTRACT
+        } else {
+            0
+        },
+    )
 }
 
 /// `bf16` bits as `f32`.
@@ -339,11 +357,7 @@ pub fn convert(ll: &Ll, from: Scalar, to: Scalar, v: V) -> V {
         return convert(ll, Scalar::F32, to, bf16_to_f32(ll, v));
     }
     if to == Scalar::Bool {
-        return if from.is_float() {
-            ll.fcmp(RP::LLVMRealUNE, v, ll.zero(vt))
-        } else {
-            ll.ne(v, ll.zero(vt))
-        };
+        return if from.is_float() { ll.fcmp(RP::LLVMRealUNE, v, ll.zero(vt)) } else { ll.ne(v, ll.zero(vt)) };
     }
     if to == Scalar::BF16 {
         // Wide integers would be rounded twice on the way through f32.

@@ -222,6 +222,17 @@ impl Walk<'_> {
         let f = self.f;
         let op = &f.insts[id].op;
         self.flow.masked[id.index()] = self.mask_partial;
+        // A uniform condition under which all threads leave a construct with barriers is decided once
+        // for the threadgroup, like the construct itself.
+        if let Op::If { condition, then, otherwise } = op
+            && self.gangs.is_split()
+            && !self.in_gang
+            && !self.flow.barrier[id.index()]
+            && self.flow.shapes[condition.index()].c[0].is_uniform()
+            && [then, otherwise].iter().any(|b| self.leaves(b))
+        {
+            Self::set(&mut self.flow.barrier[id.index()], &mut self.changed);
+        }
         // Below a construct that holds no barrier everything belongs to one gang.
         let was_in_gang = self.in_gang;
         if !op.blocks().is_empty() && !self.flow.barrier[id.index()] {
@@ -292,6 +303,15 @@ impl Walk<'_> {
         };
         self.in_gang = was_in_gang;
         falls
+    }
+
+    /// Whether a block has an exit to a construct that holds barriers, or out of the function.
+    fn leaves(&self, block: &Block) -> bool {
+        block.insts.iter().any(|id| match &self.f.insts[*id].op {
+            Op::Return(_) => true,
+            Op::Break(l) | Op::Continue(l) => self.flow.owner.get(l).is_some_and(|o| self.flow.barrier[o.index()]),
+            op => op.blocks().iter().any(|b| self.leaves(b)),
+        })
     }
 
     /// A local that was never stored: nothing is known to differ.
@@ -423,14 +443,7 @@ impl Walk<'_> {
         falls
     }
 
-    fn walk_loop(
-        &mut self,
-        id: ValueId,
-        label: LabelId,
-        body: &Block,
-        continuing: &Block,
-        state: &mut State,
-    ) -> bool {
+    fn walk_loop(&mut self, id: ValueId, label: LabelId, body: &Block, continuing: &Block, state: &mut State) -> bool {
         self.flow.owner.insert(label, id);
         let partial = self.mask_partial;
         let mut head = state.clone();
@@ -705,9 +718,7 @@ impl Walk<'_> {
             }
             out
         };
-        let mixed = |list: &[&ValueId]| {
-            each(list, &|_, s| s.iter().fold(Shape::UNIFORM, |a, b| a.mix(*b)))
-        };
+        let mixed = |list: &[&ValueId]| each(list, &|_, s| s.iter().fold(Shape::UNIFORM, |a, b| a.mix(*b)));
         match &inst.op {
             Op::Const(_) | Op::Undef | Op::Fence { .. } | Op::Barrier { .. } | Op::Trap(_) | Op::Log { .. } => {
                 match types.pointee(inst.ty) {

@@ -49,8 +49,11 @@ impl Shape {
         if part_stride != Some(0) {
             bits |= P;
         }
-        let linear = (bits & (L | P) != 0 && !(stride == 0 && part_stride.is_none()))
-            .then_some(Linear { stride, part_stride, exact });
+        let linear = (bits & (L | P) != 0 && !(stride == 0 && part_stride.is_none())).then_some(Linear {
+            stride,
+            part_stride,
+            exact,
+        });
         Shape { bits, linear }
     }
     /// Differs between lanes.
@@ -121,7 +124,8 @@ impl Shape {
         if let (Some(a), Some(b)) = (self.as_linear(), other.as_linear())
             && let Some(stride) = f(a.stride, b.stride).filter(|s| s.unsigned_abs() < 1 << 30)
         {
-            let part = a.part_stride.zip(b.part_stride).and_then(|(x, y)| f(x, y)).filter(|s| s.unsigned_abs() < 1 << 30);
+            let part =
+                a.part_stride.zip(b.part_stride).and_then(|(x, y)| f(x, y)).filter(|s| s.unsigned_abs() < 1 << 30);
             return Shape::linear(bits, stride, part, false);
         }
         self.mix_near(other)

@@ -1,0 +1,29 @@
+//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir [parts]`.
+
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, TargetOptions};
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let source = std::fs::read_to_string(&args[1]).expect("a file");
+    let module = msl_ir::text::parse(&source).expect("IR text");
+    let size: Vec<u32> = args[3].split(',').map(|x| x.parse().expect("a number")).collect();
+    let mut options = CompileOptions::new([size[0], size[1], size[2]]);
+    options.edge_groups = std::env::var_os("EDGES").is_some();
+    options.parts = args.get(5).map(|p| p.parse().expect("a number"));
+    let c = CpuCompiler::new(TargetOptions::default());
+    let text = match args[4].as_str() {
+        "llvm" => c.emit_llvm_ir(&module, &args[2], &options, false),
+        "opt" => c.emit_llvm_ir(&module, &args[2], &options, true),
+        "ir" => {
+            let mut m = module.clone();
+            let f = m.entry_points[0].function;
+            let facts =
+                msl_ir::passes::Facts { threads_per_threadgroup: Some(options.threadgroup), ..Default::default() };
+            let options = msl_ir::passes::Options { facts, ..Default::default() };
+            msl_ir::passes::run_pipeline(&mut m, f, options).expect("passes");
+            Ok(msl_ir::text::print(&m))
+        }
+        _ => c.emit_asm(&module, &args[2], &options),
+    };
+    println!("{}", text.unwrap_or_else(|e| e.to_string()));
+}

@@ -1,0 +1,235 @@
+//! From an IR module to a callable kernel.
+
+use std::time::Instant;
+
+use msl_base::Span;
+use msl_ir::passes::pipeline;
+use msl_ir::{EntryPoint, Module};
+
+use crate::CodegenError;
+use crate::abi::EntryFn;
+use crate::cpu::{Body, emit_kernel};
+use crate::jit::LoadedObject;
+use crate::llvm::Ll;
+use crate::target::{Target, TargetOptions};
+
+/// What a kernel is specialized for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CompileOptions {
+    /// Threads per threadgroup, as dispatched.
+    pub threadgroup: [u32; 3],
+    /// The buffers bound do not overlap where one of them is written.
+    pub noalias: bool,
+    /// The grid may end in smaller threadgroups. Without, all must be full.
+    pub edge_groups: bool,
+    /// Skip most optimization: faster to compile, slower to run.
+    pub quick: bool,
+    /// Run the IR's own passes first. Off only if the caller has.
+    pub run_passes: bool,
+    /// Vectors that run in step, instead of what the compiler would choose.
+    pub parts: Option<u32>,
+}
+
+impl CompileOptions {
+    pub fn new(threadgroup: [u32; 3]) -> CompileOptions {
+        CompileOptions { threadgroup, noalias: true, edge_groups: true, quick: false, run_passes: true, parts: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Outside of the memory the pointer came from.
+    Read,
+    Write,
+    Atomic,
+    /// The program stopped itself.
+    Trap,
+}
+
+/// A place in the program that can fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultSite {
+    pub kind: FaultKind,
+    /// The parameter whose memory it was, if known.
+    pub param: Option<u32>,
+    pub span: Span,
+    pub message: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CompileStats {
+    /// Threads that run in step.
+    pub gang: u32,
+    /// Gangs of a full threadgroup.
+    pub gangs: u32,
+    /// The kernel was split at barriers.
+    pub is_split: bool,
+    pub passes_ms: f64,
+    pub emit_ms: f64,
+    pub optimize_ms: f64,
+    pub codegen_ms: f64,
+    pub load_ms: f64,
+}
+
+/// Machine code for one kernel and threadgroup size, ready to run. The code lives as long as this.
+pub struct CompiledKernel {
+    loaded: LoadedObject,
+    fixed_scratch: u64,
+    /// Bytes of threadgroup memory the kernel declares itself.
+    pub static_threadgroup_bytes: u64,
+    /// The object file, for a cache.
+    pub object: Vec<u8>,
+    /// Indexed by the fault record's `site`.
+    pub sites: Vec<FaultSite>,
+    pub stats: CompileStats,
+}
+
+/// The name of the entry function in every object.
+const SYMBOL: &str = "metallic_kernel";
+
+impl CompiledKernel {
+    pub fn entry(&self) -> EntryFn {
+        // SAFETY: the object defines the symbol with this signature (see `emit_kernel`); the code
+        // outlives `self` only if the caller breaks the contract of the pointer's use.
+        unsafe { std::mem::transmute::<usize, EntryFn>(self.loaded.entry()) }
+    }
+
+    /// Bytes of scratch memory a worker needs, given the lengths of host-sized threadgroup memory.
+    pub fn scratch_size(&self, dynamic_threadgroup: &[u64]) -> u64 {
+        self.fixed_scratch + dynamic_threadgroup.iter().map(|n| n.next_multiple_of(16)).sum::<u64>()
+    }
+
+    /// The part of [`scratch_size`](Self::scratch_size) that does not depend on the dispatch.
+    pub fn fixed_scratch(&self) -> u64 {
+        self.fixed_scratch
+    }
+
+    /// Loads a kernel from a cache: what an earlier [`CpuCompiler::compile`] on this machine gave.
+    pub fn from_object(
+        object: Vec<u8>,
+        fixed_scratch: u64,
+        static_threadgroup_bytes: u64,
+        sites: Vec<FaultSite>,
+    ) -> Result<CompiledKernel, CodegenError> {
+        let loaded = LoadedObject::load(&object, SYMBOL)?;
+        let stats = CompileStats::default();
+        Ok(CompiledKernel { loaded, fixed_scratch, static_threadgroup_bytes, object, sites, stats })
+    }
+}
+
+/// Compiles kernels for one CPU.
+#[derive(Clone, Debug, Default)]
+pub struct CpuCompiler {
+    options: TargetOptions,
+}
+
+impl CpuCompiler {
+    pub fn new(options: TargetOptions) -> CpuCompiler {
+        CpuCompiler { options }
+    }
+
+    /// Names the CPU and features that code is made for, as part of a cache key.
+    pub fn target_key(&self) -> Result<String, CodegenError> {
+        let t = Target::new(&self.options)?;
+        Ok(format!("{} {} {}", t.triple, t.cpu, t.features))
+    }
+
+    pub fn compile(
+        &self,
+        module: &Module,
+        entry: &str,
+        options: &CompileOptions,
+    ) -> Result<CompiledKernel, CodegenError> {
+        let (ll, target, body, mut stats) = self.build(module, entry, options, true)?;
+        let t = Instant::now();
+        let object = target.emit(&ll, false)?;
+        stats.codegen_ms = ms(t);
+        let t = Instant::now();
+        let loaded = LoadedObject::load(&object, SYMBOL)?;
+        stats.load_ms = ms(t);
+        Ok(CompiledKernel {
+            loaded,
+            fixed_scratch: body.scratch,
+            static_threadgroup_bytes: body.static_threadgroup,
+            object,
+            sites: body.sites,
+            stats,
+        })
+    }
+
+    /// LLVM IR as text, before or after optimization.
+    pub fn emit_llvm_ir(
+        &self,
+        module: &Module,
+        entry: &str,
+        options: &CompileOptions,
+        optimized: bool,
+    ) -> Result<String, CodegenError> {
+        let (ll, ..) = self.build(module, entry, options, optimized)?;
+        Ok(ll.to_text())
+    }
+
+    /// Assembly text.
+    pub fn emit_asm(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<String, CodegenError> {
+        let (ll, target, ..) = self.build(module, entry, options, true)?;
+        let bytes = target.emit(&ll, true)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn build(
+        &self,
+        module: &Module,
+        entry: &str,
+        options: &CompileOptions,
+        optimize: bool,
+    ) -> Result<(Ll, Target, Body, CompileStats), CodegenError> {
+        let find = |m: &Module| m.entry_points.iter().find(|e| e.name == entry).cloned();
+        let point: EntryPoint = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;
+        let [x, y, z] = options.threadgroup;
+        let threads = u64::from(x) * u64::from(y) * u64::from(z);
+        if !(1..=1024).contains(&threads) {
+            return Err(CodegenError::ThreadgroupSize(options.threadgroup));
+        }
+        let mut stats = CompileStats::default();
+        let t = Instant::now();
+        let prepared;
+        let mut module = module;
+        let mut point = point;
+        if options.run_passes {
+            let mut m = module.clone();
+            let facts = pipeline::Facts {
+                threads_per_threadgroup: Some(options.threadgroup),
+                full_threadgroups: !options.edge_groups,
+                threads_per_grid: None,
+            };
+            pipeline::run(&mut m, point.function, pipeline::Options { facts, ..Default::default() }).map_err(|d| {
+                CodegenError::Unsupported { id: "unsupported-kernel", message: d.message.clone(), span: Span::NONE }
+            })?;
+            prepared = m;
+            module = &prepared;
+            point = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;
+        }
+        stats.passes_ms = ms(t);
+        let t = Instant::now();
+        let target = Target::new(&self.options)?;
+        let ll = Ll::new(entry);
+        target.prepare(&ll);
+        let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL)?;
+        (stats.gang, stats.gangs, stats.is_split) = (body.gang, body.gangs, body.is_split);
+        stats.emit_ms = ms(t);
+        if cfg!(debug_assertions) || std::env::var_os("METALLIC_VERIFY").is_some() {
+            ll.verify().map_err(|e| CodegenError::Llvm(format!("{e}\n{}", ll.to_text())))?;
+        }
+        let t = Instant::now();
+        if optimize {
+            let passes = if options.quick { "default<O1>" } else { "default<O2>" };
+            target.run_passes(&ll, passes)?;
+        }
+        stats.optimize_ms = ms(t);
+        Ok((ll, target, body, stats))
+    }
+}
+
+fn ms(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}

@@ -1,0 +1,180 @@
+//! Runs kernels given as IR text on the CPU and in the interpreter.
+#![allow(dead_code)]
+
+use std::sync::atomic::AtomicU32;
+
+use msl_codegen_llvm::abi::{ArgumentSlot, FaultRecord, LaunchContext, find_no_range, ignore_log, record_fault};
+use msl_codegen_llvm::{CompileOptions, CompiledKernel, CpuCompiler, TargetOptions};
+use msl_ir::interp::{Argument, BufferRef, DispatchKind, Machine, Options};
+use msl_ir::{Module, ParamKind, text};
+
+/// One argument.
+#[derive(Clone, Debug)]
+pub enum Arg {
+    Bytes(Vec<u8>),
+    Threadgroup(u32),
+}
+
+pub fn f32s(v: &[f32]) -> Arg {
+    Arg::Bytes(v.iter().flat_map(|x| x.to_le_bytes()).collect())
+}
+pub fn u32s(v: &[u32]) -> Arg {
+    Arg::Bytes(v.iter().flat_map(|x| x.to_le_bytes()).collect())
+}
+pub fn bytes(v: &[u8]) -> Arg {
+    Arg::Bytes(v.to_vec())
+}
+impl Arg {
+    pub fn as_f32(&self) -> Vec<f32> {
+        match self {
+            Arg::Bytes(b) => b.chunks(4).map(|c| f32::from_le_bytes(c.try_into().unwrap())).collect(),
+            Arg::Threadgroup(_) => Vec::new(),
+        }
+    }
+    pub fn as_u32(&self) -> Vec<u32> {
+        match self {
+            Arg::Bytes(b) => b.chunks(4).map(|c| u32::from_le_bytes(c.try_into().unwrap())).collect(),
+            Arg::Threadgroup(_) => Vec::new(),
+        }
+    }
+    pub fn as_bytes(&self) -> Vec<u8> {
+        match self {
+            Arg::Bytes(b) => b.clone(),
+            Arg::Threadgroup(_) => Vec::new(),
+        }
+    }
+}
+
+pub fn parse(source: &str) -> Module {
+    match text::parse(source) {
+        Ok(m) => m,
+        Err(e) => panic!("{e:?}"),
+    }
+}
+
+pub struct Outcome {
+    pub args: Vec<Arg>,
+    pub fault: Option<(u32, [u32; 3], u32, u64)>,
+}
+
+pub fn compile(source: &str, entry: &str, options: &CompileOptions) -> CompiledKernel {
+    let module = parse(source);
+    match CpuCompiler::new(TargetOptions::default()).compile(&module, entry, options) {
+        Ok(k) => k,
+        Err(e) => panic!("{e}"),
+    }
+}
+
+/// Runs compiled code over a grid of threads.
+pub fn launch(kernel: &CompiledKernel, grid: [u32; 3], threadgroup: [u32; 3], args: &[Arg]) -> Outcome {
+    let mut args = args.to_vec();
+    let mut dynamic = Vec::new();
+    let slots: Vec<ArgumentSlot> = args
+        .iter_mut()
+        .map(|a| match a {
+            Arg::Bytes(b) => ArgumentSlot { address: b.as_mut_ptr() as u64, length: b.len() as u64 },
+            Arg::Threadgroup(n) => {
+                dynamic.push(u64::from(*n));
+                ArgumentSlot { address: 0, length: u64::from(*n) }
+            }
+        })
+        .collect();
+    let groups: [u32; 3] = std::array::from_fn(|i| grid[i].div_ceil(threadgroup[i]));
+    let stop = AtomicU32::new(0);
+    let fault = FaultRecord::default();
+    let context = LaunchContext {
+        arguments: slots.as_ptr(),
+        grid_threads: grid,
+        groups,
+        threadgroup,
+        reserved: 0,
+        stop: &stop,
+        fault: &fault,
+        on_fault: record_fault,
+        find_range: find_no_range,
+        on_log: ignore_log,
+        user: std::ptr::null_mut(),
+    };
+    let size = kernel.scratch_size(&dynamic) as usize;
+    let mut scratch = vec![0xa5u8; size + 64];
+    let aligned = unsafe { scratch.as_mut_ptr().add(scratch.as_ptr().align_offset(64)) };
+    let total = groups.iter().map(|g| u64::from(*g)).product();
+    // SAFETY: the context is complete, the scratch large enough and aligned.
+    unsafe { kernel.entry()(&raw const context, 0, total, aligned) };
+    Outcome { args, fault: fault.get() }
+}
+
+pub fn interpret(source: &str, entry: &str, grid: [u32; 3], threadgroup: [u32; 3], args: &[Arg]) -> Vec<Arg> {
+    let module = parse(source);
+    let mut args = args.to_vec();
+    let point = module.entry_points.iter().find(|e| e.name == entry).unwrap();
+    let mut machine = Machine::new(&module, entry, Options { poison: Some(0), ..Default::default() }).unwrap();
+    for (i, a) in args.iter_mut().enumerate() {
+        let arg = match a {
+            Arg::Bytes(b) if matches!(&point.params[i].kind, ParamKind::Buffer { is_constant: true, .. }) => {
+                Argument::Bytes(b.clone())
+            }
+            Arg::Bytes(b) => Argument::Buffer(BufferRef::new(b)),
+            Arg::Threadgroup(n) => Argument::Threadgroup(*n),
+        };
+        machine.bind(i, arg);
+    }
+    if let Err(f) = machine.dispatch(grid, threadgroup, DispatchKind::Threads) {
+        panic!("interpreter: {f}");
+    }
+    drop(machine);
+    args
+}
+
+/// Compiles, runs on both, and checks that the results agree to the byte.
+pub fn check(source: &str, entry: &str, grid: [u32; 3], threadgroup: [u32; 3], args: &[Arg]) -> Vec<Arg> {
+    check_within(source, entry, grid, threadgroup, args, None)
+}
+
+/// Likewise, with floats allowed to differ by a relative error.
+pub fn check_within(
+    source: &str,
+    entry: &str,
+    grid: [u32; 3],
+    threadgroup: [u32; 3],
+    args: &[Arg],
+    tolerance: Option<f32>,
+) -> Vec<Arg> {
+    let expected = interpret(source, entry, grid, threadgroup, args);
+    let base = CompileOptions::new(threadgroup);
+    let mut variants = vec![base.clone()];
+    variants.push(CompileOptions { run_passes: false, noalias: false, ..base.clone() });
+    for parts in [2, 4, 8] {
+        variants.push(CompileOptions { parts: Some(parts), ..base.clone() });
+    }
+    let mut last = Vec::new();
+    for options in variants {
+        let kernel = compile(source, entry, &options);
+        let out = launch(&kernel, grid, threadgroup, args);
+        assert_eq!(out.fault, None, "{options:?} {:?}", kernel.sites);
+        for (i, (a, b)) in out.args.iter().zip(&expected).enumerate() {
+            match tolerance {
+                None => {
+                    let (x, y) = (a.as_bytes(), b.as_bytes());
+                    if let Some(at) = (0..x.len()).find(|k| x[*k] != y[*k]) {
+                        let w = at / 4 * 4;
+                        panic!(
+                            "argument {i} differs at byte {at}: {:?} instead of {:?}, {options:?}, gang {}",
+                            &x[w..(w + 4).min(x.len())],
+                            &y[w..(w + 4).min(x.len())],
+                            kernel.stats.gang
+                        );
+                    }
+                }
+                Some(t) => {
+                    for (k, (x, y)) in a.as_f32().iter().zip(b.as_f32()).enumerate() {
+                        let ok = (x - y).abs() <= t * y.abs().max(1e-3) || (x.is_nan() && y.is_nan()) || *x == y;
+                        assert!(ok, "argument {i}[{k}]: {x} instead of {y}, {options:?}");
+                    }
+                }
+            }
+        }
+        last = out.args;
+    }
+    last
+}

@@ -1,5 +1,22 @@
-//! The CPU device: so far its threads and its cache.
-#![expect(dead_code, reason = "used by the device, which follows")]
+//! The CPU device: kernels as machine code, threadgroups spread over a pool of threads.
+//!
+//! In: what [`metallic_hal`] hands to a device, validated. Out: buffers and textures in memory of
+//! the host, pipelines of machine code, command lists executed. Promised: a launch and the wait
+//! for it cost a few microseconds; a kernel that leaves its buffers ends as a fault of its command
+//! list. Not here: code generation (`msl-codegen-llvm`), validation (`metallic`).
+//!
+//! * [`device`]: makes everything else;
+//! * `pipeline`: machine code per threadgroup size, compiled when first needed;
+//! * `encoder`: executes commands: binds arguments, splits the grid, reports faults;
+//! * [`pool`]: the threads;
+//! * `compiler`: the code generator and its cache on disk (`cache`).
 
 mod cache;
+mod compiler;
+pub mod device;
+mod encoder;
+mod pipeline;
 pub mod pool;
+
+pub use compiler::{CodeStage, emit};
+pub use device::CpuDevice;

@@ -26,6 +26,7 @@ struct Builtin {
 
 /// In the order of preference.
 const BUILTIN: &[Builtin] = &[
+    Builtin { id: "cpu", is_listed: true, open: || Ok(Arc::new(metallic_cpu::CpuDevice::new()?)) },
     Builtin { id: "interp", is_listed: false, open: || Ok(Arc::new(hal::interp::InterpDevice::new())) },
     Builtin { id: "null", is_listed: false, open: || Ok(Arc::new(hal::null::NullDevice::new())) },
 ];

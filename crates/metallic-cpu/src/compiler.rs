@@ -1,0 +1,206 @@
+//! The code generator as the device calls it: threadgroup size in, callable kernel out, by way of
+//! the cache on disk.
+
+use metallic_hal::{Dispatch, Error, PipelineSource, Result};
+use msl_base::{ExpansionId, Span};
+use msl_codegen_llvm::abi::EntryFn;
+use msl_codegen_llvm::{CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite};
+
+use crate::cache::{Cache, Key};
+
+pub(crate) struct Compiler {
+    llvm: CpuCompiler,
+    cache: Cache,
+    /// Names CPU, features and our version: code for one is no code for another.
+    target: String,
+}
+
+/// Callable machine code.
+pub(crate) struct Kernel {
+    compiled: CompiledKernel,
+}
+
+/// What `metallic emit` shows of the code generator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CodeStage {
+    /// LLVM IR, optimized.
+    Llvm,
+    Assembly,
+}
+
+/// The text of a kernel as machine code or on the way there.
+pub fn emit(source: &PipelineSource, threadgroup: [u32; 3], stage: CodeStage) -> Result<String> {
+    let (llvm, options) = (CpuCompiler::default(), CompileOptions::new(threadgroup));
+    let entry = source.entry_point().name.as_str();
+    let text = match stage {
+        CodeStage::Llvm => llvm.emit_llvm_ir(&source.module, entry, &options, true),
+        CodeStage::Assembly => llvm.emit_asm(&source.module, entry, &options),
+    };
+    text.map_err(|error| Error::Pipeline { message: describe(source, &error) })
+}
+
+impl Compiler {
+    pub fn new() -> Result<Compiler> {
+        let llvm = CpuCompiler::default();
+        let target = llvm.target_key().map_err(|error| Error::Device(error.to_string()))?;
+        let target = format!("{} {target}", env!("CARGO_PKG_VERSION"));
+        Ok(Compiler { llvm, cache: Cache::new(), target })
+    }
+
+    pub fn compile(
+        &self,
+        source: &PipelineSource,
+        threadgroup: [u32; 3],
+        noalias: bool,
+    ) -> std::result::Result<Kernel, String> {
+        let options = CompileOptions { noalias, ..CompileOptions::new(threadgroup) };
+        let entry = source.entry_point().name.as_str();
+        let key = self.cache.is_enabled().then(|| {
+            // Spans are part of it: they end up in messages about faults.
+            let text = msl_ir::text::print_with_spans(&source.module);
+            let options = format!("{options:?} {BUILD}");
+            Key::of(&[self.target.as_bytes(), entry.as_bytes(), options.as_bytes(), text.as_bytes()])
+        });
+        if let Some(bytes) = key.as_ref().and_then(|key| self.cache.get(key))
+            && let Some(compiled) = read(&bytes)
+        {
+            return Ok(Kernel { compiled });
+        }
+        let compiled =
+            self.llvm.compile(&source.module, entry, &options).map_err(|error| describe(source, &error))?;
+        if let Some(key) = &key {
+            self.cache.put(key, &write(&compiled));
+        }
+        Ok(Kernel { compiled })
+    }
+}
+
+impl Kernel {
+    pub fn entry(&self) -> EntryFn {
+        self.compiled.entry()
+    }
+    /// Scratch memory for a dispatch with so much host-sized threadgroup memory.
+    pub fn scratch_size(&self, dynamic_threadgroup: &[u64]) -> u64 {
+        self.compiled.scratch_size(dynamic_threadgroup)
+    }
+    /// Id, message, argument and place of a fault.
+    pub fn describe_fault(
+        &self,
+        source: &PipelineSource,
+        dispatch: &Dispatch,
+        site: u32,
+        offset: u64,
+    ) -> (&'static str, String, Option<String>, Option<String>) {
+        let Some(site) = self.compiled.sites.get(site as usize) else {
+            return ("out-of-bounds", "the kernel failed at an unknown place".into(), None, None);
+        };
+        let action = match site.kind {
+            FaultKind::Read => "read",
+            FaultKind::Write => "write",
+            FaultKind::Atomic => "atomic operation",
+            FaultKind::Trap => "trap",
+        };
+        let position = site.param.map(|param| param as usize);
+        let argument = position.and_then(|p| source.entry_point().params.get(p)).map(|p| p.name.to_string());
+        let length = position.and_then(|p| dispatch.arguments.get(p)).and_then(|argument| match argument {
+            metallic_hal::Argument::Buffer { buffer, offset } => Some(buffer.length() - offset),
+            metallic_hal::Argument::Bytes(bytes) => Some(bytes.len() as u64),
+            _ => None,
+        });
+        let message = match (&site.message, site.kind, length) {
+            (Some(message), ..) => message.clone(),
+            (None, FaultKind::Trap, _) => "the kernel stopped itself".into(),
+            (None, _, Some(length)) => format!("{action} at byte {} of {length}", offset as i64),
+            (None, _, None) if site.param.is_some() => format!("{action} at byte {} out of bounds", offset as i64),
+            (None, _, None) => format!("{action} at address {offset:#x}, where no buffer is"),
+        };
+        let id = match site.kind {
+            FaultKind::Trap => "trap",
+            _ if site.param.is_none() => "invalid-pointer",
+            FaultKind::Read | FaultKind::Write | FaultKind::Atomic => "out-of-bounds",
+        };
+        (id, message, argument, source.location(site.span))
+    }
+}
+
+fn describe(source: &PipelineSource, error: &CodegenError) -> String {
+    let location = match error {
+        CodegenError::Unsupported { span, .. } => source.location(*span),
+        CodegenError::NoEntryPoint(_) | CodegenError::ThreadgroupSize(_) | CodegenError::Llvm(_) => None,
+    };
+    location.map_or_else(|| error.to_string(), |location| format!("{location}: {error}"))
+}
+
+// ---- entries of the cache -----------------------------------------------------------------
+
+/// Distinguishes builds of ourselves whose version is the same.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+
+fn write(kernel: &CompiledKernel) -> Vec<u8> {
+    let mut out = Vec::with_capacity(kernel.object.len() + 64 * kernel.sites.len() + 64);
+    let word = |out: &mut Vec<u8>, value: u64| out.extend(value.to_le_bytes());
+    word(&mut out, kernel.fixed_scratch());
+    word(&mut out, kernel.static_threadgroup_bytes);
+    word(&mut out, kernel.sites.len() as u64);
+    for site in &kernel.sites {
+        let kind = match site.kind {
+            FaultKind::Read => 0,
+            FaultKind::Write => 1,
+            FaultKind::Atomic => 2,
+            FaultKind::Trap => 3,
+        };
+        word(&mut out, kind);
+        word(&mut out, site.param.map_or(u64::MAX, u64::from));
+        word(&mut out, u64::from(site.span.start) | u64::from(site.span.end) << 32);
+        word(&mut out, u64::from(site.span.expansion.0));
+        let message = site.message.as_deref();
+        word(&mut out, message.map_or(u64::MAX, |m| m.len() as u64));
+        out.extend(message.unwrap_or("").as_bytes());
+    }
+    word(&mut out, kernel.object.len() as u64);
+    out.extend(&kernel.object);
+    out
+}
+
+/// `None` when the entry makes no sense; it is then compiled again.
+fn read(bytes: &[u8]) -> Option<CompiledKernel> {
+    let mut reader = Reader(bytes);
+    let fixed_scratch = reader.word()?;
+    let static_threadgroup = reader.word()?;
+    let count = reader.word()?;
+    let mut sites = Vec::new();
+    for _ in 0..count {
+        let kind = match reader.word()? {
+            0 => FaultKind::Read,
+            1 => FaultKind::Write,
+            2 => FaultKind::Atomic,
+            3 => FaultKind::Trap,
+            _ => return None,
+        };
+        let param = u32::try_from(reader.word()?).ok();
+        let positions = reader.word()?;
+        let expansion = ExpansionId(u32::try_from(reader.word()?).ok()?);
+        let span = Span { start: positions as u32, end: (positions >> 32) as u32, expansion };
+        let message = match reader.word()? {
+            u64::MAX => None,
+            length => Some(String::from_utf8(reader.bytes(length)?.to_vec()).ok()?),
+        };
+        sites.push(FaultSite { kind, param, span, message });
+    }
+    let length = reader.word()?;
+    let object = reader.bytes(length)?.to_vec();
+    CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, sites).ok()
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, length: u64) -> Option<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
+        self.0 = tail;
+        Some(head)
+    }
+    fn word(&mut self) -> Option<u64> {
+        self.bytes(8)?.try_into().ok().map(u64::from_le_bytes)
+    }
+}

@@ -1,0 +1,63 @@
+//! The device.
+
+use std::sync::Arc;
+
+use metallic_hal::{
+    Buffer, Device, DeviceInfo, HostBuffer, HostMemory, HostTexture, Pipeline, PipelineSource, Queue, Result,
+    SerialQueue, StorageMode, Texture, TextureDescriptor,
+};
+
+use crate::compiler::Compiler;
+use crate::encoder::Encoder;
+use crate::pipeline::CpuPipeline;
+use crate::pool::Pool;
+
+/// All processors of the machine as one Metal device.
+pub struct CpuDevice {
+    info: DeviceInfo,
+    compiler: Arc<Compiler>,
+    executor: Arc<Encoder>,
+}
+
+impl CpuDevice {
+    /// With as many threads as [`Pool::default_threads`] says.
+    pub fn new() -> Result<CpuDevice> {
+        CpuDevice::with_threads(Pool::default_threads())
+    }
+
+    pub fn with_threads(threads: usize) -> Result<CpuDevice> {
+        let mut info = DeviceInfo::host(format!("CPU ({})", processor_name()), "cpu", 0x6370);
+        info.compute_units = u32::try_from(threads).unwrap_or(u32::MAX);
+        let compiler = Arc::new(Compiler::new()?);
+        Ok(CpuDevice { info, compiler, executor: Arc::new(Encoder::new(Pool::new(threads))) })
+    }
+}
+
+impl Device for CpuDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+    fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>> {
+        HostBuffer::make(&self.info.id, length, storage_mode)
+    }
+    fn make_buffer_no_copy(&self, memory: HostMemory) -> Result<Arc<dyn Buffer>> {
+        Ok(Arc::new(HostBuffer::new(memory, StorageMode::Shared)))
+    }
+    fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>> {
+        HostTexture::make(&self.info.id, descriptor)
+    }
+    fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>> {
+        Ok(Arc::new(CpuPipeline::new(source, self.compiler.clone())?))
+    }
+    fn make_command_queue(&self) -> Result<Arc<dyn Queue>> {
+        Ok(SerialQueue::new(self.executor.clone()))
+    }
+}
+
+/// As the operating system knows it, or the architecture.
+fn processor_name() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    model.unwrap_or(std::env::consts::ARCH).to_string()
+}

@@ -1,0 +1,305 @@
+//! Executes commands: binds arguments, spreads threadgroups over threads, reports faults.
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use metallic_hal::{
+    Argument, Command, Dispatch, Executor, Fault, HostBuffer, HostMemory, HostTexture, SerialQueue, log, transfer,
+};
+use msl_codegen_llvm::abi::{self, ArgumentSlot, FaultRecord, LaunchContext};
+use msl_ir::Access;
+
+use crate::pipeline::{CpuPipeline, Variant};
+use crate::pool::Pool;
+
+/// Dispatches that take less run on the calling thread alone, in nanoseconds.
+const SMALL: u64 = 20_000;
+/// What a chunk should take at least, so that taking it costs little, in nanoseconds.
+const CHUNK: u64 = 4_000;
+
+pub(crate) struct Encoder {
+    pool: Arc<Pool>,
+}
+
+impl Encoder {
+    pub fn new(pool: Arc<Pool>) -> Encoder {
+        Encoder { pool }
+    }
+}
+
+impl Executor for Encoder {
+    fn execute(&self, command: &Command) -> Result<(), Fault> {
+        match command {
+            Command::Dispatch(dispatch) => self.dispatch(dispatch),
+            other => transfer::execute(other),
+        }
+    }
+    fn schedule(&self, queue: Arc<SerialQueue>) {
+        self.pool.schedule(queue);
+    }
+    fn may_run_handlers(&self) -> bool {
+        !Pool::is_worker()
+    }
+    fn help(&self) -> bool {
+        self.pool.help()
+    }
+}
+
+impl Encoder {
+    fn dispatch(&self, dispatch: &Dispatch) -> Result<(), Fault> {
+        let pipeline: &dyn std::any::Any = &*dispatch.pipeline;
+        let Some(pipeline) = pipeline.downcast_ref::<CpuPipeline>() else {
+            return Err(Fault::new("pipeline of another device"));
+        };
+        let (threads, _) = dispatch.resolve_grid()?;
+        if threads.is_empty() {
+            return Ok(());
+        }
+        let threadgroup = pipeline.shape(threads, dispatch.threads_per_threadgroup.to_array());
+        let groups = threads.div_ceil(threadgroup.into());
+        let arguments = Arguments::bind(dispatch)?;
+        let noalias = !arguments.overlap(pipeline, dispatch);
+        let variant = pipeline
+            .variant(threadgroup, noalias)
+            .map_err(|error| Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(error.to_string()) })?;
+        let stop = AtomicU32::new(0);
+        let fault = FaultRecord::default();
+        let context = LaunchContext {
+            arguments: arguments.slots.as_ptr(),
+            grid_threads: threads.to_array(),
+            groups: groups.to_array(),
+            threadgroup,
+            reserved: 0,
+            stop: &raw const stop,
+            fault: &raw const fault,
+            on_fault,
+            find_range,
+            on_log,
+            user: (&raw const *dispatch).cast_mut().cast::<c_void>(),
+        };
+        let scratch = usize::try_from(variant.kernel.scratch_size(&arguments.threadgroup_memory)).unwrap_or(usize::MAX);
+        let launch = Launch { context: &context, variant: &variant, scratch };
+        // The number of threads was checked to fit into 63 bits.
+        self.run(&launch, groups.volume() as u64);
+        match fault.get() {
+            Some((site, group, thread, offset)) => {
+                Err(describe(pipeline, dispatch, &variant, site, group, thread, offset))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Runs all threadgroups, on as many threads as the work is worth.
+    fn run(&self, launch: &Launch, groups: u64) {
+        if groups == 1 || self.pool.threads() == 1 {
+            launch.run(0, groups);
+            return;
+        }
+        let mut next = 0;
+        // Small work is done before another thread would wake; unknown work is tried first.
+        let start = Instant::now();
+        let mut elapsed = 0;
+        while next < groups {
+            let Some(one) = launch.variant.estimate(1) else {
+                launch.run(0, 1);
+                next = 1;
+                elapsed = start.elapsed().as_nanos() as u64;
+                launch.variant.measured(1, elapsed);
+                continue;
+            };
+            let left = launch.variant.estimate(groups - next).unwrap_or(0);
+            if elapsed + left > SMALL {
+                let least = (CHUNK / one.max(1)).clamp(1, (groups - next).div_ceil(2 * self.pool.threads() as u64));
+                // The mean of what one thread did is an estimate that follows the data.
+                self.pool.run(next, groups, least, &|first, end| launch.run_timed(first, end));
+                return;
+            }
+            // The estimate may be wrong by much, so it is looked at again on the way.
+            let chunk = (CHUNK / one.max(1)).clamp(1, groups - next);
+            launch.run(next, next + chunk);
+            let now = start.elapsed().as_nanos() as u64;
+            launch.variant.measured(chunk, now - elapsed);
+            elapsed = now;
+            next += chunk;
+        }
+    }
+}
+
+/// One dispatch, ready to run.
+struct Launch<'a> {
+    context: &'a LaunchContext,
+    variant: &'a Variant,
+    /// Bytes of scratch memory that each thread needs.
+    scratch: usize,
+}
+
+// SAFETY: the context points to data that is only read (arguments), atomic (stop, fault) or `Sync`
+// (the dispatch), all of which outlive the launch; kernels may run on several threads at a time.
+unsafe impl Sync for Launch<'_> {}
+
+impl Launch<'_> {
+    fn run(&self, first: u64, end: u64) {
+        let kernel = &self.variant.kernel;
+        with_scratch(self.scratch, |scratch| {
+            // SAFETY: the context is valid and was made for this kernel: one slot per parameter,
+            // the threadgroup it was compiled for; the groups are in the grid; scratch has the
+            // size and alignment it asks for and belongs to this thread.
+            unsafe { (kernel.entry())(self.context, first, end, scratch) }
+        });
+    }
+
+    fn run_timed(&self, first: u64, end: u64) {
+        let start = Instant::now();
+        self.run(first, end);
+        self.variant.measured(end - first, start.elapsed().as_nanos() as u64);
+    }
+}
+
+/// Memory of the thread for kernels, kept from one to the next.
+fn with_scratch(size: usize, f: impl FnOnce(*mut u8)) {
+    thread_local! {
+        static SCRATCH: RefCell<Option<HostMemory>> = const { RefCell::new(None) };
+    }
+    SCRATCH.with(|slot| {
+        let mut memory = slot.take().filter(|memory| memory.len() >= size);
+        if memory.is_none() {
+            memory = HostMemory::allocate(size.checked_next_power_of_two().unwrap_or(size).max(4096));
+        }
+        let memory = memory.expect("scratch memory of a kernel can be allocated");
+        f(memory.as_ptr());
+        slot.replace(Some(memory));
+    });
+}
+
+/// The arguments of a dispatch as kernels take them.
+struct Arguments {
+    slots: Vec<ArgumentSlot>,
+    /// Lengths of host-sized threadgroup memory.
+    threadgroup_memory: Vec<u64>,
+    /// Arrays of texture descriptors that slots point to.
+    _textures: Vec<Box<[msl_ir::TextureDescriptor]>>,
+}
+
+impl Arguments {
+    fn bind(dispatch: &Dispatch) -> Result<Arguments, Fault> {
+        let mut slots = Vec::with_capacity(dispatch.arguments.len());
+        let mut textures_of_arrays = Vec::new();
+        let mut threadgroup_memory = Vec::new();
+        for argument in &dispatch.arguments {
+            let (address, length) = match argument {
+                Argument::Unbound => (0, 0),
+                Argument::Buffer { buffer, offset } => {
+                    let buffer = HostBuffer::of(&**buffer).ok_or_else(|| Fault::new("buffer of another device"))?;
+                    let memory = buffer.memory();
+                    (memory.as_ptr() as u64 + offset, (memory.len() as u64).saturating_sub(*offset))
+                }
+                Argument::Bytes(bytes) => (bytes.as_slice().as_ptr() as u64, bytes.len() as u64),
+                Argument::Textures(textures) => {
+                    let layouts = textures
+                        .iter()
+                        .map(|texture| HostTexture::of(&**texture).map(HostTexture::layout))
+                        .collect::<Option<Vec<_>>>()
+                        .ok_or_else(|| Fault::new("texture of another device"))?;
+                    let length = size_of::<msl_ir::TextureDescriptor>() as u64 * layouts.len() as u64;
+                    match layouts[..] {
+                        [one] => (&raw const *one as u64, length),
+                        _ => {
+                            let array: Box<[_]> = layouts.into_iter().copied().collect();
+                            let address = array.as_ptr() as u64;
+                            textures_of_arrays.push(array);
+                            (address, length)
+                        }
+                    }
+                }
+                Argument::Sampler(state) => (state.0, 0),
+                Argument::Threadgroup { length } => {
+                    threadgroup_memory.push(u64::from(*length));
+                    (0, u64::from(*length))
+                }
+            };
+            slots.push(ArgumentSlot { address, length });
+        }
+        Ok(Arguments { slots, threadgroup_memory, _textures: textures_of_arrays })
+    }
+
+    /// Whether a buffer that the kernel writes shares memory with another.
+    fn overlap(&self, pipeline: &CpuPipeline, dispatch: &Dispatch) -> bool {
+        // Whatever is reached through argument buffers may be bound besides.
+        if !dispatch.resident.is_empty() {
+            return true;
+        }
+        let params = &pipeline.source.entry_point().params;
+        let buffers = || {
+            let all = self.slots.iter().zip(&dispatch.arguments).zip(params);
+            all.filter(|((_, argument), _)| matches!(argument, Argument::Buffer { .. }))
+        };
+        buffers().enumerate().any(|(i, ((a, _), param))| {
+            param.access != Access::ReadOnly
+                && buffers().enumerate().any(|(j, ((b, _), _))| {
+                    i != j && a.address < b.address + b.length && b.address < a.address + a.length
+                })
+        })
+    }
+}
+
+/// Keeps the first fault and stops the other threads.
+unsafe extern "C" fn on_fault(context: *const LaunchContext, site: u32, group: *const u32, thread: u32, offset: u64) {
+    // SAFETY: called by a kernel with the context it was given, which `Encoder::dispatch` made.
+    unsafe {
+        abi::record_fault(context, site, group, thread, offset);
+        (*(*context).stop).store(1, Ordering::Relaxed);
+    }
+}
+
+unsafe extern "C" fn find_range(context: *const LaunchContext, address: u64, range: *mut [u64; 2]) {
+    // SAFETY: as above; `user` is the dispatch, `range` points to two words.
+    let (dispatch, range) = unsafe { (&*(*context).user.cast::<Dispatch>(), &mut *range) };
+    let bound = dispatch.arguments.iter().filter_map(|argument| match argument {
+        Argument::Buffer { buffer, .. } => Some(buffer),
+        _ => None,
+    });
+    *range = dispatch
+        .resident
+        .iter()
+        .chain(bound)
+        .map(|buffer| [buffer.gpu_address(), buffer.gpu_address() + buffer.length()])
+        .find(|[start, end]| (*start..*end).contains(&address))
+        .unwrap_or([0, 0]);
+}
+
+unsafe extern "C" fn on_log(
+    _context: *const LaunchContext,
+    format: *const u8,
+    format_length: u64,
+    arguments: *const u64,
+    count: u64,
+) {
+    // SAFETY: the kernel passes as many bytes and words as it says.
+    let (format, arguments) = unsafe {
+        (
+            std::slice::from_raw_parts(format, format_length as usize),
+            if count == 0 { &[] } else { std::slice::from_raw_parts(arguments, count as usize) },
+        )
+    };
+    let format = String::from_utf8_lossy(format);
+    log::emit(&log::format(format.trim_end_matches('\0'), arguments));
+}
+
+fn describe(
+    pipeline: &CpuPipeline,
+    dispatch: &Dispatch,
+    variant: &Variant,
+    site: u32,
+    group: [u32; 3],
+    thread: u32,
+    offset: u64,
+) -> Fault {
+    let [width, height, _] = variant.threadgroup;
+    let local = [thread % width, thread / width % height, thread / (width * height)];
+    let position = std::array::from_fn(|i| group[i].wrapping_mul(variant.threadgroup[i]).wrapping_add(local[i]));
+    let (id, message, argument, location) = variant.kernel.describe_fault(&pipeline.source, dispatch, site, offset);
+    Fault { id, message, kernel: Some(dispatch.label.to_string()), argument, location, thread: Some(position) }
+}

@@ -1,0 +1,152 @@
+//! A kernel on this device: machine code for each threadgroup size it is dispatched with.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use metallic_hal::{Error, Pipeline, PipelineSource, Result, Size};
+use msl_ir::{AddressSpace, Block, Builtin, Function, Op};
+
+use crate::compiler::{Compiler, Kernel};
+
+pub(crate) struct CpuPipeline {
+    pub source: PipelineSource,
+    compiler: Arc<Compiler>,
+    static_memory: u32,
+    /// Whether results do not depend on how threads are grouped.
+    is_shape_free: bool,
+    variants: RwLock<Vec<Arc<Variant>>>,
+    /// Held while a variant is compiled: nothing is compiled twice.
+    compiling: Mutex<()>,
+}
+
+/// Machine code for one threadgroup size.
+pub(crate) struct Variant {
+    pub threadgroup: [u32; 3],
+    /// Compiled for buffers that do not overlap.
+    pub noalias: bool,
+    pub kernel: Kernel,
+    /// How long a threadgroup takes, in 1/16 ns; 0 when not known.
+    time_per_group: AtomicU64,
+}
+
+impl Variant {
+    /// Estimated time of so many threadgroups in nanoseconds, once measured.
+    pub fn estimate(&self, groups: u64) -> Option<u64> {
+        match self.time_per_group.load(Ordering::Relaxed) {
+            0 => None,
+            time => Some((u128::from(time) * u128::from(groups) / 16).min(u128::from(u64::MAX)) as u64),
+        }
+    }
+    /// Learns from threadgroups that ran on one thread.
+    pub fn measured(&self, groups: u64, nanoseconds: u64) {
+        let new = ((u128::from(nanoseconds) * 16 / u128::from(groups.max(1))).min(u128::from(u64::MAX)) as u64).max(1);
+        let old = self.time_per_group.load(Ordering::Relaxed);
+        let mean = if old == 0 { new } else { old - old / 4 + new / 4 };
+        self.time_per_group.store(mean.max(1), Ordering::Relaxed);
+    }
+}
+
+impl CpuPipeline {
+    pub fn new(source: &PipelineSource, compiler: Arc<Compiler>) -> Result<CpuPipeline> {
+        let entry = source.entry_point();
+        let function = &source.module.functions[entry.function];
+        let static_memory = source.static_threadgroup_memory_length();
+        let has_threadgroup_memory = static_memory > 0
+            || function.params.iter().any(|ty| {
+                source.module.types.pointee(*ty).is_some_and(|(space, _)| space == AddressSpace::Threadgroup)
+            });
+        let looks = Looks::at(function);
+        let pipeline = CpuPipeline {
+            source: source.clone(),
+            compiler,
+            static_memory,
+            is_shape_free: !has_threadgroup_memory && !looks.at_threadgroup,
+            variants: RwLock::default(),
+            compiling: Mutex::new(()),
+        };
+        // Errors of code generation belong to the creation of the pipeline, so a likely variant is
+        // compiled now.
+        let guess = entry.required_threads.unwrap_or_else(|| {
+            let most = entry.max_total_threads.unwrap_or(1024).max(1);
+            let likely = if looks.at_rows { [16, 16, 1] } else { [256, 1, 1] };
+            let shape =
+                pipeline.shape(if looks.at_rows { Size::new(512, 512, 1) } else { Size::new(4096, 1, 1) }, likely);
+            if shape.iter().product::<u32>() <= most { shape } else { [most, 1, 1] }
+        });
+        pipeline.variant(guess, true)?;
+        Ok(pipeline)
+    }
+
+    /// The threadgroup size to run a grid with that was dispatched with another one.
+    pub fn shape(&self, threads: Size, asked: [u32; 3]) -> [u32; 3] {
+        let is_good = asked[0].is_multiple_of(32) && asked.iter().product::<u32>() >= 128;
+        if !self.is_shape_free || is_good {
+            return asked;
+        }
+        if threads.height == 1 { [256, 1, 1] } else { [32, 8, 1] }
+    }
+
+    pub fn variant(&self, threadgroup: [u32; 3], noalias: bool) -> Result<Arc<Variant>> {
+        let find = || {
+            let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
+            variants.iter().find(|v| v.threadgroup == threadgroup && v.noalias == noalias).cloned()
+        };
+        if let Some(variant) = find() {
+            return Ok(variant);
+        }
+        let _guard = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(variant) = find() {
+            return Ok(variant);
+        }
+        let kernel = self
+            .compiler
+            .compile(&self.source, threadgroup, noalias)
+            .map_err(|message| Error::Pipeline { message: format!("kernel {}: {message}", self.source.label) })?;
+        let variant = Arc::new(Variant { threadgroup, noalias, kernel, time_per_group: AtomicU64::new(0) });
+        self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
+        Ok(variant)
+    }
+}
+
+impl Pipeline for CpuPipeline {
+    fn max_total_threads_per_threadgroup(&self) -> u32 {
+        1024
+    }
+    fn static_threadgroup_memory_length(&self) -> u32 {
+        self.static_memory
+    }
+}
+
+/// What a kernel asks about its place.
+#[derive(Default)]
+struct Looks {
+    /// Anything that tells how threads are grouped, or makes them meet.
+    at_threadgroup: bool,
+    /// The second component of a position: a kernel for grids with rows.
+    at_rows: bool,
+}
+
+impl Looks {
+    fn at(function: &Function) -> Looks {
+        let mut looks = Looks::default();
+        looks.visit(function, &function.body);
+        looks
+    }
+
+    fn visit(&mut self, function: &Function, block: &Block) {
+        for &id in &block.insts {
+            let op = &function.insts[id].op;
+            match op {
+                Op::Builtin(Builtin::ThreadPositionInGrid | Builtin::ThreadsPerGrid) => {}
+                Op::Builtin(_) | Op::Barrier { .. } | Op::Simd(..) | Op::Call { .. } => self.at_threadgroup = true,
+                Op::Extract { vector, index } => {
+                    self.at_rows |= *index > 0 && matches!(function.insts[*vector].op, Op::Builtin(_));
+                }
+                _ => {}
+            }
+            for nested in op.blocks() {
+                self.visit(function, nested);
+            }
+        }
+    }
+}

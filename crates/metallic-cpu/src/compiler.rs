@@ -66,8 +66,7 @@ impl Compiler {
         {
             return Ok(Kernel { compiled });
         }
-        let compiled =
-            self.llvm.compile(&source.module, entry, &options).map_err(|error| describe(source, &error))?;
+        let compiled = self.llvm.compile(&source.module, entry, &options).map_err(|error| describe(source, &error))?;
         if let Some(key) = &key {
             self.cache.put(key, &write(&compiled));
         }

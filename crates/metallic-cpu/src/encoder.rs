@@ -301,5 +301,12 @@ fn describe(
     let local = [thread % width, thread / width % height, thread / (width * height)];
     let position = std::array::from_fn(|i| group[i].wrapping_mul(variant.threadgroup[i]).wrapping_add(local[i]));
     let (id, message, argument, location) = variant.kernel.describe_fault(&pipeline.source, dispatch, site, offset);
-    Fault { id, message, kernel: Some(dispatch.label.to_string()), argument, location, thread: Some(position) }
+    Fault {
+        id,
+        message,
+        kernel: Some(dispatch.label.to_string()),
+        argument,
+        location: location.map(String::into_boxed_str),
+        thread: Some(position),
+    }
 }

@@ -31,7 +31,7 @@ pub struct Fault {
     /// The argument it touched.
     pub argument: Option<String>,
     /// `file:line:column`.
-    pub location: Option<String>,
+    pub location: Option<Box<str>>,
     /// `thread_position_in_grid` of the thread that faulted.
     pub thread: Option<[u32; 3]>,
 }

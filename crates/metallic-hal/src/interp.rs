@@ -161,7 +161,7 @@ fn describe(source: &PipelineSource, fault: interp::Fault) -> Fault {
         message: fault.message,
         kernel: Some(source.label.clone()),
         argument: fault.argument.map(|name| name.to_string()),
-        location: (fault.span != Span::NONE).then(|| source.location(fault.span)).flatten(),
+        location: (fault.span != Span::NONE).then(|| source.location(fault.span)).flatten().map(String::into_boxed_str),
         thread: fault.thread,
     }
 }

@@ -46,7 +46,10 @@ template <> inline constexpr bfloat __one_below<bfloat>() { return 0x1.fep-1bf; 
   inline constexpr T sign(T x) { \
     return __metal_select(__metal_isnan(x), T(0.0f), __metal_select(x == T(0.0f), x, __metal_copysign(T(1.0f), x))); \
   } \
-  inline constexpr T fract(T x) { return __metal_min(T(x - __metal_floor(x)), T(__one_below<typename __element<T>::type>())); }
+  inline constexpr T fract(T x) { \
+    T r = x - __metal_floor(x); \
+    return __metal_select(r >= T(1.0f), T(__one_below<typename __element<T>::type>()), r); \
+  }
 
 __ALL_FLOAT_TYPES(__FLOAT_COMMON)
 #undef __FLOAT_COMMON

@@ -52,11 +52,7 @@ inline float exp2_precise(float x) {
   float k = __metal_rint(c);
   return pick(__metal_isnan(x), x, scale(exp2_kernel(c - k), int(k)));
 }
-inline float exp2_fast(float x) {
-  float c = __metal_min(__metal_max(x, -160.0f), 160.0f);
-  float k = __metal_rint(c);
-  return scale(exp2_kernel(c - k), int(k));
-}
+inline float exp2_fast(float x) { return exp2_precise(x); }
 inline float exp_precise(float x) {
   float c = __metal_min(__metal_max(x, -110.0f), 100.0f);
   float k = __metal_rint(c * 0x1.715476p+0f);
@@ -64,12 +60,7 @@ inline float exp_precise(float x) {
   r = fmaf(-k, -0x1.05c61p-29f, r);
   return pick(__metal_isnan(x), x, scale(exp_kernel(r), int(k)));
 }
-inline float exp_fast(float x) {
-  float c = __metal_min(__metal_max(x, -110.0f), 100.0f);
-  float k = __metal_rint(c * 0x1.715476p+0f);
-  float r = fmaf(-k, 0x1.62e43p-1f, c);
-  return scale(exp_kernel(fmaf(-k, -0x1.05c61p-29f, r)), int(k));
-}
+inline float exp_fast(float x) { return exp_precise(x); }
 inline float exp10_precise(float x) {
   float c = __metal_min(__metal_max(x, -50.0f), 50.0f);
   float k = __metal_rint(c * 0x1.a934fp+1f);
@@ -79,15 +70,6 @@ inline float exp10_precise(float x) {
   return pick(__metal_isnan(x), x, scale(exp2_kernel(f), int(k)));
 }
 inline float exp10_fast(float x) { return exp10_precise(x); }
-// e^x - 1 without cancellation, for |x| < 0.35.
-inline float expm1_kernel(float r) {
-  float p = fmaf(1.98412698e-4f, r, 1.38888889e-3f);
-  p = fmaf(p, r, 8.33333333e-3f);
-  p = fmaf(p, r, 4.16666667e-2f);
-  p = fmaf(p, r, 1.66666667e-1f);
-  p = fmaf(p, r, 0.5f);
-  return fmaf(p * r, r, r);
-}
 
 // ---- logarithms ----
 
@@ -148,12 +130,6 @@ inline float log10_finite(float x) {
 }
 inline float log10_precise(float x) { return log_special(x, log10_finite(x)); }
 inline float log10_fast(float x) { return log_special(x, log10_finite(x)); }
-// log(1 + x) for small or large x > -1.
-inline float log1p(float x) {
-  float u = 1.0f + x;
-  float lost = x - (u - 1.0f);
-  return pick(u == 1.0f, x, log_finite(u) + lost / u);
-}
 
 // ---- powers ----
 
@@ -220,7 +196,9 @@ inline float pow_fast(float x, float y) {
   r = pick((x < 0.0f) & !is_integer, nan(), r);
   return pick(y == 0.0f, 1.0f, r);
 }
-inline float powr_precise(float x, float y) { return pick(x < 0.0f, nan(), pow_precise(x, y)); }
+inline float powr_precise(float x, float y) {
+  return pick((x < 0.0f) | __metal_isnan(x) | __metal_isnan(y), nan(), pow_precise(x, y));
+}
 inline float powr_fast(float x, float y) { return pick(x < 0.0f, nan(), pow_fast(x, y)); }
 
 // ---- trigonometry ----
@@ -330,15 +308,20 @@ inline float sinpi_precise(float x) {
   y = pick(__metal_trunc(x) == x, __metal_copysign(0.0f, x), y);
   return pick(is_nonfinite(x), nan(), y);
 }
+// Zeros of cospi are positive.
 inline float cospi_precise(float x) {
   int q;
   float r = reduce_pi(x, q);
-  return pick(is_nonfinite(x), nan(), cos_of(r, q));
+  float y = cos_of(r, q);
+  return pick(is_nonfinite(x), nan(), pick(y == 0.0f, 0.0f, y));
 }
+// Zeros and poles have the signs of sinpi(x) / cospi(x).
 inline float tanpi_precise(float x) {
   int q;
   float r = reduce_pi(x, q);
-  float y = pick(__metal_trunc(x) == x, __metal_copysign(0.0f, x), tan_kernel(r, q));
+  float y = tan_kernel(r, q);
+  y = pick(__metal_trunc(x) == x, bits_float((float_bits(x) ^ (uint(q & 2) << 30)) & 0x80000000u), y);
+  y = pick((r == 0.0f) & ((q & 1) != 0), bits_float((uint(q & 2) << 30) | 0x7f800000u), y);
   return pick(is_nonfinite(x), nan(), y);
 }
 inline float sinpi_fast(float x) { return sinpi_precise(x); }
@@ -429,12 +412,13 @@ inline float tanh_precise(float x) {
   p = fmaf(p, z, -3.33332819422e-1f);
   float small = fmaf(p * z, x, x);
   float large = 1.0f - 2.0f / (exp_precise(2.0f * a) + 1.0f);
-  return pick(a < 0.625f, small, pick(__metal_isnan(x), x, __metal_copysign(large, x)));
+  return pick(__metal_isnan(x), x, __metal_copysign(pick(a < 0.625f, small, large), x));
 }
 inline float sinh_fast(float x) { return sinh_precise(x); }
 inline float cosh_fast(float x) { return cosh_precise(x); }
 inline float tanh_fast(float x) {
-  float a = __metal_min(__metal_abs(x), 10.0f);
+  float a = __metal_abs(x);
+  a = pick(a > 10.0f, 10.0f, a);
   float z = a * a;
   float p = fmaf(-5.70498872745e-3f, z, 2.06390887954e-2f);
   p = fmaf(p, z, -5.37397155531e-2f);
@@ -483,7 +467,16 @@ inline float atanh_fast(float x) { return atanh_precise(x); }
 // ---- the rest ----
 
 inline float sqrt_precise(float x) { return __metal_sqrt(x); }
-inline float rsqrt_precise(float x) { return 1.0f / __metal_sqrt(x); }
+// Correctly rounded: the error of a first result, found exactly, corrects it.
+inline float rsqrt_precise(float x) {
+  bool tiny = x < 0x1p-64f, huge = x > 0x1p64f;
+  float s = x * pick(tiny, 0x1p100f, pick(huge, 0x1p-64f, 1.0f));
+  float y = 1.0f / __metal_sqrt(s);
+  float h = y * y;
+  float e = fmaf(-s, fmaf(y, y, -h), fmaf(-s, h, 1.0f));
+  float r = fmaf(y * 0.5f, fmaf(e * 0.75f, e, e), y) * pick(tiny, 0x1p50f, pick(huge, 0x1p-32f, 1.0f));
+  return pick((s > 0.0f) & (s < inf()), r, y);
+}
 
 // The remainder of truncating division, exactly: long division of the mantissas.
 inline float fmod_precise(float x, float y) {
@@ -508,12 +501,13 @@ inline float fmod_precise(float x, float y) {
   return bits_float(result | sign);
 }
 inline float fmod_fast(float x, float y) { return x - y * __metal_trunc(x / y); }
+// In three steps; on the way down the first two keep enough bits that only the last one rounds.
 inline float ldexp(float x, int k) {
-  int a = __metal_min(__metal_max(k, -300), 300);
-  int first = __metal_min(__metal_max(a, -126), 127);
-  int second = __metal_min(__metal_max(a - first, -126), 127);
-  int third = a - first - second;
-  return x * power_of_two(first) * power_of_two(second) * power_of_two(third);
+  int a = __metal_min(__metal_max(k, -330), 330);
+  int first = a < -126 ? -102 : a > 127 ? 127 : 0;
+  a -= first;
+  int second = a < -126 ? -102 : a > 127 ? 127 : 0;
+  return x * power_of_two(first) * power_of_two(second) * power_of_two(a - second);
 }
 inline float frexp(float x, thread int& e) {
   uint b = float_bits(x);
@@ -575,16 +569,23 @@ __MATH2(pow) __MATH2(powr) __MATH2(atan2) __MATH2(fmod)
 #undef __MATH1
 #undef __MATH2
 
-// sqrt and rsqrt are instructions; their flags follow the math mode of the program.
+// Roots are instructions, whose flags follow the math mode of the program, but for the precise rsqrt.
+#define __SQRT(T) inline T sqrt(T x) { return __metal_sqrt(x); }
 #define __ROOTS(T) \
-  inline T sqrt(T x) { return __metal_sqrt(x); } \
+  __SQRT(T) \
   inline T rsqrt(T x) { return __metal_rsqrt(x); }
-__ALL_FLOAT_TYPES(__ROOTS)
+__HALF_TYPES(__ROOTS) __BFLOAT_TYPES(__ROOTS)
 namespace fast { __FLOAT_TYPES(__ROOTS) }
+__WITH_VECTORS(__SQRT, float)
+inline float rsqrt(float x) { if (__metal_is_fast_math()) return __metal_rsqrt(x); return __math::rsqrt_precise(x); }
+__VECTOR1(float, rsqrt)
 namespace precise {
 #pragma METAL fp math_mode(safe)
-__FLOAT_TYPES(__ROOTS)
+__WITH_VECTORS(__SQRT, float)
+inline float rsqrt(float x) { return __math::rsqrt_precise(x); }
+__VECTOR1(float, rsqrt)
 }
+#undef __SQRT
 #undef __ROOTS
 
 #define __DIVIDE(T) inline T divide(T x, T y) { return x / y; }

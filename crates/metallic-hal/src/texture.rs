@@ -157,7 +157,7 @@ impl HostTexture {
             width: d.width,
             height: d.height,
             depth: d.depth,
-            array_length: d.array_length,
+            array_length: d.slice_count(),
             mip_levels: d.mipmap_level_count,
             samples: d.sample_count,
             format: d.pixel_format as u32,

@@ -101,8 +101,9 @@ impl Executor for OnDevice {
         }
         for (index, texture) in textures {
             let target = memory.textures.get_mut(&index).ok_or("the texture is gone")?;
-            let (row, image, region) = linear(target);
-            texture.get_bytes(&mut target.bytes, row, image, region, TextureSlice::default());
+            for part in parts(target) {
+                texture.get_bytes(&mut target.bytes[part.bytes], part.row, part.image, part.region, part.slice);
+            }
         }
         Ok(())
     }
@@ -125,23 +126,55 @@ impl OnDevice {
         let [width, height, depth] = texture.size;
         let mut descriptor = TextureDescriptor::new_2d(texture.format, width, height, false);
         descriptor.depth = depth;
+        descriptor.mipmap_level_count = texture.levels;
         descriptor.texture_type = match dimension {
             TextureDimension::D1 => TextureType::D1,
+            TextureDimension::D1Array => TextureType::D1Array,
+            TextureDimension::D2Array | TextureDimension::Depth2DArray => TextureType::D2Array,
             TextureDimension::D3 => TextureType::D3,
+            TextureDimension::Cube | TextureDimension::DepthCube => TextureType::Cube,
+            TextureDimension::CubeArray | TextureDimension::DepthCubeArray => TextureType::CubeArray,
             TextureDimension::Buffer => TextureType::TextureBuffer,
-            _ => TextureType::D2,
+            TextureDimension::D2 | TextureDimension::Depth2D => TextureType::D2,
+            TextureDimension::D2Multisample | TextureDimension::D2MultisampleArray => TextureType::D2Multisample,
         };
+        descriptor.array_length = texture.slices / if descriptor.texture_type.is_cube() { 6 } else { 1 };
         let made = HostTexture::make("test", &descriptor).map_err(|e| e.to_string())?;
-        let (row, image, region) = linear(texture);
-        made.replace_region(region, TextureSlice::default(), &texture.bytes, row, image);
+        for part in parts(texture) {
+            made.replace_region(part.region, part.slice, &texture.bytes[part.bytes], part.row, part.image);
+        }
         Ok(made)
     }
 }
 
-/// Bytes per row and image, and the region of a whole texture.
-fn linear(texture: &Texture) -> (u64, u64, Region) {
-    let row = u64::from(texture.size[0]) * u64::from(texture.bytes_per_texel);
-    (row, row * u64::from(texture.size[1]), Region::new_3d(0, 0, 0, texture.size.into()))
+/// One slice of one level: where it lies among the bytes of a test's texture and in the device's.
+struct Part {
+    bytes: std::ops::Range<usize>,
+    row: u64,
+    image: u64,
+    region: Region,
+    slice: TextureSlice,
+}
+
+fn parts(texture: &Texture) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for level in 0..texture.levels {
+        let size = texture.level_size(level);
+        let row = u64::from(size[0]) * u64::from(texture.bytes_per_texel);
+        for slice in 0..texture.slices {
+            let end = start + texture.slice_bytes(level) as usize;
+            parts.push(Part {
+                bytes: start..end,
+                row,
+                image: row * u64::from(size[1]),
+                region: Region::new_3d(0, 0, 0, size.into()),
+                slice: TextureSlice { slice, level },
+            });
+            start = end;
+        }
+    }
+    parts
 }
 
 /// Included files, from the root of the repository.

@@ -143,6 +143,7 @@ pub struct TextureDescriptor {
     pub width: u32,
     pub height: u32,
     pub depth: u32,
+    /// Slices, cube faces counted one by one.
     pub array_length: u32,
     pub mip_levels: u32,
     pub samples: u32,

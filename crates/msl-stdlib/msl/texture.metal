@@ -47,7 +47,7 @@ struct [[__metal_special("sampler")]] sampler {
   ulong __state;
 
   sampler() = default;
-  template <typename... A, typename = enable_if_t<(sizeof...(A) > 0)>> constexpr sampler(A... args) : __state(0xffff000000000000ul | (8ul << 14)) {
+  template <typename... A, typename = enable_if_t<(sizeof...(A) > 0)>> constexpr sampler(A... args) : __state((65535ul << 40) | (8ul << 14)) {
     (__set(args), ...);
   }
   constexpr void __field(uint position, uint width, ulong value) {
@@ -74,8 +74,8 @@ struct [[__metal_special("sampler")]] sampler {
   constexpr void __set(border_color v) { __field(18, 2, ulong(uint(v))); }
   constexpr void __set(max_anisotropy v) { __field(20, 4, ulong(v.value - 1u)); }
   constexpr void __set(lod_clamp v) {
-    __field(32, 16, ulong(v.low * 16.0f));
-    __field(48, 16, v.high >= 4095.0f ? 65535ul : ulong(v.high * 16.0f));
+    __field(24, 16, ulong(v.low * 16.0f));
+    __field(40, 16, v.high >= 4095.0f ? 65535ul : ulong(v.high * 16.0f));
   }
   uint __bits(uint position, uint width) const { return uint(__state >> ulong(position)) & ((1u << width) - 1u); }
 };
@@ -337,8 +337,8 @@ template <typename T, int D> inline vec<T, 4> sample_level(constant __texture_de
 }
 template <typename T, int D> inline vec<T, 4> sample(constant __texture_descriptor* t, sampler s, float3 c, uint slice, float lod, int3 offset) {
   uint slice_used = __metal_min(slice, t->array_length - 1u);
-  float low = float(s.__bits(32, 16)) * 0.0625f;
-  float high = s.__bits(48, 16) == 65535u ? 4096.0f : float(s.__bits(48, 16)) * 0.0625f;
+  float low = float(s.__bits(24, 16)) * 0.0625f;
+  float high = s.__bits(40, 16) == 65535u ? 4096.0f : float(s.__bits(40, 16)) * 0.0625f;
   float clamped = __metal_min(__metal_max(lod, low), high);
   bool is_linear = clamped > 0.0f ? s.__bits(9, 1) != 0u : s.__bits(10, 1) != 0u;
   uint mip = s.__bits(11, 2);

@@ -16,7 +16,8 @@
 //! - `dispatch: KERNEL grid=X,Y,Z threadgroup=X,Y,Z` runs, by threads; `groups=X,Y,Z` instead of `grid` by threadgroups;
 //! - `expect N: TYPE = VALUES` compares exactly (any NaN equals any NaN), `expect N: TYPE ~ 1e-5 = VALUES` within an absolute or
 //!   relative tolerance; `expect N[K]: …` starts at element K;
-//! - `texture N: FORMAT WxHxD = TYPE: VALUES` binds a texture (Metal's format name; `xD` only where there is depth),
+//! - `texture N: FORMAT WxHxD array=A levels=L = VALUES` binds a texture (Metal's format name; `xD` only where there is
+//!   depth, slices or faces and mipmap levels only where there are several),
 //!   `expect texture N: TYPE = VALUES` looks at its texels, `sampler N: linear repeat …` binds a sampler (see `texture.rs`);
 //! - `fault: WORD` before a `dispatch` says that it must fail with a message holding the word;
 //! - `error: ID` says that compiling must fail with that diagnostic;

@@ -12,7 +12,7 @@ pub struct Arguments {
     /// Source
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// tokens, pp, ast, hir, ir, reflection, llvm or asm
+    /// tokens, pp, ast, hir, ir, reflection, or a stage of the device such as llvm or asm
     #[arg(long, default_value = "ir")]
     stage: String,
     /// One kernel; otherwise all
@@ -26,6 +26,8 @@ pub struct Arguments {
     threadgroup: Option<metallic::Size>,
     #[command(flatten)]
     compile: options::Compile,
+    #[command(flatten)]
+    target: options::Target,
 }
 
 pub fn emit(arguments: &Arguments) -> Outcome {
@@ -46,7 +48,16 @@ pub fn emit(arguments: &Arguments) -> Outcome {
     Ok(true)
 }
 
-fn emit_machine_code(arguments: &Arguments, _text: &str) -> Outcome {
-    let known = Stage::ALL.map(Stage::name).join(", ");
-    Err(format!("there is no stage {}; there are: {known}", arguments.stage).into())
+fn emit_machine_code(arguments: &Arguments, text: &str) -> Outcome {
+    let device = arguments.target.open()?;
+    let mut options = arguments.compile.options(&arguments.file.display().to_string());
+    options.checks_bodies = false;
+    let library = device.make_library(text, &options)?;
+    let names = arguments.entry.clone().map_or_else(|| library.function_names(), |name| vec![name]);
+    let threadgroup = arguments.threadgroup.unwrap_or(metallic::Size::new(256, 1, 1));
+    for name in names {
+        let function = library.make_function_with_constants(&name, &arguments.compile.constants())?;
+        check::print(&device.emit(&function, &arguments.stage, threadgroup)?);
+    }
+    Ok(true)
 }

@@ -9,7 +9,9 @@ fn root() -> &'static Path {
 /// The words between backticks that look like paths of the repository.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     let is_top = |p: &str| {
-        ["crates/", "python/", "tests/", "docs/", "tools/", "benches", ".ci/", "docs"].iter().any(|top| p.starts_with(top))
+        ["crates/", "python/", "tests/", "docs/", "tools/", "benches", ".ci/", "docs"]
+            .iter()
+            .any(|top| p.starts_with(top))
     };
     text.split('`').skip(1).step_by(2).filter(move |p| is_top(p) && !p.contains([' ', '*', '<']))
 }

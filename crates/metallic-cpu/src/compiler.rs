@@ -20,31 +20,29 @@ pub(crate) struct Kernel {
     compiled: CompiledKernel,
 }
 
-/// What `metallic emit` shows of the code generator.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CodeStage {
-    /// LLVM IR, optimized.
-    Llvm,
-    Assembly,
-}
-
-/// The text of a kernel as machine code or on the way there.
-pub fn emit(source: &PipelineSource, threadgroup: [u32; 3], stage: CodeStage) -> Result<String> {
-    let (llvm, options) = (CpuCompiler::default(), CompileOptions::new(threadgroup));
-    let entry = source.entry_point().name.as_str();
-    let text = match stage {
-        CodeStage::Llvm => llvm.emit_llvm_ir(&source.module, entry, &options, true),
-        CodeStage::Assembly => llvm.emit_asm(&source.module, entry, &options),
-    };
-    text.map_err(|error| Error::Pipeline { message: describe(source, &error) })
-}
-
 impl Compiler {
     pub fn new() -> Result<Compiler> {
         let llvm = CpuCompiler::default();
         let target = llvm.target_key().map_err(|error| Error::Device(error.to_string()))?;
         let target = format!("{} {target}", env!("CARGO_PKG_VERSION"));
         Ok(Compiler { llvm, cache: Cache::new(), target })
+    }
+
+    /// LLVM IR or assembly, for looking at.
+    pub fn emit(&self, source: &PipelineSource, stage: &str, threadgroup: [u32; 3]) -> Result<String> {
+        let options = CompileOptions::new(threadgroup);
+        let (module, entry) = (&source.module, source.entry_point().name.as_str());
+        let text = match stage {
+            "llvm" => self.llvm.emit_llvm_ir(module, entry, &options, true),
+            "llvm-raw" => self.llvm.emit_llvm_ir(module, entry, &options, false),
+            "asm" => self.llvm.emit_asm(module, entry, &options),
+            _ => {
+                return Err(Error::Unsupported(format!(
+                    "device cpu has the stages llvm, llvm-raw and asm, not {stage}"
+                )));
+            }
+        };
+        text.map_err(|error| Error::Pipeline { message: describe(source, &error) })
     }
 
     pub fn compile(
@@ -133,7 +131,7 @@ fn describe(source: &PipelineSource, error: &CodegenError) -> String {
 // ---- entries of the cache -----------------------------------------------------------------
 
 /// Distinguishes builds of ourselves whose version is the same.
-const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " 1");
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("METALLIC_CPU_BUILD"));
 
 fn write(kernel: &CompiledKernel) -> Vec<u8> {
     let mut out = Vec::with_capacity(kernel.object.len() + 64 * kernel.sites.len() + 64);

@@ -52,6 +52,9 @@ impl Device for CpuDevice {
     fn make_command_queue(&self) -> Result<Arc<dyn Queue>> {
         Ok(SerialQueue::new(self.executor.clone()))
     }
+    fn emit(&self, source: &PipelineSource, stage: &str, threadgroup: [u32; 3]) -> Result<String> {
+        self.compiler.emit(source, stage, threadgroup)
+    }
 }
 
 /// As the operating system knows it, or the architecture.

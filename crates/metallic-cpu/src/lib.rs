@@ -18,5 +18,4 @@ mod encoder;
 mod pipeline;
 pub mod pool;
 
-pub use compiler::{CodeStage, emit};
 pub use device::CpuDevice;

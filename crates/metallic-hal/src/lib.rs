@@ -126,6 +126,11 @@ pub trait Device: Any + Send + Sync {
     fn sampler_resource_id(&self, sampler: msl_ir::SamplerState) -> Result<u64> {
         Ok(sampler.0)
     }
+    /// What code generation makes of a kernel, as text, at a stage that the device names
+    /// (`llvm`, `asm`, `ptx`), for looking at.
+    fn emit(&self, _source: &PipelineSource, stage: &str, _threadgroup: [u32; 3]) -> Result<String> {
+        Err(Error::Unsupported(format!("device {} has no stage {stage}", self.info().id)))
+    }
 }
 
 /// Memory of a device.

@@ -29,21 +29,7 @@ pub(crate) struct Inner {
 impl ComputePipelineState {
     pub(crate) fn new(device: &Device, function: &Function) -> Result<ComputePipelineState> {
         device.check_own(function.library().device(), "the function")?;
-        let name = function.name();
-        let compiled = function.library.inner.source.compile(name, &function.constants)?;
-        let source = PipelineSource {
-            module: compiled.module,
-            entry: compiled.entry,
-            source_map: compiled.source_map,
-            text: function
-                .library
-                .inner
-                .text
-                .clone()
-                .map(|library| SourceText { library, constants: compiled.constants }),
-            label: name.into(),
-            eager: false,
-        };
+        let (name, source) = (function.name(), pipeline_source(function)?);
         let entry = source.entry_point();
         check_indices(name, entry)?;
         let static_memory = source.static_threadgroup_memory_length();
@@ -115,6 +101,20 @@ impl std::fmt::Debug for ComputePipelineState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ComputePipelineState({})", self.inner.label)
     }
+}
+
+/// Compiles a function as far as all devices share.
+pub(crate) fn pipeline_source(function: &Function) -> Result<PipelineSource> {
+    let name = function.name();
+    let compiled = function.library.inner.source.compile(name, &function.constants)?;
+    Ok(PipelineSource {
+        module: compiled.module,
+        entry: compiled.entry,
+        source_map: compiled.source_map,
+        text: function.library.inner.text.clone().map(|library| SourceText { library, constants: compiled.constants }),
+        label: name.into(),
+        eager: false,
+    })
 }
 
 /// Fails for arguments that no encoder could bind.

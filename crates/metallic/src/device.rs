@@ -202,6 +202,12 @@ impl Device {
         ComputePipelineState::new(self, function)
     }
 
+    /// What code generation makes of a function, as text, at a stage such as `llvm` or `asm`.
+    pub fn emit(&self, function: &Function, stage: &str, threadgroup: hal::Size) -> Result<String> {
+        let source = crate::compute_pipeline_state::pipeline_source(function)?;
+        Ok(self.hal.emit(&source, stage, threadgroup.to_array())?)
+    }
+
     pub fn make_event(&self) -> Event {
         Event::new()
     }

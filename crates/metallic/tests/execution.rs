@@ -252,3 +252,50 @@ fn many_command_buffers_in_flight_complete_in_order() {
         assert_eq!(data.to_vec::<f32>().unwrap(), [1f32; 64], "{device:?}");
     }
 }
+
+/// Runs with an environment of its own: variables are read when a device is opened.
+#[test]
+fn machine_code_comes_back_from_the_cache() {
+    const MARK: &str = "METALLIC_TEST_CACHE_CHILD";
+    if std::env::var_os(MARK).is_some() {
+        let device = Device::by_name("cpu").unwrap();
+        let data = device.make_buffer_with_slice(&count(10)).unwrap();
+        run(&device, "scale", |encoder| {
+            encoder.set_buffer(&data, 0, 0).unwrap();
+            encoder.set_bytes(&2f32.to_le_bytes(), 1).unwrap();
+            encoder.dispatch_threads(11, 4).unwrap();
+        })
+        .unwrap_err();
+        assert_eq!(data.to_vec::<f32>().unwrap()[9], 18.0);
+        return;
+    }
+    if Device::by_name("cpu").is_err() {
+        return;
+    }
+    let directory = std::env::temp_dir().join(format!("metallic-execution-{}", std::process::id()));
+    let entries = || {
+        let mut all: Vec<_> = std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        all.sort();
+        all
+    };
+    let child = || {
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["machine_code_comes_back_from_the_cache", "--exact"])
+            .env(MARK, "1")
+            .env("PYMETALLIC_CACHE_DIR", &directory)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    };
+    child();
+    let first = entries();
+    assert!(!first.is_empty(), "the first run fills the cache");
+    child();
+    assert_eq!(entries(), first, "the second run adds nothing");
+    for path in &first {
+        std::fs::write(path, b"not machine code").unwrap();
+    }
+    child();
+    assert_eq!(entries(), first, "damaged entries are replaced");
+    std::fs::remove_dir_all(directory).unwrap();
+}

@@ -217,3 +217,8 @@ fn run_all(device: &Arc<dyn Device>) {
 fn kernels_give_what_they_should_on_the_interp_device() {
     run_all(&(Arc::new(metallic::hal::interp::InterpDevice::new()) as Arc<dyn Device>));
 }
+
+#[test]
+fn kernels_give_what_they_should_on_the_cpu_device() {
+    run_all(&(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()) as Arc<dyn Device>));
+}

@@ -299,3 +299,53 @@ fn machine_code_comes_back_from_the_cache() {
     assert_eq!(entries(), first, "damaged entries are replaced");
     std::fs::remove_dir_all(directory).unwrap();
 }
+
+#[test]
+fn threads_may_use_one_device_at_the_same_time() {
+    let rounds = if cfg!(debug_assertions) { 30 } else { 300 };
+    for device in devices() {
+        let scale = pipeline(&device, "scale");
+        let handled = std::sync::atomic::AtomicUsize::new(0);
+        let handled = std::sync::Arc::new(handled);
+        std::thread::scope(|scope| {
+            for thread in 0..6u32 {
+                let (device, scale, handled) = (&device, &scale, handled.clone());
+                scope.spawn(move || {
+                    let queue = device.make_command_queue().unwrap();
+                    let n = 1 + thread * 5000 * u32::from(device.id() == "cpu");
+                    let data = device.make_buffer_with_slice(&vec![1f32; n as usize]).unwrap();
+                    for round in 0..rounds {
+                        let command_buffer = queue.make_command_buffer().unwrap();
+                        let encoder = command_buffer.make_compute_command_encoder().unwrap();
+                        encoder.set_compute_pipeline_state(scale).unwrap();
+                        encoder.set_buffer(&data, 0, 0).unwrap();
+                        // Some go one too far, which must not concern the others.
+                        let beyond = u32::from(round % 7 == 6);
+                        let factor = if round % 7 == 6 { 1f32 } else { [2f32, 0.5][round % 7 % 2] };
+                        encoder.set_bytes(&factor.to_le_bytes(), 1).unwrap();
+                        encoder.dispatch_threads(n + beyond, 64).unwrap();
+                        encoder.end_encoding().unwrap();
+                        let handled = handled.clone();
+                        command_buffer
+                            .add_completed_handler(move |_| {
+                                handled.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                            })
+                            .unwrap();
+                        command_buffer.commit().unwrap();
+                        if round % 3 != 0 || beyond == 1 {
+                            assert_eq!(command_buffer.wait_until_completed().is_err(), beyond == 1);
+                        }
+                    }
+                    let last = queue.make_command_buffer().unwrap();
+                    last.commit().unwrap();
+                    last.wait_until_completed().unwrap();
+                });
+            }
+        });
+        let start = std::time::Instant::now();
+        while handled.load(std::sync::atomic::Ordering::SeqCst) < 6 * rounds && start.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+        assert_eq!(handled.load(std::sync::atomic::Ordering::SeqCst), 6 * rounds, "{device:?}");
+    }
+}

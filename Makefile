@@ -10,12 +10,12 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test rust-test python-test wheel setup llvm venv develop cli lint bench clean
+.PHONY: demo test rust-test python-test check-apple wheel setup llvm venv develop cli lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
 
-test: lint rust-test python-test
+test: lint rust-test python-test check-apple
 
 lint: setup
 	$(CARGO) fmt --all -- --check
@@ -26,6 +26,10 @@ rust-test: setup
 
 python-test: develop cli
 	$(BIN)/python -m pytest tests/python
+
+# The Apple device where there is no Metal; see the script.
+check-apple:
+	tools/check-apple.sh
 
 develop: setup
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet

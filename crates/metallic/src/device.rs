@@ -26,6 +26,8 @@ struct Builtin {
 
 /// In the order of preference.
 const BUILTIN: &[Builtin] = &[
+    #[cfg(target_os = "macos")]
+    Builtin { id: "apple", is_listed: true, open: || Ok(Arc::new(metallic_apple::AppleDevice::system_default()?)) },
     Builtin { id: "cpu", is_listed: true, open: || Ok(Arc::new(metallic_cpu::CpuDevice::new()?)) },
     Builtin { id: "interp", is_listed: false, open: || Ok(Arc::new(hal::interp::InterpDevice::new())) },
     Builtin { id: "null", is_listed: false, open: || Ok(Arc::new(hal::null::NullDevice::new())) },
@@ -49,7 +51,7 @@ impl Device {
         BUILTIN.iter().filter(|b| b.is_listed).filter_map(|b| Device::open(b).ok()).collect()
     }
 
-    /// A device by its id: `cpu`, `interp`, `null`.
+    /// A device by its id: `apple` (on a Mac), `cpu`, `interp`, `null`.
     pub fn by_name(name: &str) -> Result<Device> {
         match BUILTIN.iter().find(|b| b.id.eq_ignore_ascii_case(name)) {
             Some(builtin) => Device::open(builtin),

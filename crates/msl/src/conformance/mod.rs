@@ -29,6 +29,7 @@
 //!
 //! `//--- name` starts a new case with its own source.
 
+pub mod accuracy;
 mod formula;
 mod interp;
 mod script;

@@ -222,3 +222,12 @@ fn kernels_give_what_they_should_on_the_interp_device() {
 fn kernels_give_what_they_should_on_the_cpu_device() {
     run_all(&(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()) as Arc<dyn Device>));
 }
+
+#[test]
+fn math_functions_are_accurate_on_the_cpu_device() {
+    let device: Arc<dyn Device> = Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap());
+    let mut executor = OnDevice { device, library: None, module: None };
+    if let Err(failures) = msl::conformance::accuracy::check_math(&mut executor, 4) {
+        panic!("\n{failures}");
+    }
+}

@@ -106,7 +106,7 @@ def test_copies_that_cannot_be(device):
     blit = device.command_buffer.make_blit_command_encoder()
     for call in (lambda: blit.copy_from_buffer_to_texture(buffer, texture), lambda: blit.copy_from_texture_to_buffer(texture, buffer), lambda: blit.copy_from_texture(texture, device.make_texture(8, 5, pixel_format="rgba8unorm")),
                  lambda: blit.copy_from_texture(texture, device.make_texture(8, 6, pixel_format="r8unorm")), lambda: blit.copy_from_texture_to_buffer(texture, buffer, level=1),
-                 lambda: blit.copy_from_texture_to_buffer(texture, buffer, region=(0, 0, 0, 8, 1, 1), bytes_per_row=16), lambda: blit.generate_mipmaps(texture),
+                 lambda: blit.copy_from_texture_to_buffer(texture, buffer, region=(0, 0, 0, 8, 2, 1), bytes_per_row=16), lambda: blit.generate_mipmaps(texture),
                  lambda: blit.copy_from_texture(texture, texture, dest_origin=(-1, 0, 0))):
         with pytest.raises(pm.MetalError):
             call()

@@ -65,10 +65,12 @@ pub fn host_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<HostArray<
     // SAFETY: an `__array_struct__` capsule holds this structure, alive as long as the capsule;
     // `two == 2` is the interface's own check.
     let interface = unsafe { pointer.as_ref() };
-    if interface.two != 2 || interface.flags & NOT_SWAPPED == 0 {
+    // NumPy leaves no flags at all for arrays of structures: those are asked themselves.
+    let flags = if interface.typekind == b'V' as c_char { flags_of(object)? } else { interface.flags };
+    if interface.two != 2 || flags & NOT_SWAPPED == 0 {
         return Err(invalid("the array is not in the byte order of this machine"));
     }
-    if interface.flags & C_CONTIGUOUS == 0 {
+    if flags & C_CONTIGUOUS == 0 {
         return Err(invalid("the array is not C-contiguous; pass numpy.ascontiguousarray(array)"));
     }
     let mut length = interface.itemsize as usize;
@@ -79,9 +81,25 @@ pub fn host_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<HostArray<
     Ok(Some(HostArray {
         data: interface.data.cast(),
         length,
-        is_writable: interface.flags & WRITEABLE != 0,
+        is_writable: flags & WRITEABLE != 0,
         owner: object.clone(),
     }))
+}
+
+/// The flags of the array interface, from NumPy's attributes.
+fn flags_of(object: &Bound<'_, PyAny>) -> PyResult<c_int> {
+    let py = object.py();
+    let flags = object.getattr(pyo3::intern!(py, "flags"))?;
+    let mut bits = 0;
+    for (name, bit) in [("c_contiguous", C_CONTIGUOUS), ("writeable", WRITEABLE)] {
+        if flags.getattr(name)?.extract()? {
+            bits |= bit;
+        }
+    }
+    if object.getattr(pyo3::intern!(py, "dtype"))?.getattr(pyo3::intern!(py, "isnative"))?.extract()? {
+        bits |= NOT_SWAPPED;
+    }
+    Ok(bits)
 }
 
 /// Calls `f` with the bytes of an array of any layout, a bytes object, a scalar or a sequence of numbers.

@@ -1,0 +1,170 @@
+//! Words for messages: how types, classes and template arguments print, and which name was probably meant.
+
+use msl_base::Symbol;
+
+use crate::checker::Checker;
+use crate::entity::Arg;
+use crate::types::*;
+
+impl Checker<'_> {
+    pub fn class_name(&self, class: ClassId) -> String {
+        self.program.classes[class].name.to_string()
+    }
+
+    pub fn type_name(&self, ty: impl Into<QualTy>) -> String {
+        let ty = ty.into();
+        let mut out = String::new();
+        if let Some(space) = ty.space
+            && !self.program.types.is_reference(ty.ty)
+        {
+            out.push_str(space.name());
+            out.push(' ');
+        }
+        out.push_str(&self.quals_prefix(ty.quals));
+        out.push_str(&self.bare_type_name(ty.ty));
+        out
+    }
+
+    fn quals_prefix(&self, quals: Quals) -> String {
+        let mut out = String::new();
+        if quals.is_const {
+            out.push_str("const ");
+        }
+        if quals.is_volatile {
+            out.push_str("volatile ");
+        }
+        out
+    }
+
+    fn bare_type_name(&self, ty: Ty) -> String {
+        match self.kind(ty) {
+            TyKind::Error => "<error>".into(),
+            TyKind::Void => "void".into(),
+            TyKind::NullPtr => "nullptr_t".into(),
+            TyKind::Scalar(s) => s.name().into(),
+            TyKind::Vector(s, n) => format!("{}{n}", s.name()),
+            TyKind::PackedVector(s, n) => format!("packed_{}{n}", s.name()),
+            TyKind::Pointer { pointee, quals, space } => {
+                if let TyKind::Function { ret, params } = self.kind(*pointee) {
+                    return format!("{} (*)({})", self.bare_type_name(*ret), self.type_list(params));
+                }
+                let inner = QualTy::new(*pointee, *quals, Some(*space));
+                format!("{} *", self.type_name(inner))
+            }
+            TyKind::Reference { referent, quals, space, is_rvalue } => {
+                let inner = QualTy::new(*referent, *quals, Some(*space));
+                format!("{} {}", self.type_name(inner), if *is_rvalue { "&&" } else { "&" })
+            }
+            TyKind::Array { element, quals, len } => {
+                // Outer bounds print first.
+                let mut bounds = String::new();
+                let (mut element, mut quals, mut len) = (*element, *quals, *len);
+                loop {
+                    bounds.push_str(&len.map_or("[]".into(), |n| format!("[{n}]")));
+                    match self.kind(element) {
+                        TyKind::Array { element: e, quals: q, len: l } => (element, quals, len) = (*e, *q, *l),
+                        _ => break,
+                    }
+                }
+                format!("{}{}{bounds}", self.quals_prefix(quals), self.bare_type_name(element))
+            }
+            TyKind::Class(c) => self.class_name(*c),
+            TyKind::Enum(e) => self.program.enums[*e].name.to_string(),
+            TyKind::Function { ret, params } => format!("{} ({})", self.bare_type_name(*ret), self.type_list(params)),
+        }
+    }
+
+    fn type_list(&self, types: &[Ty]) -> String {
+        types.iter().map(|t| self.bare_type_name(*t)).collect::<Vec<_>>().join(", ")
+    }
+
+    pub fn arg_name(&self, arg: &Arg) -> String {
+        match arg {
+            Arg::Type(t) => self.type_name(*t),
+            Arg::Value { bits, ty } => self.value_name(*bits, *ty),
+            Arg::Template(crate::entity::TemplateRef::Class(c)) => c.name.to_string(),
+            Arg::Template(crate::entity::TemplateRef::Alias(a)) => a.decl.name.to_string(),
+            Arg::Pack(args) => self.arg_names(args),
+        }
+    }
+
+    pub fn value_name(&self, bits: u64, ty: Ty) -> String {
+        match self.kind(ty) {
+            TyKind::Scalar(Scalar::Bool) => (bits != 0).to_string(),
+            TyKind::Scalar(s) if s.is_float() => crate::constant::float_from_bits(bits, *s).to_string(),
+            TyKind::Scalar(Scalar::ULong) => bits.to_string(),
+            TyKind::Enum(e) => {
+                let info = &self.enum_infos[e.0 as usize];
+                let at = info.values.iter().position(|v| *v == bits);
+                match at.and_then(|i| info.def.decl.enumerators.as_ref().and_then(|l| l.get(i))) {
+                    Some(e2) => format!("{}::{}", self.program.enums[*e].name, e2.name),
+                    None => format!("({}){bits}", self.program.enums[*e].name),
+                }
+            }
+            TyKind::Pointer { pointee, .. } if matches!(self.kind(*pointee), TyKind::Function { .. }) => {
+                match bits.checked_sub(1).and_then(|i| self.program.functions.get(crate::hir::FunctionId(i as u32))) {
+                    Some(f) => format!("&{}", f.name),
+                    None => "nullptr".into(),
+                }
+            }
+            TyKind::Scalar(s) => crate::constant::sign_extend(bits, *s).to_string(),
+            _ => bits.to_string(),
+        }
+    }
+
+    pub fn arg_names(&self, args: &[Arg]) -> String {
+        let shown: Vec<String> =
+            args.iter().filter(|a| !matches!(a, Arg::Pack(p) if p.is_empty())).map(|a| self.arg_name(a)).collect();
+        shown.join(", ")
+    }
+}
+
+/// The name most like `wanted`, if one is like it at all. Ties go to the first.
+pub fn closest(wanted: &str, names: &[Symbol]) -> Option<Symbol> {
+    let limit = (wanted.chars().count() / 3).max(1);
+    let mut best: Option<(usize, Symbol)> = None;
+    for name in names {
+        let text = name.as_str();
+        if text == wanted || text.len().abs_diff(wanted.len()) > limit {
+            continue;
+        }
+        let d = if text.eq_ignore_ascii_case(wanted) { 0 } else { distance(wanted, text) };
+        if d <= limit && d < wanted.len() && best.is_none_or(|(b, _)| d < b) {
+            best = Some((d, *name));
+        }
+    }
+    best.map(|(_, n)| n)
+}
+
+/// Edits (insert, delete, replace, swap neighbors) from one text to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            let mut d = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                d = d.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(d);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_suggested_and_far_ones_are_not() {
+        let names = ["threadgroup_barrier", "clamp", "float4"].map(Symbol::new);
+        assert_eq!(closest("threadgroup_barier", &names), Some(names[0]));
+        assert_eq!(closest("calmp", &names), Some(names[1]));
+        assert_eq!(closest("Float4", &names), Some(names[2]));
+        assert_eq!(closest("normalize", &names), None);
+    }
+}

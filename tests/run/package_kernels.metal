@@ -31,7 +31,7 @@
 // buffer 2: u32 = 2
 // buffer 3: u32 = 10
 // dispatch: mandelbrot grid=4,2 threadgroup=4,2
-// expect 0: f32 ~ 1e-6 = 0.1 0.1 0.2 0.2 0.1 0.4 1 1
+// expect 0: f32 ~ 1e-6 = 0.1 0.2 0.3 0.4 0.1 1 1 1
 #include "python/pymetallic/kernels/demo_kernels.metal"
 //--- game of life
 // buffer 0: u8 = 0 0 0 0 0  0 0 1 0 0  0 0 1 0 0  0 0 1 0 0  0 0 0 0 0

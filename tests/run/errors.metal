@@ -4,5 +4,5 @@
 // dispatch: f grid=1
 kernel void f(device int* out [[buffer(0)]]) { out[0] = missing; }
 //--- a missing semicolon
-// error: expected-token
+// error: expected-semicolon
 kernel void f(device int* out [[buffer(0)]]) { out[0] = 1 }

@@ -15,13 +15,13 @@ use crate::guard::{guarded, internal_error};
 use crate::options::{CompileOptions, FunctionConstantValues, MathMode};
 use crate::prelude::{Prelude, prelude};
 use crate::report::{CompileError, Report};
-use crate::semantics::{self, Layer};
+use crate::semantics;
 
 /// A source after parsing. Compiling entry points takes `&self` and may be done in parallel.
 pub struct Library {
     name: String,
     options: CompileOptions,
-    layer: Arc<Layer>,
+    semantic: msl_sema::Library,
     source_map: Arc<SourceMap>,
     warnings: Report,
     times: OpenTimes,
@@ -117,7 +117,8 @@ impl Library {
         guarded(&format!("reading {name}"), &how, || {
             let mut parsed = parse_source(name, source, options, provider)?;
             let start = Instant::now();
-            let layer = semantics::declare(&parsed.unit, Some(&parsed.prelude.layer), &mut parsed.diagnostics);
+            let (semantic, messages) = msl_sema::Library::new(&parsed.prelude.declarations, &parsed.unit);
+            parsed.diagnostics.extend(messages);
             parsed.times.declare = start.elapsed();
             if parsed.diagnostics.has_errors() {
                 return Err(CompileError::new(parsed.diagnostics, parsed.source_map));
@@ -126,7 +127,7 @@ impl Library {
             Ok(Library {
                 name: name.to_owned(),
                 options: options.clone(),
-                layer: Arc::new(layer),
+                semantic,
                 warnings: Report::new(parsed.diagnostics, parsed.source_map.clone()),
                 source_map: Arc::new(parsed.source_map),
                 times: parsed.times,
@@ -139,10 +140,10 @@ impl Library {
     }
     /// The kernels a host can ask for, in the order of the source.
     pub fn entry_points(&self) -> Vec<String> {
-        semantics::entry_points(&self.layer)
+        self.semantic.entry_points().iter().map(|e| e.name.to_string()).collect()
     }
     pub fn function_constants(&self) -> Vec<FunctionConstant> {
-        semantics::function_constants(&self.layer)
+        self.semantic.function_constants().into_iter().map(semantics::function_constant).collect()
     }
     /// What was remarked when the source was read.
     pub fn warnings(&self) -> &Report {
@@ -154,6 +155,18 @@ impl Library {
     }
     pub fn times(&self) -> OpenTimes {
         self.times
+    }
+
+    /// Checks every function of the source that is not a template, whatever reaches it.
+    pub fn check_all(&self) -> Result<Report, CompileError> {
+        let how = format!("metallic check {}", self.name);
+        guarded(&format!("checking {}", self.name), &how, || {
+            let diagnostics = self.semantic.check(&semantics::options(&self.options));
+            if diagnostics.has_errors() {
+                return Err(CompileError::new(diagnostics, (*self.source_map).clone()));
+            }
+            Ok(Report::new(diagnostics, (*self.source_map).clone()))
+        })
     }
 
     /// Checks one entry point, and everything that it reaches.
@@ -170,7 +183,8 @@ impl Library {
         entry: &str,
         constants: &FunctionConstantValues,
     ) -> Result<(hir::Program, Report), CompileError> {
-        let (program, diagnostics) = semantics::check(&self.layer, entry, &self.options, constants);
+        let (program, diagnostics) =
+            self.semantic.compile(entry, &semantics::options(&self.options), &semantics::constants(constants));
         match program {
             Some(program) if !diagnostics.has_errors() => {
                 Ok((program, Report::new(diagnostics, (*self.source_map).clone())))

@@ -4,12 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use msl_base::{Diagnostics, SourceMap};
+use msl_sema::Declarations;
 use msl_syntax::parse::{Scopes, parse};
 use msl_syntax::preprocess::{MacroTable, NoFiles, PreprocessOptions, preprocess};
 
 use crate::guard::guarded;
 use crate::report::CompileError;
-use crate::semantics::{self, Layer};
 
 /// What the headers declare. Programs extend copies; the prelude itself never changes.
 pub struct Prelude {
@@ -17,7 +17,7 @@ pub struct Prelude {
     pub source_map: SourceMap,
     pub macros: Arc<MacroTable>,
     pub scopes: Scopes,
-    pub layer: Arc<Layer>,
+    pub declarations: Arc<Declarations>,
     /// How long it took to make.
     pub time: Duration,
 }
@@ -52,11 +52,12 @@ fn make(headers: &[msl_stdlib::Header]) -> Result<Prelude, CompileError> {
         macros = Some(preprocessed.macros);
     }
     let unit = msl_syntax::ast::TranslationUnit { decls };
-    let layer = semantics::declare(&unit, None, &mut diagnostics);
+    let (declarations, messages) = Declarations::prelude(&unit);
+    diagnostics.extend(messages);
     if diagnostics.has_errors() {
         return Err(CompileError::new(diagnostics, source_map));
     }
     let macros = macros.unwrap_or_default();
     source_map.freeze();
-    Ok(Prelude { source_map, macros, scopes, layer: Arc::new(layer), time: start.elapsed() })
+    Ok(Prelude { source_map, macros, scopes, declarations, time: start.elapsed() })
 }

@@ -203,16 +203,20 @@ impl Checker<'_> {
         allow_user: bool,
     ) -> Option<Ics> {
         let depth = self.related(v.ty(), referent);
+        let mut v_quals = v.quals;
+        if v.space() == Some(AddressSpace::Constant) {
+            v_quals.is_const = false;
+        }
         let may_copy = (is_rvalue_ref || (quals.is_const && !quals.is_volatile)) && space == AddressSpace::Thread;
         if let hir::Category::LValue(from) = v.expr.category
             && let Some(depth) = depth
         {
             let usable = if is_rvalue_ref { v.is_xvalue } else { true };
-            if usable && from == space && quals.includes(v.quals) {
+            if usable && from == space && quals.includes(v_quals) {
                 return Some(Ics {
                     depth,
                     rank: if depth > 0 { Rank::Conversion } else { Rank::Exact },
-                    quals: quals.without(v.quals),
+                    quals: quals.without(v_quals),
                     reference: Some(RefBinding { is_rvalue_ref, from_rvalue: v.is_xvalue, copies: false }),
                     ..Ics::exact()
                 });
@@ -221,7 +225,7 @@ impl Checker<'_> {
             if !is_rvalue_ref && may_copy && from != space && !matches!(self.kind(referent), TyKind::Array { .. }) {
                 return Some(Ics {
                     depth,
-                    quals: quals.without(v.quals),
+                    quals: quals.without(v_quals),
                     reference: Some(RefBinding { is_rvalue_ref, from_rvalue: false, copies: true }),
                     ..Ics::exact()
                 });
@@ -448,7 +452,8 @@ impl Checker<'_> {
     pub fn method_space(&mut self, f: &FnDef, object: &Value) -> Option<AddressSpace> {
         let space = object.space().unwrap_or(AddressSpace::Thread);
         let quals = f.decl.this_quals;
-        if object.quals.is_const && !quals.is_const {
+        let is_const = object.quals.is_const && !(space == AddressSpace::Constant && quals.address_space.is_some());
+        if is_const && !quals.is_const {
             return None;
         }
         match quals.address_space.map(crate::resolve::address_space) {

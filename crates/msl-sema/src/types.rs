@@ -251,10 +251,13 @@ impl TyTable {
     pub fn vector(&mut self, elem: Scalar, len: u8) -> Ty {
         if len == 1 { Ty::scalar(elem) } else { self.intern(TyKind::Vector(elem, len)) }
     }
+    /// In `constant` everything is const, so the qualifier is not part of the type there.
     pub fn pointer(&mut self, pointee: Ty, quals: Quals, space: AddressSpace) -> Ty {
+        let quals = Quals { is_const: quals.is_const && space != AddressSpace::Constant, ..quals };
         self.intern(TyKind::Pointer { pointee, quals, space })
     }
     pub fn reference(&mut self, referent: Ty, quals: Quals, space: AddressSpace, is_rvalue: bool) -> Ty {
+        let quals = Quals { is_const: quals.is_const && space != AddressSpace::Constant, ..quals };
         self.intern(TyKind::Reference { referent, quals, space, is_rvalue })
     }
     pub fn array(&mut self, element: Ty, quals: Quals, len: Option<u64>) -> Ty {

@@ -280,18 +280,29 @@ impl Checker<'_> {
 
     /// The function a set can only mean, as a pointer.
     pub fn sole_function(&mut self, set: &OverloadSet) -> Option<Value> {
-        let [def] = &set.functions[..] else { return None };
-        if def.is_method() {
-            return None;
+        let mut found: Option<FunctionId> = None;
+        for def in set.functions.clone() {
+            if def.is_method() {
+                return None;
+            }
+            let args = match (&def.header, &set.explicit) {
+                (None, None) => Vec::new(),
+                (None, Some(_)) => continue,
+                (Some(_), None) => return None,
+                (Some(_), Some(explicit)) => match self.deduce_call(&def, Some(explicit), &[]) {
+                    Ok(args) => args,
+                    Err(_) => continue,
+                },
+            };
+            if self.attempt(|c| c.signature(&def, &args, None)).is_err() {
+                continue;
+            }
+            if found.is_some() {
+                return None;
+            }
+            found = Some(self.function_instance(&def, args, None, set.span));
         }
-        let args = match (&def.header, &set.explicit) {
-            (None, None) => Vec::new(),
-            (Some(_), Some(_)) => self.deduce_call(&def.clone(), set.explicit.as_ref(), &[]).ok()?,
-            _ => return None,
-        };
-        let def = def.clone();
-        let id = self.function_instance(&def, args, None, set.span);
-        Some(self.function_pointer(id, set.span))
+        Some(self.function_pointer(found?, set.span))
     }
 
     pub fn function_value(&mut self, set: &OverloadSet) -> Value {

@@ -208,6 +208,13 @@ impl Checker<'_> {
 
     /// One parameter of a call against its argument.
     pub fn deduce_param(&mut self, p: &ast::TypeExpr, scope: &Rc<Scope>, arg: &CallArg<'_>, d: &mut Deduction) -> Deduced {
+        // Where nothing is left to deduce, the argument may convert.
+        let mut names = Vec::new();
+        crate::walk::names_in_type(p, &mut names);
+        let is_open = |i: usize| i >= d.fixed || d.params[i].is_pack;
+        if !(0..d.params.len()).any(|i| is_open(i) && d.params[i].name.is_some_and(|n| names.contains(&n))) {
+            return Ok(());
+        }
         let value = match arg {
             CallArg::Value(v) => v.clone(),
             CallArg::List(items, _) => return self.deduce_list(p, scope, items, d),
@@ -219,8 +226,20 @@ impl Checker<'_> {
         if value.ty() == Ty::ERROR {
             return Ok(());
         }
-        let actual = value.qual_ty();
+        let mut actual = value.qual_ty();
+        if actual.space == Some(AddressSpace::Constant) {
+            // Everything there is const; the space says it.
+            actual.quals.is_const = false;
+        }
         match &p.kind {
+            ast::TypeExprKind::Array { element, .. } => {
+                // A parameter of array type is a pointer.
+                let decayed = self.decayed_type(actual);
+                let TyKind::Pointer { pointee, quals, space } = *self.kind(decayed.ty) else {
+                    return Err(format!("'{}' is not a pointer", self.type_name(decayed)));
+                };
+                self.deduce_pointee(element, scope, QualTy::new(pointee, quals, Some(space)), d)
+            }
             ast::TypeExprKind::RValueRef(inner) => {
                 if value.is_lvalue()
                     && let Some(i) = self.bare_placeholder(inner, scope)

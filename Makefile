@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test rust-test python-test check-apple wheel setup llvm venv develop cli lint bench clean
+.PHONY: demo test rust-test python-test check-apple wheel setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -36,6 +36,21 @@ develop: setup
 
 cli: setup
 	$(CARGO) build --release --quiet -p metallic-cli
+
+# The library for C and what its users need; DESTDIR is for those who make packages.
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+LIBRARY := $(or $(CARGO_TARGET_DIR),target)/release/libpymetallic.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
+
+capi: llvm
+	$(CARGO) build --release --quiet -p metallic-capi
+
+install: capi
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/pymetallic.h $(DESTDIR)$(PREFIX)/include/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' include/pymetallic.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/pymetallic.pc
 
 wheel: setup
 	$(BIN)/maturin build --release --out dist

@@ -313,22 +313,25 @@ template <typename T, int D> inline vec<T, 4> sample_level(constant __texture_de
   u = float3(safe_coordinate(u.x), safe_coordinate(u.y), safe_coordinate(u.z));
   if (D < 3) u.z = 0.5f;
   if (D < 2) u.y = 0.5f;
-  if (!is_linear) return fetch<T>(t, s, int3(__metal_floor(u)) + offset, slice, l);
-  float3 v = u - 0.5f;
+  // All texels of the footprint are fetched by one loop: every call of `fetch` is inlined, with a case per format.
+  float3 v = is_linear ? u - 0.5f : u;
   float3 base = __metal_floor(v);
   float3 f = v - base;
   int3 i = int3(base) + offset;
-  float4 sum;
-  float4 a = float4(fetch<T>(t, s, i, slice, l)), b = float4(fetch<T>(t, s, i + int3(1, 0, 0), slice, l));
-  sum = a + (b - a) * f.x;
-  if (D > 1) {
-    float4 p = float4(fetch<T>(t, s, i + int3(0, 1, 0), slice, l)), q = float4(fetch<T>(t, s, i + int3(1, 1, 0), slice, l));
+  vec<T, 4> texels[1 << D];
+  uint count = is_linear ? 1u << uint(D) : 1u;
+#pragma clang loop unroll(disable)
+  for (uint k = 0u; k < count; k++) texels[k] = fetch<T>(t, s, i + int3(int(k & 1u), int((k >> 1) & 1u), int(k >> 2)), slice, l);
+  if (!is_linear) return texels[0];
+  float4 a = float4(texels[0]), b = float4(texels[1]);
+  float4 sum = a + (b - a) * f.x;
+  if constexpr (D > 1) {
+    float4 p = float4(texels[2]), q = float4(texels[3]);
     float4 row = p + (q - p) * f.x;
     sum = sum + (row - sum) * f.y;
   }
-  if (D > 2) {
-    float4 e = float4(fetch<T>(t, s, i + int3(0, 0, 1), slice, l)), g = float4(fetch<T>(t, s, i + int3(1, 0, 1), slice, l));
-    float4 h = float4(fetch<T>(t, s, i + int3(0, 1, 1), slice, l)), k = float4(fetch<T>(t, s, i + int3(1, 1, 1), slice, l));
+  if constexpr (D > 2) {
+    float4 e = float4(texels[4]), g = float4(texels[5]), h = float4(texels[6]), k = float4(texels[7]);
     float4 low = e + (g - e) * f.x, high = h + (k - h) * f.x;
     float4 plane = low + (high - low) * f.y;
     sum = sum + (plane - sum) * f.z;
@@ -344,12 +347,13 @@ template <typename T, int D> inline vec<T, 4> sample(constant __texture_descript
   uint mip = s.__bits(11, 2);
   float last = float(t->mip_levels - 1u);
   float l = mip == 0u ? 0.0f : __metal_min(__metal_max(clamped, 0.0f), last);
-  if (mip != 2u) return sample_level<T, D>(t, s, c, slice_used, uint(__metal_floor(l + 0.5f)), offset, is_linear);
-  float whole = __metal_floor(l);
-  vec<T, 4> a = sample_level<T, D>(t, s, c, slice_used, uint(whole), offset, is_linear);
-  if (whole == l) return a;
-  vec<T, 4> b = sample_level<T, D>(t, s, c, slice_used, uint(whole) + 1u, offset, is_linear);
-  return vec<T, 4>(float4(a) + (float4(b) - float4(a)) * (l - whole));
+  float whole = mip == 2u ? __metal_floor(l) : __metal_floor(l + 0.5f);
+  bool both = (mip == 2u) & (whole != l);
+  vec<T, 4> levels[2];
+#pragma clang loop unroll(disable)
+  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = sample_level<T, D>(t, s, c, slice_used, uint(whole) + k, offset, is_linear);
+  if (!both) return levels[0];
+  return vec<T, 4>(float4(levels[0]) + (float4(levels[1]) - float4(levels[0])) * (l - whole));
 }
 inline float lod_of(float2 dx, float2 dy, float w, float h) {
   float2 a = dx * float2(w, h), b = dy * float2(w, h);
@@ -362,9 +366,10 @@ template <typename T> inline vec<T, 4> gather(constant __texture_descriptor* t, 
   int3 i = int3(int2(base) + offset, 0);
   uint n = uint(which);
   uint used = __metal_min(slice, t->array_length - 1u);
-  vec<T, 4> a = fetch<T>(t, s, i + int3(0, 1, 0), used, 0u), b = fetch<T>(t, s, i + int3(1, 1, 0), used, 0u);
-  vec<T, 4> d = fetch<T>(t, s, i + int3(1, 0, 0), used, 0u), e = fetch<T>(t, s, i, used, 0u);
-  return vec<T, 4>(a[n], b[n], d[n], e[n]);
+  vec<T, 4> result;
+#pragma clang loop unroll(disable)
+  for (uint k = 0u; k < 4u; k++) result[k] = fetch<T>(t, s, i + int3(int((k == 1u) | (k == 2u)), int(k < 2u), 0), used, 0u)[n];
+  return result;
 }
 inline float compare_one(uint func, float reference, float texel) {
   switch (func) {
@@ -385,10 +390,10 @@ inline float sample_compare(constant __texture_descriptor* t, sampler s, float2 
   if (s.__bits(10, 1) == 0u) return compare_one(func, reference, fetch<float>(t, s, int3(int2(__metal_floor(u)) + offset, 0), used, 0u).x);
   float2 base = __metal_floor(u - 0.5f), f = u - 0.5f - base;
   int3 i = int3(int2(base) + offset, 0);
-  float a = compare_one(func, reference, fetch<float>(t, s, i, used, 0u).x);
-  float b = compare_one(func, reference, fetch<float>(t, s, i + int3(1, 0, 0), used, 0u).x);
-  float d = compare_one(func, reference, fetch<float>(t, s, i + int3(0, 1, 0), used, 0u).x);
-  float e = compare_one(func, reference, fetch<float>(t, s, i + int3(1, 1, 0), used, 0u).x);
+  float4 passed;
+#pragma clang loop unroll(disable)
+  for (uint k = 0u; k < 4u; k++) passed[k] = compare_one(func, reference, fetch<float>(t, s, i + int3(int(k & 1u), int(k >> 1), 0), used, 0u).x);
+  float a = passed.x, b = passed.y, d = passed.z, e = passed.w;
   float top = a + (b - a) * f.x, bottom = d + (e - d) * f.x;
   return top + (bottom - top) * f.y;
 }

@@ -123,16 +123,13 @@ impl Pass<'_> {
     /// The trip count of a loop that should be unrolled.
     fn trips(&self, f: &Function, v: ValueId, before: &HashMap<LocalId, u64>) -> Option<usize> {
         let Op::Loop { label, body, continuing, hint } = &f.insts[v].op else { return None };
-        if *hint == LoopHint::NoUnroll {
-            return None;
-        }
         let (counter, step) = self.counter(f, v, continuing)?;
         let scalar = self.types.scalar_of(f.locals[counter].ty)?;
         let mut value = *before.get(&counter)?;
         let mut trips = 0;
         while !self.exits(f, body, *label, counter, value)? {
             trips += 1;
-            if trips > MAX_TRIPS {
+            if trips > MAX_TRIPS || (trips > 1 && *hint == LoopHint::NoUnroll) {
                 return None;
             }
             value = fold::binary(step.0, scalar, value, step.1)?;
@@ -143,6 +140,8 @@ impl Pass<'_> {
             return None;
         }
         let wanted = match *hint {
+            // Not a loop at all, whatever the hint says.
+            _ if trips <= 1 => true,
             LoopHint::Unroll(n) if n == 0 || n as usize >= trips => total <= HINTED_LIMIT,
             LoopHint::Unroll(_) | LoopHint::NoUnroll => false,
             LoopHint::None => {

@@ -442,6 +442,14 @@ impl Emit<'_> {
             let loop_id = self.frames[t].id;
             self.capture(loop_id);
         }
+        // Lanes that leave several loops at once take their values out of each.
+        if label.is_some() && self.flow.masked_exit[id.index()] {
+            for k in (target.map_or(0, |t| t + 1)..self.frames.len()).rev() {
+                if self.frames[k].kind == FrameKind::Loop {
+                    self.capture(self.frames[k].id);
+                }
+            }
+        }
         if self.flow.masked_exit[id.index()] {
             let first = target.map_or(0, |t| t + 1);
             for k in (first..self.frames.len()).rev() {
@@ -476,7 +484,7 @@ impl Emit<'_> {
     }
 
     // ---- values taken out of a loop by leaving lanes ---------------------------------------------
-    fn capture_storage(&mut self, id: ValueId, l: LocalId) -> usize {
+    pub fn capture_storage(&mut self, id: ValueId, l: LocalId) -> usize {
         if let Some(s) = self.captured.get(&(id, l)) {
             return *s;
         }
@@ -490,7 +498,7 @@ impl Emit<'_> {
         after[l.index()].and_then(|s| s.root).map(|r| r.0)
     }
 
-    fn begin_captures(&mut self, id: ValueId, list: &[LocalId], after: Option<&crate::emit::flow::State>) {
+    pub fn begin_captures(&mut self, id: ValueId, list: &[LocalId], after: Option<&crate::emit::flow::State>) {
         if after.is_none() {
             return;
         }
@@ -504,7 +512,7 @@ impl Emit<'_> {
         }
     }
 
-    fn capture(&mut self, id: ValueId) {
+    pub fn capture(&mut self, id: ValueId) {
         let list = self.flow.captures.get(&id).cloned().unwrap_or_default();
         for l in list {
             let storage = self.capture_storage(id, l);
@@ -523,7 +531,7 @@ impl Emit<'_> {
         }
     }
 
-    fn end_captures(&mut self, id: ValueId, list: &[LocalId]) {
+    pub fn end_captures(&mut self, id: ValueId, list: &[LocalId]) {
         for l in list {
             let storage = self.capture_storage(id, *l);
             let (n, s) = self.local_components(*l);

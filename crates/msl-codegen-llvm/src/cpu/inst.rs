@@ -27,7 +27,10 @@ impl Emit<'_> {
     pub fn comp(&self, v: ValueId, c: usize) -> Comp {
         match &self.vals[v.index()] {
             Some(Val::Comps(list)) => list[c.min(list.len() - 1)].clone(),
-            _ => Comp::uniform(self.ll.c64(0)),
+            _ => {
+                debug_assert!(false, "{v} is not available");
+                Comp::uniform(self.ll.c64(0))
+            }
         }
     }
     pub fn pointer(&self, v: ValueId) -> Pointer {

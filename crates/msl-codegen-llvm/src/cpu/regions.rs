@@ -33,6 +33,8 @@ pub struct Regions {
     users: HashMap<ValueId, Vec<ValueId>>,
     /// Whether code of a gang is being emitted.
     in_gang: bool,
+    /// By value: computed once for the threadgroup.
+    at_group_level: Vec<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +43,8 @@ enum Slot {
     Local(usize, usize),
     Value(ValueId, usize),
     Saved(ValueId),
+    /// The mask at the start of an iteration.
+    Iteration(ValueId),
 }
 
 impl Emit<'_> {
@@ -121,7 +125,10 @@ impl Emit<'_> {
         clear(self, slot);
         let saved: Vec<(u64, u64)> = self.frames[first.min(self.frames.len())..]
             .iter()
-            .filter_map(|fr| self.regions.slots.get(&Slot::Saved(fr.id)).copied())
+            .filter_map(|fr| {
+                let key = if fr.kind == FrameKind::LoopBody { Slot::Iteration(fr.id) } else { Slot::Saved(fr.id) };
+                self.regions.slots.get(&key).copied()
+            })
             .collect();
         for s in saved {
             clear(self, s);
@@ -159,7 +166,7 @@ impl Emit<'_> {
             Op::Continue(label) if !self.flow.masked_exit[id.index()] => self.group_exit(Some(*label), false),
             Op::Return(_) if !self.flow.masked_exit[id.index()] => self.group_exit(None, true),
             _ if self.is_group_level(id) => {
-                if let Op::Store { ptr, .. } = op
+                if let Op::Store { ptr, .. } | Op::Load { ptr, .. } = op
                     && let Some(place) = self.places.get(*ptr)
                     && self.pending_touches(place.local)
                 {
@@ -177,7 +184,8 @@ impl Emit<'_> {
 
     /// Can be emitted once for the threadgroup: the same for all threads, without effects on memory.
     fn is_group_level(&self, id: ValueId) -> bool {
-        let uniform = |v: &ValueId| self.flow.shapes[v.index()].is_uniform();
+        // What is the same for all threads may still have been computed with the gangs.
+        let uniform = |v: &ValueId| self.flow.shapes[v.index()].is_uniform() && self.vals[v.index()].is_some();
         match &self.f.insts[id].op {
             Op::Store { ptr, value, .. } => match self.places.get(*ptr) {
                 Some(_) => {
@@ -191,7 +199,10 @@ impl Emit<'_> {
                 Some(_) => self.flow.shapes[id.index()].is_uniform(),
                 None => {
                     let root = self.flow.shapes[ptr.index()].root.map(|r| r.0);
-                    !volatile && self.flow.shapes[id.index()].is_uniform() && root.is_some_and(|r| self.read_only(r))
+                    !volatile
+                        && uniform(ptr)
+                        && self.flow.shapes[id.index()].is_uniform()
+                        && root.is_some_and(|r| self.read_only(r))
                 }
             },
             Op::Const(_)
@@ -292,21 +303,83 @@ impl Emit<'_> {
         Ok(false)
     }
 
+    /// All threads still in the loop leave it: what they take out is added to what others took.
     fn group_capture(&mut self, id: ValueId) -> Result<(), CodegenError> {
-        if self.flow.captures.get(&id).is_none_or(Vec::is_empty) {
+        let list = self.flow.captures.get(&id).cloned().unwrap_or_default();
+        if list.is_empty() {
             return Ok(());
         }
-        Err(CodegenError::unsupported(
-            "unsupported-divergent-barrier",
-            "a loop with a threadgroup barrier that some threads leave early and others later",
-            self.f.insts[id].span,
-        ))
+        self.regions.in_gang = true;
+        self.for_each_gang(|me| {
+            for l in &list {
+                me.load_context(*l);
+                me.load_capture(id, *l);
+            }
+            me.capture(id);
+            for l in &list {
+                me.save_capture(id, *l);
+            }
+            Ok(())
+        })?;
+        self.regions.in_gang = false;
+        Ok(())
+    }
+
+    /// Before or after a loop that threads leave one by one: moves captured locals to where
+    /// leaving threads put them, or back.
+    fn group_captures(&mut self, id: ValueId, begin: bool) -> Result<(), CodegenError> {
+        let list = self.flow.captures.get(&id).cloned().unwrap_or_default();
+        let after = self.flow.states.get(&(id, Point::After)).cloned();
+        if list.is_empty() || after.is_none() {
+            return Ok(());
+        }
+        self.for_each_gang(|me| {
+            if begin {
+                for l in &list {
+                    me.load_context(*l);
+                }
+                me.begin_captures(id, &list, after.as_ref());
+                for l in &list {
+                    me.save_capture(id, *l);
+                }
+            } else {
+                for l in &list {
+                    me.load_capture(id, *l);
+                }
+                me.end_captures(id, &list);
+                for l in &list {
+                    me.save_context(*l);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn load_capture(&mut self, id: ValueId, l: LocalId) {
+        let storage = self.capture_storage(id, l);
+        let (n, s) = self.local_components(l);
+        for c in 0..n {
+            let bytes = self.most_bytes(s);
+            let slot = self.context_slot(Slot::Local(storage, c), bytes);
+            let comp = self.read_comp(self.context_address(slot), Shape::VARYING, s);
+            self.write_slot(storage, c, &comp);
+        }
+    }
+    fn save_capture(&mut self, id: ValueId, l: LocalId) {
+        let storage = self.capture_storage(id, l);
+        let (n, s) = self.local_components(l);
+        for c in 0..n {
+            let bytes = self.most_bytes(s);
+            let slot = self.context_slot(Slot::Local(storage, c), bytes);
+            let comp = self.read_slot(storage, c, Shape::VARYING, s);
+            self.write_comp(self.context_address(slot), &comp, s);
+        }
     }
 
     /// A condition at this level as one scalar. Where threads may differ, MSL demands that they
     /// do not; the first gang speaks for all.
     fn group_condition(&mut self, v: ValueId) -> Result<V, CodegenError> {
-        if self.flow.shapes[v.index()].is_uniform() {
+        if self.vals[v.index()].is_some() {
             return Ok(self.comp_scalar(v, 0));
         }
         let slot = self.value_slot(v, 0);
@@ -371,6 +444,7 @@ impl Emit<'_> {
         };
         let saved = self.take_mask_slot();
         self.regions.slots.insert(Slot::Saved(id), saved);
+        let values = self.vals.clone();
         self.for_each_gang(|me| {
             let m = me.read_group_mask(mask);
             me.write_group_mask(saved, &m);
@@ -378,7 +452,7 @@ impl Emit<'_> {
             let c = me.comp_vectors(condition, 0);
             let m = me.mask_and(&m, &c);
             me.write_group_mask(mask, &m);
-            me.vals[condition.index()] = None;
+            me.vals.clone_from(&values);
             Ok(())
         })?;
         self.frames.push(frame);
@@ -392,7 +466,7 @@ impl Emit<'_> {
             let m = me.read_group_mask(saved);
             let m = me.mask_and_not(&m, &c);
             me.write_group_mask(mask, &m);
-            me.vals[condition.index()] = None;
+            me.vals.clone_from(&values);
             Ok(())
         })?;
         self.group_block(otherwise)?;
@@ -417,18 +491,12 @@ impl Emit<'_> {
     ) -> Result<bool, CodegenError> {
         self.flush()?;
         let i = id.index();
-        if self.flow.masked_continue.contains(&label) {
-            return Err(CodegenError::unsupported(
-                "unsupported-divergent-barrier",
-                "`continue` by some threads only in a loop with a threadgroup barrier",
-                self.f.insts[id].span,
-            ));
-        }
         let by_mask = self.flow.masked_break.contains(&label) || self.flow.escaped[i];
         let mask = self.regions.group_mask;
         let after = self.flow.states.get(&(id, Point::After)).cloned();
+        let captures = self.flow.captures.get(&id).cloned().unwrap_or_default();
+        self.group_captures(id, true)?;
         if by_mask {
-            self.group_capture(id)?;
             let saved = self.take_mask_slot();
             self.regions.slots.insert(Slot::Saved(id), saved);
             self.for_each_gang(|me| {
@@ -446,6 +514,16 @@ impl Emit<'_> {
         ll.br(head);
         ll.at_end(head);
         let frame = |kind, target| Frame { kind, id, label: Some(label), target: Some(target), escaped: None };
+        let iteration = if self.flow.masked_continue.contains(&label) { mask } else { None };
+        if let Some(mask) = iteration {
+            let slot = self.take_mask_slot();
+            self.regions.slots.insert(Slot::Iteration(id), slot);
+            self.for_each_gang(|me| {
+                let m = me.read_group_mask(mask);
+                me.write_group_mask(slot, &m);
+                Ok(())
+            })?;
+        }
         self.frames.push(frame(FrameKind::Loop, out));
         self.frames.push(frame(FrameKind::LoopBody, next));
         let continuing_state = self.point(id, Point::Continuing);
@@ -456,6 +534,13 @@ impl Emit<'_> {
         }
         ll.at_end(next);
         self.state = continuing_state;
+        if let (Some(mask), Some(slot)) = (iteration, self.regions.slots.remove(&Slot::Iteration(id))) {
+            self.for_each_gang(|me| {
+                let m = me.read_group_mask(slot);
+                me.write_group_mask(mask, &m);
+                Ok(())
+            })?;
+        }
         if self.group_block(continuing)? {
             self.flush()?;
             if by_mask && let Some(mask) = mask {
@@ -477,7 +562,7 @@ impl Emit<'_> {
                 ll.at_end(done);
                 self.state = bottom;
                 if let Some(a) = &after {
-                    self.group_coerce(a, &[])?;
+                    self.group_coerce(a, &captures)?;
                 }
                 ll.br(out);
             } else {
@@ -493,6 +578,7 @@ impl Emit<'_> {
             return Ok(false);
         };
         self.state = after;
+        self.group_captures(id, false)?;
         if by_mask && let (Some(mask), Some(saved)) = (mask, self.regions.slots.remove(&Slot::Saved(id))) {
             self.for_each_gang(|me| {
                 let m = me.read_group_mask(saved);
@@ -581,20 +667,50 @@ impl Emit<'_> {
         let mut needed = Vec::new();
         for id in &inside {
             self.f.insts[*id].op.for_each_operand(|v| {
-                if !inside.contains(&v) && !self.flow.shapes[v.index()].is_uniform() && !needed.contains(&v) {
+                if !inside.contains(&v) && self.vals[v.index()].is_none() && !needed.contains(&v) {
                     needed.push(v);
                 }
             });
         }
         needed.sort();
+        // Exits take the values of captured locals along.
+        let mut captures: Vec<(ValueId, LocalId)> = Vec::new();
+        if inside.iter().any(|id| self.flow.masked_exit[id.index()]) {
+            for frame in self.frames.iter().filter(|fr| fr.kind == FrameKind::Loop) {
+                for l in self.flow.captures.get(&frame.id).into_iter().flatten() {
+                    captures.push((frame.id, *l));
+                    loads.insert(*l);
+                }
+            }
+        }
         let mut touched: Vec<LocalId> = loads.union(&stores).copied().collect();
         touched.sort();
         let mut stored: Vec<LocalId> = stores.iter().copied().collect();
         stored.sort();
         self.regions.in_gang = true;
+        // A local that was uniform so far starts every gang with that value, whatever the last
+        // gang did to it.
+        let mut starts: Vec<(usize, usize, Comp)> = Vec::new();
+        for l in &stored {
+            if let Some(state) = self.state[l.index()] {
+                let (n, s) = self.local_components(*l);
+                for c in (0..n).filter(|c| state.c[*c].is_uniform()) {
+                    let v = self.read_slot(l.index(), c, state.c[c], s);
+                    starts.push((l.index(), c, v));
+                }
+            }
+        }
+        let before = self.vals.clone();
+        self.regions.at_group_level = before.iter().map(Option::is_some).collect();
         self.for_each_gang(|me| {
+            for (l, c, v) in &starts {
+                me.write_slot(*l, *c, v);
+            }
             for l in &touched {
                 me.load_context(*l);
+            }
+            for (id, l) in &captures {
+                me.load_capture(*id, *l);
             }
             for v in &needed {
                 me.restore_value(*v)?;
@@ -606,14 +722,14 @@ impl Emit<'_> {
             for l in &stored {
                 me.save_context(*l);
             }
+            for (id, l) in &captures {
+                me.save_capture(*id, *l);
+            }
             for id in &run {
                 me.save_value(*id, &inside);
             }
-            for v in inside.iter().chain(&needed) {
-                if !me.flow.shapes[v.index()].is_uniform() || inside.contains(v) {
-                    me.vals[v.index()] = None;
-                }
-            }
+            // Values of a gang end with it, those computed again on the way included.
+            me.vals.clone_from(&before);
             Ok(())
         })?;
         self.regions.in_gang = false;
@@ -745,7 +861,7 @@ impl Emit<'_> {
 
     /// Whether computing a value again is as good as keeping it.
     fn is_cheap(&self, v: ValueId, depth: u32) -> bool {
-        if self.flow.shapes[v.index()].is_uniform() && self.vals[v.index()].is_some() {
+        if self.regions.at_group_level.get(v.index()).copied().unwrap_or(false) {
             return true;
         }
         if depth == 0 {

@@ -632,6 +632,11 @@ impl Walk<'_> {
             if is_break && let Some(owner) = self.flow.owner.get(&l).copied() {
                 self.note_capture_roots(owner, state);
             }
+            for frame in &crossed {
+                if matches!(frame.kind, FrameKind::Loop(_)) {
+                    self.note_capture_roots(frame.id, state);
+                }
+            }
         }
         self.mask_partial = true;
         true

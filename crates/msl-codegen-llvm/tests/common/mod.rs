@@ -105,10 +105,31 @@ pub fn launch(kernel: &CompiledKernel, grid: [u32; 3], threadgroup: [u32; 3], ar
 }
 
 pub fn interpret(source: &str, entry: &str, grid: [u32; 3], threadgroup: [u32; 3], args: &[Arg]) -> Vec<Arg> {
+    interpret_with(source, entry, grid, threadgroup, args, 0).unwrap_or_else(|e| panic!("interpreter: {e}"))
+}
+
+/// `poison` fills memory that was never written.
+pub fn interpret_with(
+    source: &str,
+    entry: &str,
+    grid: [u32; 3],
+    threadgroup: [u32; 3],
+    args: &[Arg],
+    poison: u8,
+) -> Result<Vec<Arg>, String> {
     let module = parse(source);
     let mut args = args.to_vec();
     let point = module.entry_points.iter().find(|e| e.name == entry).unwrap();
-    let mut machine = Machine::new(&module, entry, Options { poison: Some(0), ..Default::default() }).unwrap();
+    let mut machine = Machine::new(
+        &module,
+        entry,
+        Options {
+            poison: Some(poison),
+            step_limit: Some(if cfg!(debug_assertions) { 2_000_000 } else { 20_000_000 }),
+            ..Default::default()
+        },
+    )
+    .unwrap();
     for (i, a) in args.iter_mut().enumerate() {
         let arg = match a {
             Arg::Bytes(b) if matches!(&point.params[i].kind, ParamKind::Buffer { is_constant: true, .. }) => {
@@ -119,11 +140,9 @@ pub fn interpret(source: &str, entry: &str, grid: [u32; 3], threadgroup: [u32; 3
         };
         machine.bind(i, arg);
     }
-    if let Err(f) = machine.dispatch(grid, threadgroup, DispatchKind::Threads) {
-        panic!("interpreter: {f}");
-    }
+    machine.dispatch(grid, threadgroup, DispatchKind::Threads).map_err(|f| f.to_string())?;
     drop(machine);
-    args
+    Ok(args)
 }
 
 /// Compiles, runs on both, and checks that the results agree to the byte.

@@ -70,6 +70,13 @@ pub const PASSES: &[Pass] = &[
         reason: "loop bounds and indices become visible constants",
         run: |m, f, _| {
             clean(m, f);
+            // Forwarding removes stored addresses (`this`), after which more members can be split off.
+            for _ in 0..3 {
+                if !split(m, f) {
+                    break;
+                }
+                clean(m, f);
+            }
             Ok(())
         },
     },

@@ -83,10 +83,12 @@ namespace metal {
 
 enum float_round_style { round_indeterminate = -1, round_toward_zero = 0, round_to_nearest = 1 };
 
-template <typename T> struct numeric_limits { static constexpr constant bool is_specialized = false; };
+// Programs specialise the base, under the name that Apple's headers give it.
+template <typename T> struct _numeric_limits_impl { static constexpr constant bool is_specialized = false; };
+template <typename T> struct numeric_limits : _numeric_limits_impl<T> {};
 
 #define __INTEGER_LIMITS(T, lo, hi, sign, nbits) \
-  template <> struct numeric_limits<T> { \
+  template <> struct _numeric_limits_impl<T> { \
     static constexpr constant bool is_specialized = true; \
     static constexpr constant bool is_signed = sign; \
     static constexpr constant bool is_integer = true; \
@@ -116,7 +118,7 @@ __INTEGER_LIMITS(ulong, 0, ULONG_MAX, false, 64)
 #undef __INTEGER_LIMITS
 
 #define __FLOAT_LIMITS(T, U, mantissa, lo, hi, eps, denorm, inf, nan, minexp, maxexp) \
-  template <> struct numeric_limits<T> { \
+  template <> struct _numeric_limits_impl<T> { \
     static constexpr constant bool is_specialized = true; \
     static constexpr constant bool is_signed = true; \
     static constexpr constant bool is_integer = false; \

@@ -130,6 +130,10 @@ template <typename T, T... I> struct __make_sequence<T, 0, I...> { using type = 
 template <typename T, T N> using make_integer_sequence = typename __make_sequence<T, N>::type;
 template <size_t N> using make_index_sequence = make_integer_sequence<size_t, N>;
 
+// Programs ask Apple's headers by this name whether the simdgroup functions take a type.
+template <typename T> struct __is_valid_simdgroup_type : bool_constant<is_arithmetic_v<T> && !is_same_v<T, bool> && sizeof(T) <= 4 && !is_same_v<T, bfloat>> {};
+template <typename T, int N> struct __is_valid_simdgroup_type<vec<T, N>> : __is_valid_simdgroup_type<T> {};
+
 template <typename T> constexpr void swap(thread T& a, thread T& b) { T t = a; a = b; b = t; }
 
 } // namespace metal

@@ -127,17 +127,25 @@ impl Checker<'_> {
         match all.first() {
             Some(Entity::Function(_)) => {
                 let mut out: Vec<Entity> = Vec::new();
+                let mut types = Vec::new();
                 for e in all {
-                    if let Entity::Function(f) = &e
-                        && !out.iter().any(|o| matches!(o, Entity::Function(g) if Rc::ptr_eq(f, g)))
-                    {
-                        out.push(e);
+                    match &e {
+                        Entity::Function(f) => {
+                            if !out.iter().any(|o| matches!(o, Entity::Function(g) if Rc::ptr_eq(f, g))) {
+                                out.push(e);
+                            }
+                        }
+                        Entity::Class(_) | Entity::Enum(_) => types.push(e),
+                        _ => {}
                     }
                 }
+                // `struct f` and `void f()`: types are still found where only a type makes sense.
+                out.extend(types);
                 out
             }
             Some(Entity::Class(_) | Entity::Enum(_)) if all.iter().any(|e| matches!(e, Entity::Function(_))) => {
-                all.retain(|e| matches!(e, Entity::Function(_)));
+                // `struct f` and `void f()`: types are still found where only a type makes sense.
+                all.sort_by_key(|e| !matches!(e, Entity::Function(_)));
                 all
             }
             _ => {
@@ -275,7 +283,7 @@ impl Checker<'_> {
         for base in &info.bases {
             names.extend(self.class_member_names(base.class));
         }
-        names.sort_by_key(|n| n.as_str());
+        names.sort_by_cached_key(|n| n.as_str());
         names
     }
 
@@ -328,7 +336,7 @@ impl Checker<'_> {
             at = scope.parent.as_ref();
         }
         names.retain(|n| !n.as_str().starts_with("__"));
-        names.sort_by_key(|n| n.as_str());
+        names.sort_by_cached_key(|n| n.as_str());
         names.dedup();
         names
     }

@@ -126,6 +126,11 @@ impl Checker<'_> {
         let mut this_rank = (0, false, false);
         if def.is_method() {
             if def.is_constructor() {
+                // Objects are made in `thread` space and copied to where they go.
+                let space = def.decl.this_quals.address_space.map(crate::resolve::address_space);
+                if space.is_some_and(|s| s != Some(AddressSpace::Thread)) {
+                    return fail("it makes objects in another address space".into());
+                }
                 this_space = Some(AddressSpace::Thread);
             } else {
                 let Some(object) = this else { return fail("it needs an object to be called on".into()) };

@@ -668,6 +668,21 @@ impl Checker<'_> {
                 ast::TypeExprKind::Named { name, .. } => {
                     Some(ast::Expr { kind: ast::ExprKind::Name(name.clone()), span: t.span })
                 }
+                // `__is_same(T, U)` reads like a function type to the parser.
+                ast::TypeExprKind::Function { ret, params, .. }
+                    if matches!(&ret.kind, ast::TypeExprKind::Named { name, .. } if is_query(name)) =>
+                {
+                    let ast::TypeExprKind::Named { name, .. } = &ret.kind else { return None };
+                    let callee = ast::Expr { kind: ast::ExprKind::Name(name.clone()), span: ret.span };
+                    let args = params.iter().map(query_argument).collect();
+                    Some(ast::Expr { kind: ast::ExprKind::Call { callee: Box::new(callee), args }, span: t.span })
+                }
+                ast::TypeExprKind::Decltype(e)
+                    if matches!(&e.kind, ast::ExprKind::Call { callee, .. }
+                        if matches!(&callee.kind, ast::ExprKind::Name(name) if is_query(name))) =>
+                {
+                    Some((**e).clone())
+                }
                 ast::TypeExprKind::Function { ret, params, .. } if params.is_empty() => {
                     // `T()` where a value is wanted is a value-initialised T.
                     Some(ast::Expr {
@@ -767,6 +782,21 @@ impl Checker<'_> {
         let value = self.check_expr_converted(e, ty.into());
         self.evaluate_required(&value, what)
     }
+}
+
+/// `__is_same` and the like.
+fn is_query(name: &ast::Name) -> bool {
+    matches!(&name.segments[..], [ast::NameSegment { ident: ast::Ident::Name(n), template_args: None, .. }]
+        if n.as_str().starts_with("__is_") || n.as_str().starts_with("__has_"))
+}
+
+fn query_argument(p: &ast::ParamDecl) -> ast::Expr {
+    let ty = match &p.ty.kind {
+        ast::TypeExprKind::Pack(_) => p.ty.clone(),
+        _ if p.is_pack => ast::TypeExpr { kind: ast::TypeExprKind::Pack(Box::new(p.ty.clone())), span: p.span },
+        _ => p.ty.clone(),
+    };
+    ast::Expr { kind: ast::ExprKind::Type(ty), span: p.span }
 }
 
 /// Pairs template parameters with their arguments.

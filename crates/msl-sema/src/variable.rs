@@ -405,7 +405,9 @@ impl Checker<'_> {
         match ty.space {
             Some(AddressSpace::Threadgroup) if !is_reference => {
                 if init.is_some() {
-                    self.error("threadgroup-initializer", span, "a threadgroup variable cannot be initialised where it is declared");
+                    // Metal's compiler accepts and ignores it.
+                    let message = "a threadgroup variable is not initialised where it is declared; the value is ignored";
+                    self.report(Diagnostic::warning("threadgroup-initializer", span, message));
                 }
                 let align = self.alignment_of(&v.attributes).unwrap_or(0).max(self.align_of(ty.ty));
                 let storage = GlobalStorage::Threadgroup;

@@ -176,7 +176,10 @@ pub fn violations() -> Vec<String> {
     std::mem::take(&mut lock(&STATE).violations)
 }
 pub fn violation(what: String) {
-    lock(&STATE).violations.push(what);
+    let violations = &mut lock(&STATE).violations;
+    if !violations.contains(&what) {
+        violations.push(what);
+    }
 }
 pub fn log(what: String) {
     lock(&STATE).log.push(what);

@@ -2,7 +2,7 @@
 # Checks and tests the Apple device where there is no Metal.
 #
 # The bindings compile anywhere but for one attribute, which asks for Apple's linker. So a copy of
-# them under target/ loses that line, and a copy of the crates concerned makes a workspace of its own,
+# them under target/ loses that line, and a copy of the crates makes a workspace of its own,
 # for the lock file of the repository must not learn of the patch. The tests bring a fake of the
 # Objective-C runtime; the libraries that would be linked are empty.
 set -euo pipefail
@@ -13,7 +13,7 @@ cargo=${CARGO:-cargo}
 target=${CARGO_TARGET_DIR:-$PWD/target}
 work=$target/check-apple
 version=$(sed -n '/^name = "objc2-metal"$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
-mkdir -p "$work/crates" "$work/lib"
+mkdir -p "$work/lib"
 
 bindings=$work/objc2-metal-$version
 if [ ! -e "$bindings/.patched" ]; then
@@ -31,13 +31,9 @@ for library in objc gnustep-base; do
 done
 
 rm -rf "$work/crates"
-mkdir -p "$work/crates"
-for crate in msl-base msl-stdlib msl-ir metallic-hal metallic-apple; do
-  cp -Rp "crates/$crate" "$work/crates/"
-done
-cp -p rustfmt.toml "$work/"
+cp -Rp crates "$work/"
 [ -e "$work/Cargo.lock" ] && [ ! Cargo.lock -nt "$work/Cargo.lock" ] || cp Cargo.lock "$work/Cargo.lock"
-sed '/^default-members = \[/,/^\]/d' Cargo.toml >"$work/Cargo.toml"
+sed -e '/^default-members = \[/,/^\]/d' -e 's/^members = .*/members = ["crates\/*"]/' Cargo.toml >"$work/Cargo.toml"
 
 cd "$work"
 export CARGO_TARGET_DIR=$work/build RUSTFLAGS="${RUSTFLAGS:-} -L native=$work/lib"

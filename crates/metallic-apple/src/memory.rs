@@ -14,8 +14,13 @@ use objc2_metal::{MTLBlitCommandEncoder, MTLBuffer, MTLDevice, MTLResource, MTLT
 use crate::convert;
 use crate::device::Context;
 
-/// What newer and older Macs page by; memory without a copy is mapped in such units.
-const PAGE: usize = 16384;
+/// The unit in which memory is mapped: it differs between Apple's processors and Intel's.
+fn page_size() -> usize {
+    unsafe extern "C" {
+        safe fn getpagesize() -> std::ffi::c_int;
+    }
+    getpagesize() as usize
+}
 
 /// An `MTLBuffer`, or a part of one.
 pub struct AppleBuffer {
@@ -45,9 +50,10 @@ impl AppleBuffer {
 
     /// Metal takes whole pages, so the buffer is of all the pages that the memory touches.
     pub(crate) fn no_copy(context: &Arc<Context>, memory: HostMemory) -> Result<AppleBuffer> {
-        let base = memory.as_ptr() as usize % PAGE;
+        let page = page_size();
+        let base = memory.as_ptr() as usize % page;
         let length = memory.len() as u64;
-        let pages = (base + memory.len()).next_multiple_of(PAGE);
+        let pages = (base + memory.len()).next_multiple_of(page);
         // SAFETY: this is the start of a page that belongs to the process: the memory begins in it.
         let start = unsafe { memory.pointer().cast().byte_sub(base) };
         let options = convert::resource_options(StorageMode::Shared);

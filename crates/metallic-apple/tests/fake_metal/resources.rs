@@ -271,7 +271,7 @@ extern "C-unwind" fn new_buffer_no_copy(
     options: usize,
     deallocator: *mut Block,
 ) -> *mut Object {
-    assert!((start as usize).is_multiple_of(16384) && length.is_multiple_of(16384), "whole pages");
+    assert!((start as usize).is_multiple_of(4096) && length.is_multiple_of(4096), "whole pages");
     if length > 1 << 30 {
         return std::ptr::null_mut();
     }

@@ -183,7 +183,8 @@ fn choose_slots(types: &TypeTable, f: &mut Function, l: LocalId, plan: &mut Plan
     }
     let mut pins: Vec<(u64, u64, TypeId)> = plan.pins.iter().map(|(o, t)| (*o, types.size_of(*t), *t)).collect();
     // Larger objects first; among equals, those that are made of members, then any fixed order.
-    pins.sort_by_key(|(o, s, t)| (*o, u64::MAX - s, matches!(types.get(*t), Type::Scalar(_)), *t));
+    let is_whole = |t: TypeId| matches!(types.get(t), Type::Array { .. } | Type::Struct(_));
+    pins.sort_by_key(|(o, s, t)| (*o, u64::MAX - s, !is_whole(*t), matches!(types.get(*t), Type::Scalar(_)), *t));
     pins.dedup();
     let mut slots: Vec<(u64, u64, TypeId)> = Vec::new();
     for (offset, size, ty) in pins {

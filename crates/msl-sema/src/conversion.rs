@@ -25,6 +25,8 @@ pub enum Rank {
     /// Scalar to vector.
     Splat,
     User,
+    /// To the `...` of a C variadic function.
+    Ellipsis,
 }
 
 /// An implicit conversion sequence.
@@ -59,7 +61,7 @@ pub struct UserConversion {
 }
 
 impl Ics {
-    fn of(rank: Rank) -> Ics {
+    pub fn of(rank: Rank) -> Ics {
         Ics { rank, depth: 0, quals: Quals::NONE, reference: None, user: None, to_bool: false }
     }
     pub const fn exact() -> Ics {

@@ -91,8 +91,11 @@ impl Checker<'_> {
         self.drain();
         let described = described?;
         self.program.entry_points.push(described);
-        self.check_recursion(id);
         self.prune(id);
+        for (f, function) in self.program.functions.iter_mut() {
+            crate::tail::loop_tail_calls(f, function);
+        }
+        self.check_recursion(id);
         Some(())
     }
 
@@ -531,7 +534,7 @@ const BUILTIN_NAMES: [&str; 19] = [
     "buffer",
 ];
 
-fn calls_in_block(block: &[hir::Stmt], out: &mut Vec<(FunctionId, Span)>) {
+pub fn calls_in_block(block: &[hir::Stmt], out: &mut Vec<(FunctionId, Span)>) {
     for s in block {
         match &s.kind {
             StmtKind::Variable { init, .. } => init.iter().for_each(|e| calls_in(e, out)),

@@ -22,6 +22,7 @@ mod lookup;
 mod overload;
 mod resolve;
 mod stmt;
+mod tail;
 mod template;
 pub mod types;
 mod variable;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use msl_base::{Diagnostic, Span};
 
 use crate::checker::Checker;
-use crate::conversion::Ics;
+use crate::conversion::{Ics, Rank};
 use crate::entity::*;
 use crate::expr::Value;
 use crate::template::{CallArg, ExplicitArgs};
@@ -187,7 +187,7 @@ impl Checker<'_> {
         let mut ranks = Vec::new();
         for (i, arg) in args.iter().enumerate() {
             let Some(p) = signature.params.get(i) else {
-                ranks.push(Ics::exact());
+                ranks.push(Ics::of(Rank::Ellipsis));
                 continue;
             };
             // Copy construction does not go through another conversion.

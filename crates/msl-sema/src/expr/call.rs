@@ -50,9 +50,7 @@ impl Checker<'_> {
                     let mut functions = Vec::new();
                     self.lookup_by_arguments(key, &arg_types(&values), &mut functions);
                     if functions.is_empty() {
-                        if !has_error(&values) || true {
-                            self.report_unknown(name);
-                        }
+                        self.report_unknown(name);
                         return Value::error(span);
                     }
                     let explicit = match &last.template_args {
@@ -310,13 +308,28 @@ impl Checker<'_> {
         if !text.starts_with("__") {
             return None;
         }
-        if let Some(intrinsic) = Intrinsic::from_name(text) {
+        if let Some(intrinsic) = Intrinsic::from_name(text)
+            && !self.is_declared_function(name, intrinsic, args)
+        {
             return Some(self.check_intrinsic(intrinsic, last.template_args.as_deref(), args, span));
         }
         if let Some(v) = self.check_trait(text, args, span) {
             return Some(v);
         }
         match text {
+            "__builtin_ctz" | "__builtin_clz" | "__builtin_popcount" if args.len() == 1 => {
+                let intrinsic = match text {
+                    "__builtin_ctz" => Intrinsic::TrailingZeros,
+                    "__builtin_clz" => Intrinsic::LeadingZeros,
+                    _ => Intrinsic::PopCount,
+                };
+                let arg = self.check_expr_converted(&args[0], Ty::UINT.into());
+                if arg.ty == Ty::ERROR {
+                    return Some(Value::error(span));
+                }
+                let counted = self.intrinsic_value(intrinsic, vec![arg], Ty::UINT, span);
+                Some(Value::rvalue(self.convert_scalar(counted.expr, Scalar::Int)))
+            }
             "__builtin_expect" if args.len() == 2 => Some(self.check_expr(&args[0])),
             "__builtin_assume" => {
                 for a in args {
@@ -328,6 +341,13 @@ impl Checker<'_> {
             "__builtin_trap" => Some(self.intrinsic_value(Intrinsic::Trap, Vec::new(), Ty::VOID, span)),
             _ => None,
         }
+    }
+
+    /// Functions may share the name of an intrinsic when they take other arguments.
+    fn is_declared_function(&mut self, name: &ast::Name, intrinsic: Intrinsic, args: &[ast::Expr]) -> bool {
+        let fits = intrinsic.arity() == 255 || intrinsic.arity() == args.len();
+        let has_pack = args.iter().any(|a| matches!(a.kind, ast::ExprKind::Pack(_)));
+        !fits && !has_pack && matches!(self.lookup(name).entities.first(), Some(Entity::Function(_)))
     }
 
     fn check_constant_defined(&mut self, args: &[ast::Expr], span: Span) -> Value {

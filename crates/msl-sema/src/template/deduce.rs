@@ -602,6 +602,10 @@ impl Checker<'_> {
         }
         for (i, w) in written.iter().enumerate() {
             if let ast::TemplateArg::Pack(pattern) = w {
+                // The pack of an alias stands for the arguments the alias was given.
+                if let Some((given, at)) = self.alias_pack(pattern, scope) {
+                    return self.deduce_args(&given, &at, flat.get(i..).unwrap_or(&[]), d);
+                }
                 return self.deduce_arg_pack(pattern, scope, flat.get(i..).unwrap_or(&[]), d);
             }
             let Some(a) = flat.get(i) else {
@@ -610,6 +614,19 @@ impl Checker<'_> {
             self.deduce_arg(w, scope, a, d)?;
         }
         Ok(())
+    }
+
+    fn alias_pack(&mut self, pattern: &ast::TemplateArg, scope: &Rc<Scope>) -> Option<(Rc<[ast::TemplateArg]>, Rc<Scope>)> {
+        let name = match pattern {
+            ast::TemplateArg::Type(ast::TypeExpr { kind: ast::TypeExprKind::Named { name, .. }, .. }) => name,
+            ast::TemplateArg::Expr(ast::Expr { kind: ast::ExprKind::Name(name), .. }) => name,
+            ast::TemplateArg::Ambiguous(name) => name,
+            _ => return None,
+        };
+        match self.placeholder(name, scope)? {
+            Binding::Pattern(given, at, true) => Some((given, at)),
+            _ => None,
+        }
     }
 
     fn deduce_arg_pack(&mut self, pattern: &ast::TemplateArg, scope: &Rc<Scope>, rest: &[Arg], d: &mut Deduction) -> Deduced {

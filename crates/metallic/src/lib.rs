@@ -21,7 +21,6 @@ mod device;
 mod error;
 mod event;
 mod function;
-mod include_files;
 mod library;
 mod sampler;
 mod source;

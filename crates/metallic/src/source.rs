@@ -9,7 +9,6 @@ use msl::{FileProvider, IncludedFile, MathMode};
 use msl_base::SourceMap;
 use msl_ir::{Module, Scalar};
 
-use crate::include_files::include_files;
 use crate::{
     CompileError, CompileOptions, ConstantValue, Diagnostic, Error, FunctionConstant, FunctionConstantValues, Result,
 };
@@ -162,7 +161,7 @@ impl CompileOptions {
     /// A source as a driver that compiles MSL itself takes it.
     pub(crate) fn to_text(&self, text: &str) -> LibraryText {
         LibraryText {
-            text: include_files(text, &self.source_name, &self.file_provider()),
+            text: msl::include_files(text, &self.source_name, &self.file_provider()),
             preprocessor_macros: self.preprocessor_macros.clone(),
             language_version: self.language_version,
             fast_math_enabled: self.fast_math_enabled,

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use metallic::hal::{
-    Argument, Command, CommandList, Device, Dispatch, Grid, HostBuffer, HostTexture, InlineBytes, PipelineSource,
-    Region, StorageMode, TextureDescriptor, TextureSlice, TextureType,
+    Argument, Command, CommandList, Device, Dispatch, FunctionConstantValue, Grid, InlineBytes, LibraryText,
+    PipelineSource, Region, SourceText, StorageMode, TextureDescriptor, TextureSlice, TextureType,
 };
 use msl::conformance::{Executor, Files, Launch, Memory, Texture, run_file};
-use msl::{CompileError, CompileOptions, FileProvider, FunctionConstantValues, IncludedFile, Library};
+use msl::{CompileError, CompileOptions, FileProvider, FunctionConstantValues, IncludedFile, Library, MathMode};
 use msl_ir::{Access, Module, ParamKind, TextureDimension};
 
 /// Compiles with the front end and launches on a device.
@@ -17,16 +17,37 @@ struct OnDevice {
     device: Arc<dyn Device>,
     library: Option<Library>,
     module: Option<Arc<Module>>,
+    /// For devices whose driver compiles MSL.
+    text: Option<Arc<LibraryText>>,
+    constants: Vec<FunctionConstantValue>,
+}
+
+impl OnDevice {
+    fn new(device: Arc<dyn Device>) -> OnDevice {
+        OnDevice { device, library: None, module: None, text: None, constants: Vec::new() }
+    }
 }
 
 impl Executor for OnDevice {
     fn open(&mut self, name: &str, source: &str, options: &CompileOptions, files: &Files) -> Result<(), CompileError> {
         self.library = Some(Library::open(name, source, options, files)?);
+        let macros = options.defines.iter().map(|(name, value)| (name.clone(), value.clone().unwrap_or_default()));
+        self.text = Some(Arc::new(LibraryText {
+            text: msl::include_files(source, name, files),
+            preprocessor_macros: macros.collect(),
+            language_version: None,
+            fast_math_enabled: options.math_mode == MathMode::Fast,
+        }));
         Ok(())
     }
 
     fn compile(&mut self, kernel: &str, constants: &FunctionConstantValues) -> Result<(), CompileError> {
         let Some(library) = &self.library else { return Ok(()) };
+        let declared = library.function_constants();
+        let values = declared.iter().filter_map(|c| constants.get(c.index, &c.name).map(|value| (c.index, value)));
+        self.constants = values
+            .map(|(index, v)| FunctionConstantValue { index, scalar: v.scalar, len: v.len, bits: v.bits })
+            .collect();
         self.module = Some(Arc::new(library.compile(kernel, constants)?.module));
         Ok(())
     }
@@ -38,7 +59,7 @@ impl Executor for OnDevice {
             module: module.clone(),
             entry,
             source_map: self.library.as_ref().map(|l| l.source_map().clone()),
-            text: None,
+            text: self.text.clone().map(|library| SourceText { library, constants: self.constants.clone() }),
             label: launch.kernel.into(),
             eager: false,
         };
@@ -97,7 +118,9 @@ impl Executor for OnDevice {
         result.map_err(|fault| fault.to_string())?;
         for (index, buffer) in buffers {
             let bytes = memory.buffers.get_mut(&index).ok_or("the buffer is gone")?;
-            metallic::hal::transfer::read_buffer(&*buffer, 0, bytes);
+            let contents = buffer.contents().ok_or("no contents")?;
+            // SAFETY: the buffer was made for these bytes, and its command buffer has completed.
+            unsafe { std::ptr::copy_nonoverlapping(contents.as_ptr(), bytes.as_mut_ptr(), bytes.len()) };
         }
         for (index, texture) in textures {
             let target = memory.textures.get_mut(&index).ok_or("the texture is gone")?;
@@ -111,10 +134,11 @@ impl Executor for OnDevice {
 
 impl OnDevice {
     fn buffer(&self, bytes: &[u8]) -> Result<Arc<dyn metallic::hal::Buffer>, String> {
-        let buffer = HostBuffer::make("test", bytes.len() as u64, StorageMode::Shared).map_err(|e| e.to_string())?;
-        let memory = HostBuffer::of(&*buffer).ok_or("no host buffer")?.memory();
+        let length = bytes.len().max(1) as u64;
+        let buffer = self.device.make_buffer(length, StorageMode::Shared).map_err(|e| e.to_string())?;
+        let contents = buffer.contents().ok_or("no contents")?;
         // SAFETY: the buffer was made with this length and nobody else knows it yet.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.as_ptr(), bytes.len()) };
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), contents.as_ptr(), bytes.len()) };
         Ok(buffer)
     }
 
@@ -139,7 +163,7 @@ impl OnDevice {
             TextureDimension::D2Multisample | TextureDimension::D2MultisampleArray => TextureType::D2Multisample,
         };
         descriptor.array_length = texture.slices / if descriptor.texture_type.is_cube() { 6 } else { 1 };
-        let made = HostTexture::make("test", &descriptor).map_err(|e| e.to_string())?;
+        let made = self.device.make_texture(&descriptor).map_err(|e| e.to_string())?;
         for part in parts(texture) {
             made.replace_region(part.region, part.slice, &texture.bytes[part.bytes], part.row, part.image);
         }
@@ -205,7 +229,7 @@ fn run_all(device: &Arc<dyn Device>) {
             continue;
         }
         let text = std::fs::read_to_string(file).unwrap();
-        let mut executor = OnDevice { device: device.clone(), library: None, module: None };
+        let mut executor = OnDevice::new(device.clone());
         if let Err(e) = run_file(&name, &text, &FromRoot, &mut executor) {
             failures.push(e);
         }
@@ -224,9 +248,17 @@ fn kernels_give_what_they_should_on_the_cpu_device() {
 }
 
 #[test]
+#[cfg(target_os = "macos")]
+fn kernels_give_what_they_should_on_the_apple_device() {
+    // A virtual machine may have no Metal.
+    let Ok(device) = metallic_apple::AppleDevice::system_default() else { return };
+    run_all(&(Arc::new(device) as Arc<dyn Device>));
+}
+
+#[test]
 fn math_functions_are_accurate_on_the_cpu_device() {
     let device: Arc<dyn Device> = Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap());
-    let mut executor = OnDevice { device, library: None, module: None };
+    let mut executor = OnDevice::new(device);
     if let Err(failures) = msl::conformance::accuracy::check_math(&mut executor, 4) {
         panic!("\n{failures}");
     }

@@ -8,6 +8,7 @@
 
 pub mod conformance;
 mod guard;
+mod include_files;
 pub mod json;
 mod library;
 mod options;
@@ -17,6 +18,7 @@ pub mod report;
 mod semantics;
 mod stage;
 
+pub use include_files::include_files;
 pub use library::{Compiled, FunctionConstant, Library, OpenTimes};
 pub use msl_syntax::preprocess::{FileProvider, IncludedFile, MemoryFiles, NoFiles};
 pub use options::{CompileOptions, ConstantValue, FunctionConstantValues, MathMode};

@@ -6,13 +6,14 @@
 
 use std::fmt::Write;
 
-use msl::FileProvider;
+use crate::FileProvider;
 
 /// What the result may grow to; a source that includes more is too large for any compiler.
 const MAX_LENGTH: usize = 64 << 20;
 const MAX_DEPTH: usize = 200;
 
-pub(crate) fn include_files(text: &str, name: &str, files: &dyn FileProvider) -> String {
+/// The text with the files that it includes in place.
+pub fn include_files(text: &str, name: &str, files: &dyn FileProvider) -> String {
     let mut out = Paster { files, out: String::with_capacity(text.len()), open: Vec::new(), once: Vec::new() };
     out.paste(text, name);
     out.out
@@ -127,7 +128,7 @@ fn ends_in_comment(line: &str, mut in_comment: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use msl::IncludedFile;
+    use crate::IncludedFile;
 
     struct Headers(&'static [(&'static str, &'static str)]);
     impl FileProvider for Headers {

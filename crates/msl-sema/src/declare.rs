@@ -93,6 +93,8 @@ pub struct FnEntry {
     pub decl: Arc<ast::FunctionDecl>,
     /// The one with a body, where that is another.
     pub definition: Option<Arc<ast::FunctionDecl>>,
+    /// [`signature_key`] of `decl`, once a declaration of the same name was compared with it.
+    signature: std::sync::OnceLock<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -723,6 +725,8 @@ impl Declarer<'_> {
 
     fn add_function(&mut self, f: &Arc<ast::FunctionDecl>, ns: NsId, key: NameKey) {
         let has_body = !matches!(f.body, ast::FunctionBody::None);
+        let signature = std::sync::OnceLock::new();
+        let key_of = |f: &ast::FunctionDecl| signature_key(f).into_boxed_str();
         for entity in self.own(ns, key) {
             let DeclEntity::Function(id) = entity else { continue };
             let Some(at) = id.0.checked_sub(self.layer.starts[1]) else { continue };
@@ -730,7 +734,7 @@ impl Declarer<'_> {
             let existing_has_body = existing.definition.is_some() || !matches!(existing.decl.body, ast::FunctionBody::None);
             if existing.decl.params.len() != f.params.len()
                 || existing.decl.templates.len() != f.templates.len()
-                || signature_key(&existing.decl) != signature_key(f)
+                || existing.signature.get_or_init(|| key_of(&existing.decl)) != signature.get_or_init(|| key_of(f))
             {
                 continue;
             }
@@ -749,7 +753,7 @@ impl Declarer<'_> {
             return;
         }
         let id = FnDeclId(self.layer.starts[1] + self.layer.functions.len() as u32);
-        self.layer.functions.push(FnEntry { ns, decl: f.clone(), definition: None });
+        self.layer.functions.push(FnEntry { ns, decl: f.clone(), definition: None, signature });
         self.add(ns, key, DeclEntity::Function(id));
         if has_body {
             self.declare_entry(f, id, ns);

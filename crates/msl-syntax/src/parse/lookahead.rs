@@ -381,6 +381,7 @@ impl Parser<'_> {
                     core = Some(match skim.class {
                         NameClass::Type(_) => Certainty::Type,
                         NameClass::Template(_) => Certainty::BareTemplate,
+                        NameClass::Unknown if self.is_type_query(at) => return None,
                         NameClass::Unknown => Certainty::BareUnknown,
                         NameClass::Value | NameClass::Namespace(_) => return None,
                     });
@@ -390,6 +391,13 @@ impl Parser<'_> {
             }
         }
         Some((at, core?, is_adorned))
+    }
+
+    /// Clang's builtin questions about types such as `__is_enum(E)`: values, although what is in parentheses are types.
+    fn is_type_query(&self, at: At) -> bool {
+        let is_query = |name: &str| name.starts_with("__is_") || name.starts_with("__has_");
+        self.is_at(at.next(), Punct::LParen)
+            && matches!(self.kind_at(at), TokenKind::Identifier(name) if is_query(name.as_str()))
     }
 
     /// Clang's builtin type functions such as `__underlying_type(E)`.

@@ -529,6 +529,12 @@ fn type_traits_take_types() {
         alias A = decltype(auto)
         alias D = decltype((+ 1 2))
         alias X = __vec<float, 4>");
+    check(
+        "template <bool B> struct If; template <typename T> using V = If<__is_enum(T)>;",
+        "
+        template<B: bool> struct If;
+        template<T: type> alias V = If<__is_enum((type T))>",
+    );
 }
 
 #[test]

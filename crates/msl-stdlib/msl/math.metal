@@ -466,7 +466,7 @@ inline float atanh_fast(float x) { return atanh_precise(x); }
 
 // ---- the rest ----
 
-inline float sqrt_precise(float x) { return __metal_sqrt(x); }
+inline float rsqrt_fast(float x) { return __metal_rsqrt(x); }
 // Correctly rounded: the error of a first result, found exactly, corrects it.
 inline float rsqrt_precise(float x) {
   bool tiny = x < 0x1p-64f, huge = x > 0x1p64f;
@@ -533,34 +533,61 @@ inline float nextafter(float x, float y) {
   return bits_float((x < y) == (x > 0.0f) ? b + 1u : b - 1u);
 }
 
-} // namespace __math
-
 // ---- public names ----
 
-#define __VECTOR1(T, name) \
-  inline T##2 name(T##2 x) { return T##2(name(x.x), name(x.y)); } \
-  inline T##3 name(T##3 x) { return T##3(name(x.x), name(x.y), name(x.z)); } \
-  inline T##4 name(T##4 x) { return T##4(name(x.x), name(x.y), name(x.z), name(x.w)); }
-#define __VECTOR2(T, name) \
-  inline T##2 name(T##2 x, T##2 y) { return T##2(name(x.x, y.x), name(x.y, y.y)); } \
-  inline T##3 name(T##3 x, T##3 y) { return T##3(name(x.x, y.x), name(x.y, y.y), name(x.z, y.z)); } \
-  inline T##4 name(T##4 x, T##4 y) { return T##4(name(x.x, y.x), name(x.y, y.y), name(x.z, y.z), name(x.w, y.w)); }
+// Mode 0 is fast, 1 precise, 2 what the program's options say.
+template <typename F, int mode> inline float call(float x) {
+  if constexpr (mode == 0) return F::fast(x);
+  else if constexpr (mode == 1) return F::precise(x);
+  else if (__metal_is_fast_math()) return F::fast(x);
+  else return F::precise(x);
+}
+template <typename F, int mode> inline float call(float x, float y) {
+  if constexpr (mode == 0) return F::fast(x, y);
+  else if constexpr (mode == 1) return F::precise(x, y);
+  else if (__metal_is_fast_math()) return F::fast(x, y);
+  else return F::precise(x, y);
+}
+// Component by component, in single precision.
+template <typename F, int mode, typename R> inline R each(R x) {
+  using E = __element_t<R>;
+  if constexpr (__element<R>::size == 1) return R(call<F, mode>(float(x)));
+  else if constexpr (__element<R>::size == 2) return R(E(call<F, mode>(float(x.x))), E(call<F, mode>(float(x.y))));
+  else if constexpr (__element<R>::size == 3) return R(each<F, mode>(x.xy), E(call<F, mode>(float(x.z))));
+  else return R(each<F, mode>(x.xy), each<F, mode>(x.zw));
+}
+template <typename F, int mode, typename R> inline R each(R x, R y) {
+  using E = __element_t<R>;
+  if constexpr (__element<R>::size == 1) return R(call<F, mode>(float(x), float(y)));
+  else if constexpr (__element<R>::size == 2) return R(E(call<F, mode>(float(x.x), float(y.x))), E(call<F, mode>(float(x.y), float(y.y))));
+  else if constexpr (__element<R>::size == 3) return R(each<F, mode>(x.xy, y.xy), E(call<F, mode>(float(x.z), float(y.z))));
+  else return R(each<F, mode>(x.xy, y.xy), each<F, mode>(x.zw, y.zw));
+}
+
+} // namespace __math
 
 #define __MATH1(name) \
-  namespace fast { inline float name(float x) { return __math::name##_fast(x); } __VECTOR1(float, name) } \
-  namespace precise { inline float name(float x) { return __math::name##_precise(x); } __VECTOR1(float, name) } \
-  inline float name(float x) { if (__metal_is_fast_math()) return __math::name##_fast(x); return __math::name##_precise(x); } \
-  inline half name(half x) { return half(name(float(x))); } \
-  inline bfloat name(bfloat x) { return bfloat(name(float(x))); } \
-  __VECTOR1(float, name) __VECTOR1(half, name) __VECTOR1(bfloat, name)
+  namespace __math { struct name##_function { \
+    static float fast(float x) { return name##_fast(x); } \
+    static float precise(float x) { return name##_precise(x); } \
+  }; } \
+  namespace fast { template <typename T, typename R = __single_t<T>> inline R name(T x) { return __math::each<__math::name##_function, 0>(R(x)); } } \
+  namespace precise { template <typename T, typename R = __single_t<T>> inline R name(T x) { return __math::each<__math::name##_function, 1>(R(x)); } } \
+  template <typename T, typename R = __float_t<T>> inline R name(T x) { return __math::each<__math::name##_function, 2>(R(x)); }
 #define __MATH2(name) \
-  namespace fast { inline float name(float x, float y) { return __math::name##_fast(x, y); } __VECTOR2(float, name) } \
-  namespace precise { inline float name(float x, float y) { return __math::name##_precise(x, y); } __VECTOR2(float, name) } \
-  inline float name(float x, float y) { if (__metal_is_fast_math()) return __math::name##_fast(x, y); return __math::name##_precise(x, y); } \
-  inline half name(half x, half y) { return half(name(float(x), float(y))); } \
-  inline bfloat name(bfloat x, bfloat y) { return bfloat(name(float(x), float(y))); } \
-  __VECTOR2(float, name) __VECTOR2(half, name) __VECTOR2(bfloat, name)
-
+  namespace __math { struct name##_function { \
+    static float fast(float x, float y) { return name##_fast(x, y); } \
+    static float precise(float x, float y) { return name##_precise(x, y); } \
+  }; } \
+  namespace fast { template <typename A, typename B, typename R = __common_t<__single_t<A>, __single_t<B>>> inline R name(A x, B y) { \
+    return __math::each<__math::name##_function, 0>(R(x), R(y)); \
+  } } \
+  namespace precise { template <typename A, typename B, typename R = __common_t<__single_t<A>, __single_t<B>>> inline R name(A x, B y) { \
+    return __math::each<__math::name##_function, 1>(R(x), R(y)); \
+  } } \
+  template <typename A, typename B, typename R = __common_float_t<A, B>> inline R name(A x, B y) { \
+    return __math::each<__math::name##_function, 2>(R(x), R(y)); \
+  }
 __MATH1(exp) __MATH1(exp2) __MATH1(exp10) __MATH1(log) __MATH1(log2) __MATH1(log10)
 __MATH1(sin) __MATH1(cos) __MATH1(tan) __MATH1(sinpi) __MATH1(cospi) __MATH1(tanpi)
 __MATH1(asin) __MATH1(acos) __MATH1(atan)
@@ -569,98 +596,115 @@ __MATH2(pow) __MATH2(powr) __MATH2(atan2) __MATH2(fmod)
 #undef __MATH1
 #undef __MATH2
 
-// Roots are instructions, whose flags follow the math mode of the program, but for the precise rsqrt.
-#define __SQRT(T) inline T sqrt(T x) { return __metal_sqrt(x); }
-#define __ROOTS(T) \
-  __SQRT(T) \
-  inline T rsqrt(T x) { return __metal_rsqrt(x); }
-__HALF_TYPES(__ROOTS) __BFLOAT_TYPES(__ROOTS)
-namespace fast { __FLOAT_TYPES(__ROOTS) }
-__WITH_VECTORS(__SQRT, float)
-inline float rsqrt(float x) { if (__metal_is_fast_math()) return __metal_rsqrt(x); return __math::rsqrt_precise(x); }
-__VECTOR1(float, rsqrt)
+// Roots and quotients are instructions, whose flags follow the math mode of the program, but for the precise rsqrt.
+template <typename T, typename R = __float_t<T>> inline R sqrt(T x) { return __metal_sqrt(R(x)); }
+template <typename A, typename B, typename R = __common_float_t<A, B>> inline R divide(A x, B y) { return R(x) / R(y); }
+namespace __math { struct rsqrt_function {
+  static float fast(float x) { return rsqrt_fast(x); }
+  static float precise(float x) { return rsqrt_precise(x); }
+}; }
+namespace fast {
+template <typename T, typename R = __single_t<T>> inline R sqrt(T x) { return __metal_sqrt(R(x)); }
+template <typename T, typename R = __single_t<T>> inline R rsqrt(T x) { return __metal_rsqrt(R(x)); }
+template <typename A, typename B, typename R = __common_t<__single_t<A>, __single_t<B>>> inline R divide(A x, B y) { return R(x) / R(y); }
+}
 namespace precise {
 #pragma METAL fp math_mode(safe)
-__WITH_VECTORS(__SQRT, float)
-inline float rsqrt(float x) { return __math::rsqrt_precise(x); }
-__VECTOR1(float, rsqrt)
+template <typename T, typename R = __single_t<T>> inline R sqrt(T x) { return __metal_sqrt(R(x)); }
+template <typename T, typename R = __single_t<T>> inline R rsqrt(T x) { return __math::each<__math::rsqrt_function, 1>(R(x)); }
+template <typename A, typename B, typename R = __common_t<__single_t<A>, __single_t<B>>> inline R divide(A x, B y) { return R(x) / R(y); }
 }
-#undef __SQRT
-#undef __ROOTS
-
-#define __DIVIDE(T) inline T divide(T x, T y) { return x / y; }
-__ALL_FLOAT_TYPES(__DIVIDE)
-namespace fast { __FLOAT_TYPES(__DIVIDE) }
-namespace precise {
-#pragma METAL fp math_mode(safe)
-__FLOAT_TYPES(__DIVIDE)
+template <typename T, typename R = __float_t<T>> inline R rsqrt(T x) {
+  if constexpr (__is_same(__element_t<R>, float)) {
+    if (!__metal_is_fast_math()) return precise::rsqrt(R(x));
+  }
+  return __metal_rsqrt(R(x));
 }
-#undef __DIVIDE
 
 // Functions that are the same fast and precise, under all three names.
-#define __FORWARD(T) \
+#define __FORWARD \
   using metal::abs; using metal::fabs; using metal::floor; using metal::ceil; using metal::trunc; using metal::rint; \
   using metal::round; using metal::copysign; using metal::fma; using metal::min; using metal::max; using metal::fmin; \
   using metal::fmax; using metal::min3; using metal::max3; using metal::fmin3; using metal::fmax3; using metal::median3; \
   using metal::fmedian3; using metal::fdim; using metal::clamp; using metal::saturate; using metal::mix; using metal::step; \
   using metal::smoothstep; using metal::sign; using metal::fract; using metal::length; using metal::distance; \
   using metal::normalize; using metal::dot; using metal::cross; using metal::reflect; using metal::refract; \
-  using metal::faceforward; using metal::length_squared; using metal::distance_squared; \
-  using metal::isnan; using metal::isinf; using metal::isfinite; using metal::isnormal; using metal::signbit;
-namespace fast { __FORWARD(float) }
-namespace precise { __FORWARD(float) }
-#undef __FORWARD
+  using metal::faceforward; using metal::length_squared; using metal::distance_squared; using metal::select; \
+  using metal::isnan; using metal::isinf; using metal::isfinite; using metal::isnormal; using metal::signbit; \
+  using metal::isordered; using metal::isunordered; \
+  using metal::modf; using metal::ldexp; using metal::frexp; using metal::ilogb; using metal::logb; using metal::nextafter;
 
-#define __SINCOS(T) inline T sincos(T x, thread T& c) { c = cos(x); return sin(x); }
-__ALL_FLOAT_TYPES(__SINCOS)
-namespace fast { __FLOAT_TYPES(__SINCOS) }
-namespace precise { __FLOAT_TYPES(__SINCOS) }
+// `&cosine` may be in any memory.
+#define __SINCOS(space) \
+  template <typename T, typename R = __float_t<T>> inline R sincos(T x, space R& cosine) { cosine = cos(R(x)); return sin(R(x)); }
+__SINCOS(thread) __SINCOS(device) __SINCOS(threadgroup)
+namespace fast { __SINCOS(thread) }
+namespace precise { __SINCOS(thread) }
 #undef __SINCOS
 
-#define __MODF(T) inline T modf(T x, thread T& whole) { \
-    whole = __metal_trunc(x); \
-    return __metal_copysign(__metal_select(__metal_isinf(x), T(0.0f), T(x - whole)), x); \
-  }
-__ALL_FLOAT_TYPES(__MODF)
-namespace fast { using metal::modf; }
-namespace precise { using metal::modf; }
-#undef __MODF
-
-inline float ldexp(float x, int k) { return __math::ldexp(x, k); }
-inline half ldexp(half x, int k) { return half(__math::ldexp(float(x), k)); }
-inline bfloat ldexp(bfloat x, int k) { return bfloat(__math::ldexp(float(x), k)); }
-inline float frexp(float x, thread int& e) { return __math::frexp(x, e); }
-inline half frexp(half x, thread int& e) { return half(__math::frexp(float(x), e)); }
-inline bfloat frexp(bfloat x, thread int& e) { return bfloat(__math::frexp(float(x), e)); }
-inline int ilogb(float x) { return __math::ilogb(x); }
-inline int ilogb(half x) { return __math::ilogb(float(x)); }
-inline int ilogb(bfloat x) { return __math::ilogb(float(x)); }
-inline float logb(float x) { return x == 0.0f ? -INFINITY : isinf(x) ? INFINITY : isnan(x) ? x : float(ilogb(x)); }
-inline float nextafter(float x, float y) { return __math::nextafter(x, y); }
-inline half nextafter(half x, half y) {
-  if (__metal_isnan(x) || __metal_isnan(y)) return __metal_bitcast<half>(ushort(0x7e00));
-  if (x == y) return y;
-  ushort b = __metal_bitcast<ushort>(x);
-  if (x == 0.0h) return __metal_bitcast<half>(ushort((__metal_bitcast<ushort>(y) & 0x8000) | 1));
-  return __metal_bitcast<half>(ushort((x < y) == (x > 0.0h) ? b + 1 : b - 1));
+template <typename T, typename R = __float_t<T>> inline R modf(T v, thread R& whole) {
+  R x = R(v);
+  whole = __metal_trunc(x);
+  return __metal_copysign(__metal_select(__metal_isinf(x), R(0.0f), R(x - whole)), x);
 }
-#define __WITH_INTEGER(T) \
-  inline T##2 ldexp(T##2 x, int2 k) { return T##2(ldexp(x.x, k.x), ldexp(x.y, k.y)); } \
-  inline T##3 ldexp(T##3 x, int3 k) { return T##3(ldexp(x.x, k.x), ldexp(x.y, k.y), ldexp(x.z, k.z)); } \
-  inline T##4 ldexp(T##4 x, int4 k) { return T##4(ldexp(x.x, k.x), ldexp(x.y, k.y), ldexp(x.z, k.z), ldexp(x.w, k.w)); } \
-  inline T##2 frexp(T##2 x, thread int2& e) { int a, b; T##2 r = T##2(frexp(x.x, a), frexp(x.y, b)); e = int2(a, b); return r; } \
-  inline T##3 frexp(T##3 x, thread int3& e) { int a, b, c; T##3 r = T##3(frexp(x.x, a), frexp(x.y, b), frexp(x.z, c)); e = int3(a, b, c); return r; } \
-  inline T##4 frexp(T##4 x, thread int4& e) { \
-    int a, b, c, d; T##4 r = T##4(frexp(x.x, a), frexp(x.y, b), frexp(x.z, c), frexp(x.w, d)); e = int4(a, b, c, d); return r; } \
-  inline int2 ilogb(T##2 x) { return int2(ilogb(x.x), ilogb(x.y)); } \
-  inline int3 ilogb(T##3 x) { return int3(ilogb(x.x), ilogb(x.y), ilogb(x.z)); } \
-  inline int4 ilogb(T##4 x) { return int4(ilogb(x.x), ilogb(x.y), ilogb(x.z), ilogb(x.w)); }
-__WITH_INTEGER(float) __WITH_INTEGER(half) __WITH_INTEGER(bfloat)
-#undef __WITH_INTEGER
-__VECTOR2(float, nextafter) __VECTOR2(half, nextafter)
-namespace fast { using metal::ldexp; using metal::frexp; using metal::ilogb; using metal::nextafter; }
-namespace precise { using metal::ldexp; using metal::frexp; using metal::ilogb; using metal::nextafter; }
-#undef __VECTOR1
-#undef __VECTOR2
+
+#define __EXPONENTS(T) \
+  inline T ldexp(T x, int k) { return T(__math::ldexp(float(x), k)); } \
+  inline T frexp(T x, thread int& e) { return T(__math::frexp(float(x), e)); } \
+  inline int ilogb(T x) { return __math::ilogb(float(x)); } \
+  inline T logb(T x) { \
+    T a = __metal_abs(x); \
+    return __metal_isnan(x) | __metal_isinf(x) ? a : x == T(0.0f) ? T(-INFINITY) : T(float(__math::ilogb(float(x)))); \
+  }
+__EXPONENTS(float) __EXPONENTS(half) __EXPONENTS(bfloat)
+#undef __EXPONENTS
+inline float nextafter(float x, float y) { return __math::nextafter(x, y); }
+#define __NEXT_SMALL(T, nan) \
+  inline T nextafter(T x, T y) { \
+    if (__metal_isnan(x) || __metal_isnan(y)) return __metal_bitcast<T>(ushort(nan)); \
+    if (x == y) return y; \
+    ushort b = __metal_bitcast<ushort>(x); \
+    if (x == T(0.0f)) return __metal_bitcast<T>(ushort((__metal_bitcast<ushort>(y) & 0x8000) | 1)); \
+    return __metal_bitcast<T>(ushort((x < y) == (x > T(0.0f)) ? b + 1 : b - 1)); \
+  }
+__NEXT_SMALL(half, 0x7e00) __NEXT_SMALL(bfloat, 0x7fc0)
+#undef __NEXT_SMALL
+template <typename T, int N> inline vec<T, N> ldexp(vec<T, N> x, vec<int, N> k) {
+  vec<T, N> r;
+#pragma unroll
+  for (int i = 0; i < N; i++) r[i] = ldexp(x[i], k[i]);
+  return r;
+}
+template <typename T, int N> inline vec<T, N> frexp(vec<T, N> x, thread vec<int, N>& e) {
+  vec<T, N> r;
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    int k;
+    r[i] = frexp(x[i], k);
+    e[i] = k;
+  }
+  return r;
+}
+template <typename T, int N> inline vec<int, N> ilogb(vec<T, N> x) {
+  vec<int, N> r;
+#pragma unroll
+  for (int i = 0; i < N; i++) r[i] = ilogb(x[i]);
+  return r;
+}
+template <typename T, int N> inline vec<T, N> logb(vec<T, N> x) {
+  vec<T, N> r;
+#pragma unroll
+  for (int i = 0; i < N; i++) r[i] = logb(x[i]);
+  return r;
+}
+template <typename T, int N> inline vec<T, N> nextafter(vec<T, N> x, vec<T, N> y) {
+  vec<T, N> r;
+#pragma unroll
+  for (int i = 0; i < N; i++) r[i] = nextafter(x[i], y[i]);
+  return r;
+}
+namespace fast { __FORWARD }
+namespace precise { __FORWARD }
+#undef __FORWARD
 
 } // namespace metal

@@ -40,28 +40,17 @@ template <typename T> inline T simd_shuffle_rotate_up(T x, ushort delta) {
 template <typename T> inline T simd_shuffle_rotate_down(T x, ushort delta) {
   return __metal_simd_shuffle(x, (__metal_thread_index_in_simdgroup() + uint(delta)) & 31u);
 }
-template <typename T> inline T simd_shuffle_and_fill_up(T x, T filling, ushort delta, ushort modulo) {
-  uint self = __metal_thread_index_in_simdgroup();
-  uint m = uint(modulo), base = self & ~(m - 1u), inner = self & (m - 1u);
-  uint lane = inner - uint(delta);
-  T y = __metal_simd_shuffle(x, base + (lane & (m - 1u)));
-  T z = __metal_simd_shuffle(filling, base + (lane & (m - 1u)));
-  return lane < m ? y : z;
-}
-template <typename T> inline T simd_shuffle_and_fill_up(T x, T filling, ushort delta) {
-  return simd_shuffle_and_fill_up(x, filling, delta, ushort(32));
-}
-template <typename T> inline T simd_shuffle_and_fill_down(T x, T filling, ushort delta, ushort modulo) {
-  uint self = __metal_thread_index_in_simdgroup();
-  uint m = uint(modulo), base = self & ~(m - 1u), inner = self & (m - 1u);
-  uint lane = inner + uint(delta);
-  T y = __metal_simd_shuffle(x, base + (lane & (m - 1u)));
-  T z = __metal_simd_shuffle(filling, base + (lane & (m - 1u)));
-  return lane < m ? y : z;
-}
-template <typename T> inline T simd_shuffle_and_fill_down(T x, T filling, ushort delta) {
-  return simd_shuffle_and_fill_down(x, filling, delta, ushort(32));
-}
+#define __SIMD_FILL(name, sign) \
+  template <typename T> inline T name(T x, type_identity_t<T> filling, ushort delta, ushort modulo = 32) { \
+    uint self = __metal_thread_index_in_simdgroup(), m = uint(modulo), base = self & ~(m - 1u); \
+    uint lane = (self & (m - 1u)) sign uint(delta); \
+    T y = __metal_simd_shuffle(x, base + (lane & (m - 1u))); \
+    T z = __metal_simd_shuffle(filling, base + (lane & (m - 1u))); \
+    return lane < m ? y : z; \
+  }
+__SIMD_FILL(simd_shuffle_and_fill_up, -)
+__SIMD_FILL(simd_shuffle_and_fill_down, +)
+#undef __SIMD_FILL
 
 class simd_vote {
 public:
@@ -101,6 +90,19 @@ template <typename T> inline T quad_shuffle_down(T x, ushort delta) {
 }
 template <typename T> inline T quad_shuffle_rotate_up(T x, ushort delta) { return quad_shuffle(x, ushort((__quad_lane() - uint(delta)) & 3u)); }
 template <typename T> inline T quad_shuffle_rotate_down(T x, ushort delta) { return quad_shuffle(x, ushort((__quad_lane() + uint(delta)) & 3u)); }
+
+// Filling comes from the lanes of the other value that would lie beside this one.
+#define __QUAD_FILL(name, sign) \
+  template <typename T> inline T name(T x, type_identity_t<T> filling, ushort delta, ushort modulo = 4) { \
+    uint m = uint(modulo), self = __quad_lane(), base = __quad_base() + (self & ~(m - 1u)); \
+    uint lane = (self & (m - 1u)) sign uint(delta); \
+    T y = __metal_simd_shuffle(x, base + (lane & (m - 1u))); \
+    T z = __metal_simd_shuffle(filling, base + (lane & (m - 1u))); \
+    return lane < m ? y : z; \
+  }
+__QUAD_FILL(quad_shuffle_and_fill_up, -)
+__QUAD_FILL(quad_shuffle_and_fill_down, +)
+#undef __QUAD_FILL
 
 // The bits of this thread's quad-group in a ballot.
 inline uint __quad_ballot(bool x) { return uint(__metal_simd_ballot(x) >> ulong(__quad_base())) & 15u; }

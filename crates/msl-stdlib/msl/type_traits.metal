@@ -90,9 +90,50 @@ template <typename T> struct is_vector : false_type {};
 template <typename T, int N> struct is_vector<vec<T, N>> : true_type {};
 template <typename T> constexpr constant bool is_vector_v = is_vector<T>::value;
 
-template <typename T> struct __element { using type = T; static constexpr constant int size = 1; };
-template <typename T, int N> struct __element<vec<T, N>> { using type = T; static constexpr constant int size = N; };
-template <typename T, int N> struct __element<packed_vec<T, N>> { using type = T; static constexpr constant int size = N; };
+// What a type is made of: its element and its number of elements; `value` is what arithmetic makes of it.
+template <typename T> struct __element {
+  using type = conditional_t<__is_enum(T), int, T>;
+  using value = type;
+  static constexpr constant int size = 1;
+};
+template <typename T, int N> struct __element<vec<T, N>> {
+  using type = T;
+  using value = vec<T, N>;
+  static constexpr constant int size = N;
+};
+template <typename T, int N> struct __element<packed_vec<T, N>> : __element<vec<T, N>> {};
+template <typename T> using __element_t = typename __element<T>::type;
+// A vector of T as long as V is; a scalar for a scalar.
+template <typename T, typename V, int N = __element<V>::size> struct __like { using type = vec<T, N>; };
+template <typename T, typename V> struct __like<T, V, 1> { using type = T; };
+template <typename T, typename V> using __like_t = typename __like<T, V>::type;
+
+// Types of the arguments of library functions, which are templates that take scalars, vectors and packed vectors:
+// `value`, where the elements are of the right kind.
+template <typename T> using __float_t = enable_if_t<__is_floating_point(__element_t<T>), typename __element<T>::value>;
+template <typename T> using __integer_t = enable_if_t<__is_integral(__element_t<T>), typename __element<T>::value>;
+template <typename T> using __number_t = enable_if_t<__is_arithmetic(__element_t<T>), typename __element<T>::value>;
+// Single precision, to which other scalars convert.
+template <typename T, typename E = __element_t<T>>
+using __single_t = enable_if_t<__is_same(E, float) || (__is_arithmetic(E) && __element<T>::size == 1), __like_t<float, T>>;
+// The type of two arguments of one parameter type: they agree, or one is a scalar and becomes a vector.
+template <typename A, typename B> struct __pair {
+  using a = typename __element<A>::value;
+  using b = typename __element<B>::value;
+  static constexpr constant int n = __element<A>::size;
+  static constexpr constant int m = __element<B>::size;
+  static constexpr constant bool numbers = __is_arithmetic(__element_t<A>) && __is_arithmetic(__element_t<B>);
+  static constexpr constant bool agree = numbers && (n == 1 && m == 1 ? __is_same(a, b) : n == 1 || m == 1 || __is_same(a, b));
+  static constexpr constant bool has_float = __is_floating_point(a) || __is_floating_point(b);
+  static constexpr constant bool has_integer = __is_integral(a) || __is_integral(b);
+  using type = conditional_t<(n >= m), a, b>;
+  using float_type = conditional_t<n == 1 && m == 1, conditional_t<__is_floating_point(a), a, b>, type>;
+};
+template <typename A, typename B> using __common_t = enable_if_t<__pair<A, B>::agree, typename __pair<A, B>::type>;
+// The same for functions that exist for floats only: there an integer converts too.
+template <typename A, typename B, typename P = __pair<A, B>>
+using __common_float_t = __float_t<enable_if_t<P::agree || (P::has_float && P::has_integer), typename P::float_type>>;
+template <typename A, typename B> using __common_integer_t = __integer_t<__common_t<A, B>>;
 
 template <typename T> struct make_unsigned;
 template <typename T> struct make_signed;

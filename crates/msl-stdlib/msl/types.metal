@@ -52,24 +52,6 @@ __VECTOR_NAMES(bfloat)
 __VECTOR_NAMES(float)
 #undef __VECTOR_NAMES
 
-// Lists of types that the other headers expand their functions over.
-#define __WITH_VECTORS(M, T) M(T) M(T##2) M(T##3) M(T##4)
-#define __FLOAT_TYPES(M) __WITH_VECTORS(M, float)
-#define __HALF_TYPES(M) __WITH_VECTORS(M, half)
-#define __BFLOAT_TYPES(M) __WITH_VECTORS(M, bfloat)
-#define __ALL_FLOAT_TYPES(M) __FLOAT_TYPES(M) __HALF_TYPES(M) __BFLOAT_TYPES(M)
-#define __SIGNED_TYPES(M) __WITH_VECTORS(M, char) __WITH_VECTORS(M, short) __WITH_VECTORS(M, int) __WITH_VECTORS(M, long)
-#define __UNSIGNED_TYPES(M) __WITH_VECTORS(M, uchar) __WITH_VECTORS(M, ushort) __WITH_VECTORS(M, uint) __WITH_VECTORS(M, ulong)
-#define __INTEGER_TYPES(M) __SIGNED_TYPES(M) __UNSIGNED_TYPES(M)
-#define __NUMBER_TYPES(M) __INTEGER_TYPES(M) __ALL_FLOAT_TYPES(M)
-#define __BOOL_TYPES(M) __WITH_VECTORS(M, bool)
-
-// For each N: M(scalar, vector, bool vector, int vector)
-#define __FLOAT_VECTORS(M) M(float, float2, bool2, 2) M(float, float3, bool3, 3) M(float, float4, bool4, 4)
-#define __HALF_VECTORS(M) M(half, half2, bool2, 2) M(half, half3, bool3, 3) M(half, half4, bool4, 4)
-#define __BFLOAT_VECTORS(M) M(bfloat, bfloat2, bool2, 2) M(bfloat, bfloat3, bool3, 3) M(bfloat, bfloat4, bool4, 4)
-#define __ALL_FLOAT_VECTORS(M) __FLOAT_VECTORS(M) __HALF_VECTORS(M) __BFLOAT_VECTORS(M)
-
 #define METAL_FUNC inline
 #define METAL_CONST const
 #define METAL_VALID_ARGS

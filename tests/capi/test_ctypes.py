@@ -1,6 +1,6 @@
 """Python without our package: ctypes and the shared library, as programs for the Swift bridge are written.
 
-Run it as a program or with pytest. PYMETALLIC_LIBRARY names a shared library that is not installed.
+Run it as a program, with PYMETALLIC_LIBRARY naming the shared library; or with pytest.
 """
 
 import ctypes
@@ -55,7 +55,7 @@ SIGNATURES = {
 
 
 def load():
-    library = ctypes.CDLL(os.environ.get("PYMETALLIC_LIBRARY", "libpymetallic.so"))
+    library = ctypes.CDLL(os.environ["PYMETALLIC_LIBRARY"])
     for name, (result, arguments) in SIGNATURES.items():
         function = getattr(library, name)
         function.restype = result

@@ -68,19 +68,6 @@ fn c_programs_run() {
 }
 
 #[test]
-fn the_header_is_for_cpp_too() {
-    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    if Command::new(&compiler).arg("--version").output().is_err() {
-        eprintln!("there is no compiler for C++: not tested");
-        return;
-    }
-    let mut compile = Command::new(&compiler);
-    compile.args(["-x", "c++", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-include"]);
-    compile.arg(root().join("include/pymetallic.h")).arg("/dev/null");
-    expect_success("the compiler", &run(&mut compile));
-}
-
-#[test]
 fn python_programs_run() {
     let works = |python: &&str| Command::new(python).arg("--version").output().is_ok();
     let Some(python) = ["python3", "python"].into_iter().find(works) else {

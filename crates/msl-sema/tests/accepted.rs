@@ -329,8 +329,7 @@ kernel void k(device float* a, constant Args& args [[buffer(5)]], device const i
 "#,
     );
     let program = compile(&source, "k", &Default::default());
-    let inputs: Vec<String> =
-        program.entry_points[0].inputs.iter().map(|i| format!("{} {:?}", i.name, i.kind)).collect();
+    let inputs: Vec<String> = program.entry_points[0].inputs.iter().map(|i| format!("{} {:?}", i.name, i.kind)).collect();
     let expected = [
         "a Buffer { index: 1, is_reference: false }",
         "args Buffer { index: 5, is_reference: true }",
@@ -390,12 +389,7 @@ kernel void k(device float* a, device const float* bias [[buffer(1), function_co
     let program = compile(&source, "k", &values);
     assert!(matches!(program.entry_points[0].inputs[1].kind, msl_sema::hir::InputKind::Absent));
     let function = &program.functions[program.entry_points[0].function];
-    assert!(
-        function
-            .locals
-            .values()
-            .any(|l| matches!(program.types.kind(l.ty), msl_sema::types::TyKind::Array { len: Some(12), .. }))
-    );
+    assert!(function.locals.values().any(|l| matches!(program.types.kind(l.ty), msl_sema::types::TyKind::Array { len: Some(12), .. })));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! `cargo run -p msl --example emit -- STAGE|check FILE [FUNCTION]`.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use msl::{CompileOptions, EmitOptions, FileProvider, FunctionConstantValues, IncludedFile, Library, Stage, emit};
 
@@ -48,14 +48,8 @@ fn check(file: &str, source: &str, only: Option<&str>) -> Result<(), msl::Compil
     println!("{file}: open {:?} {:?}", start.elapsed(), library.times());
     print!("{}", library.warnings());
     let (mut good, mut bad) = (0, 0);
-    let (mut checking, mut lowering) = (Duration::ZERO, Duration::ZERO);
     for entry in library.entry_points().iter().filter(|e| only.is_none_or(|o| o == e.as_str())) {
         let start = Instant::now();
-        let _ = library.check(entry, &FunctionConstantValues::default());
-        checking += start.elapsed();
-        let again = Instant::now();
-        let _ = library.compile_unoptimized(entry, &FunctionConstantValues::default());
-        lowering += again.elapsed();
         match library.compile(entry, &FunctionConstantValues::default()) {
             Ok(_) => good += 1,
             Err(e) => {
@@ -69,7 +63,6 @@ fn check(file: &str, source: &str, only: Option<&str>) -> Result<(), msl::Compil
             println!("{entry}: {:?}", start.elapsed());
         }
     }
-    println!("checking {checking:?}; with lowering {lowering:?}");
     println!("{file}: {good} compiled, {bad} failed, {:?}", start.elapsed());
     Ok(())
 }

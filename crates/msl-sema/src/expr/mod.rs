@@ -217,11 +217,7 @@ impl Checker<'_> {
                 Value::error(span)
             }
             K::Designated { .. } | K::DesignatedIndex { .. } => {
-                self.error(
-                    "unexpected-designator",
-                    span,
-                    "a designator only makes sense in the initialiser of a class",
-                );
+                self.error("unexpected-designator", span, "a designator only makes sense in the initialiser of a class");
                 Value::error(span)
             }
             K::SizeofType(t) => {

@@ -17,7 +17,7 @@ async def wait(command_buffer: CommandBuffer) -> CommandBuffer:
             done.set_result(None)
 
     if command_buffer.status in ("not_enqueued", "enqueued"):
-        command_buffer.add_completed_handler(lambda _: loop.call_soon_threadsafe(finish))
+        command_buffer.add_completed_handler(lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(finish))
         command_buffer.commit()
         await done
     elif command_buffer.status not in ("completed", "error"):

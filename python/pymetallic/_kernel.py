@@ -285,17 +285,15 @@ class Kernel:
         if dtype is None:
             return np.ascontiguousarray(value)
         target = np.dtype(dtype)
+        if target.fields is not None and not isinstance(value, (np.ndarray, np.generic)):
+            return self._packed(where, param, target, value)
         array = np.asarray(value)
         if array.dtype == target:
             result = array
         elif target.fields is not None or array.dtype.fields is not None or target.subdtype is not None:
             if array.nbytes == target.itemsize and array.dtype.fields is not None:
                 return np.ascontiguousarray(array)
-            try:
-                result = np.zeros(1, dtype=target)
-                result[...] = value
-            except (TypeError, ValueError) as error:
-                raise MetalValidationError(f"{where} is a {param['type']} of {param['size']} bytes: {error}") from None
+            return self._packed(where, param, target, value)
         else:
             if array.size != 1:
                 raise MetalValidationError(f"{where} is one {param['type']}, not an array of {array.size}")
@@ -303,6 +301,15 @@ class Kernel:
             if target.kind in "iu" and not np.array_equal(result, array):
                 raise MetalValidationError(f"{where}: {value} does not fit {param['type']}")
         return np.ascontiguousarray(result)
+
+    def _packed(self, where: str, param: dict, target: np.dtype, value: Any) -> np.ndarray:
+        """A structure or vector from a tuple, a list or an array."""
+        result = np.zeros(1, dtype=target)
+        try:
+            result[...] = value
+        except (TypeError, ValueError) as error:
+            raise MetalValidationError(f"{where} is a {param['type']} of {param['size']} bytes: {error}") from None
+        return result
 
     def _check_dtype(self, where: str, param: dict, array: np.ndarray) -> None:
         """A scalar or vector element must agree in its component type; structures and bytes only in size."""

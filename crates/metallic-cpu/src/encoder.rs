@@ -261,13 +261,19 @@ unsafe extern "C" fn find_range(context: *const LaunchContext, address: u64, ran
         Argument::Buffer { buffer, .. } => Some(buffer),
         _ => None,
     });
-    *range = dispatch
+    let buffers = dispatch
         .resident
         .iter()
         .chain(bound)
-        .map(|buffer| [buffer.gpu_address(), buffer.gpu_address() + buffer.length()])
-        .find(|[start, end]| (*start..*end).contains(&address))
-        .unwrap_or([0, 0]);
+        .map(|buffer| [buffer.gpu_address(), buffer.gpu_address() + buffer.length()]);
+    // The descriptor of a texture, whose address a kernel may keep in a local.
+    let descriptors = dispatch.arguments.iter().filter_map(|argument| {
+        let Argument::Textures(textures) = argument else { return None };
+        let [one] = &textures[..] else { return None };
+        let start = &raw const *HostTexture::of(&**one)?.layout() as u64;
+        Some([start, start + size_of::<msl_ir::TextureDescriptor>() as u64])
+    });
+    *range = buffers.chain(descriptors).find(|[start, end]| (*start..*end).contains(&address)).unwrap_or([0, 0]);
 }
 
 unsafe extern "C" fn on_log(

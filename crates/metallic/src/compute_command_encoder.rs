@@ -418,7 +418,11 @@ fn check_texture(
         _ => ComponentKind::Uint,
     };
     if info.kind != kind {
-        let component = component.name();
+        let component = match kind {
+            ComponentKind::Float => "floats",
+            ComponentKind::Sint => "signed integers",
+            ComponentKind::Uint => "unsigned integers",
+        };
         return Err(format!("the kernel takes a texture of {component}, the texture's format is {}", info.name));
     }
     let (needed, verb) = match access {

@@ -225,8 +225,9 @@ def _matrices(job: _Job) -> None:
     seconds = job.run(job.kernel("linalg_kernels", "matrix_multiply"), (n, m, 1), (16, 16, 1), list(enumerate(buffers)), sizes)
     expected = a.astype(np.float64) @ b.astype(np.float64)
     error = _error(buffers[2].to_numpy(np.float32, (m, n)), expected)
-    # k roundings of partial sums of magnitude about sqrt(k).
-    job.add("matrix_multiply", f"{m}x{n}x{k}", seconds, _rate(2 * m * n * k, seconds, "FLOP/s"), error, 2e-7 * k)
+    # Probabilistic bound of k roundings: sqrt(k) u |A||B| (Higham and Mary, 2019).
+    tolerance = np.sqrt(k) * 2.0**-24 * float(np.max(np.abs(a) @ np.abs(b)))
+    job.add("matrix_multiply", f"{m}x{n}x{k}", seconds, _rate(2 * m * n * k, seconds, "FLOP/s"), error, tolerance)
 
 
 def _mandelbrot(job: _Job) -> None:

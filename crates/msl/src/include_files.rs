@@ -103,12 +103,11 @@ fn ends_in_comment(line: &str, mut in_comment: bool) -> bool {
     while i < bytes.len() {
         let two = bytes.get(i..i + 2);
         match (in_comment, quote, bytes[i]) {
-            (true, ..) => {
-                if two == Some(b"*/") {
-                    in_comment = false;
-                    i += 1;
-                }
+            (true, ..) if two == Some(b"*/") => {
+                in_comment = false;
+                i += 1;
             }
+            (true, ..) => {}
             (_, Some(_), b'\\') => i += 1,
             (_, Some(q), b) if q == b => quote = None,
             (_, Some(_), _) => {}

@@ -302,7 +302,7 @@ impl Runner<'_> {
     /// Notes the worst of the results that break their bound.
     fn judge(&mut self, what: &str, results: impl Iterator<Item = Verdict>) {
         let (mut bad, mut worst) = (0, None::<Verdict>);
-        for verdict in results.filter(|v| !(v.error <= v.bound)) {
+        for verdict in results.filter(|v| v.error > v.bound || v.error.is_nan()) {
             bad += 1;
             if worst.as_ref().is_none_or(|w| verdict.error / verdict.bound.max(0.5) > w.error / w.bound.max(0.5)) {
                 worst = Some(verdict);

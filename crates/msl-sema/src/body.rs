@@ -30,7 +30,7 @@ impl Checker<'_> {
             let span = self.frame.as_ref().map_or(Span::NONE, |f| f.span);
             self.hard(|c| c.error("instantiation-depth", span, "templates are instantiated too deeply"));
             self.functions[id.0 as usize].ret.get_or_insert(QualTy::ERROR);
-        } else {
+        } else if self.has_room(self.program.functions[id].span) {
             self.hard(|c| c.check_body_inner(id));
         }
         self.nesting -= 1;
@@ -61,7 +61,8 @@ impl Checker<'_> {
         let (def, signature, this_space) = (info.def.clone(), info.signature.clone(), info.this_space);
         if matches!(decl.body, ast::FunctionBody::None) {
             let name = self.program.functions[id].name;
-            let mut d = Diagnostic::error("undefined-function", decl.name.span, format!("'{name}' is used but not defined"));
+            let mut d =
+                Diagnostic::error("undefined-function", decl.name.span, format!("'{name}' is used but not defined"));
             if let Some(f) = &self.frame {
                 d = d.note_at(f.span, "it is used here");
             }
@@ -82,7 +83,6 @@ impl Checker<'_> {
             function: Some(id),
             ret,
             auto_ret: ret.is_none().then(|| decl.ret.clone()),
-            is_kernel: crate::declare::is_kernel(&decl),
             ..FnCtx::default()
         };
         let (body, fcx) = self.in_function(fcx, |c| {
@@ -135,7 +135,6 @@ impl Checker<'_> {
         let quals = Quals { is_const: def.decl.this_quals.is_const && !def.is_constructor(), is_volatile: false };
         let space = space.unwrap_or(AddressSpace::Thread);
         let local = self.this_local(class, quals, space, span);
-        self.fcx.this = Some(ThisInfo { local, class, quals, space });
         let ty = self.fcx.locals[local].ty;
         let lvalue = Value::lvalue(ExprKind::Local(local), ty, Quals::NONE, AddressSpace::Thread, span);
         Some(Value::rvalue(crate::expr::rvalue_expr(ExprKind::Load(Box::new(lvalue.expr)), ty, span)))
@@ -193,7 +192,13 @@ impl Checker<'_> {
     }
 
     /// Initialises bases and members in their order, as the constructor says or else by their own initialisers.
-    fn check_member_initializers(&mut self, def: &Rc<FnDef>, decl: &ast::FunctionDecl, this: &Value, out: &mut hir::Block) {
+    fn check_member_initializers(
+        &mut self,
+        def: &Rc<FnDef>,
+        decl: &ast::FunctionDecl,
+        this: &Value,
+        out: &mut hir::Block,
+    ) {
         let Some(class) = def.class else { return };
         let initializers: &[ast::MemberInitializer] = match &decl.body {
             ast::FunctionBody::Block { initializers, .. } => initializers,
@@ -239,7 +244,8 @@ impl Checker<'_> {
                         Ok(t) => t,
                         Err(_) => {
                             let text = text_of(&last.ident);
-                            let message = format!("'{text}' is neither a member nor a base of '{}'", self.class_name(class));
+                            let message =
+                                format!("'{text}' is neither a member nor a base of '{}'", self.class_name(class));
                             self.error("unknown-member", init.span, message);
                             continue;
                         }
@@ -287,7 +293,11 @@ impl Checker<'_> {
                 (None, _) if is_union => None,
                 (None, _) if self.program.types.is_reference(info.ty.ty) => {
                     let name = info.name.map_or("", Symbol::as_str);
-                    self.error("uninitialized-reference", span, format!("the reference member '{name}' is not initialised"));
+                    self.error(
+                        "uninitialized-reference",
+                        span,
+                        format!("the reference member '{name}' is not initialised"),
+                    );
                     None
                 }
                 (None, _) => self.default_init(info.ty.ty, span).map(|e| (e, span)),
@@ -298,7 +308,14 @@ impl Checker<'_> {
         }
     }
 
-    fn init_inherited(&mut self, class: ClassId, base_def: &Rc<FnDef>, object: &Value, out: &mut hir::Block, span: Span) {
+    fn init_inherited(
+        &mut self,
+        class: ClassId,
+        base_def: &Rc<FnDef>,
+        object: &Value,
+        out: &mut hir::Block,
+        span: Span,
+    ) {
         let Some(base) = base_def.class else { return };
         let infos = self.classes[class.0 as usize].fields.clone();
         let Some(id) = self.fcx.function else { return };

@@ -73,7 +73,10 @@ impl Checker<'_> {
         for f in functions {
             let checkable = f.header.is_none()
                 && f.has_body()
-                && !matches!(f.decl.body, msl_syntax::ast::FunctionBody::Defaulted | msl_syntax::ast::FunctionBody::Deleted);
+                && !matches!(
+                    f.decl.body,
+                    msl_syntax::ast::FunctionBody::Defaulted | msl_syntax::ast::FunctionBody::Deleted
+                );
             if !checkable {
                 continue;
             }

@@ -20,6 +20,8 @@ use crate::{FunctionConstantValues, Options};
 pub const INSTANTIATION_DEPTH: u32 = 512;
 /// Nested expressions and statements beyond this are an error.
 pub const NESTING_DEPTH: u32 = 1024;
+/// More instances than this in one compilation are an error.
+pub const INSTANCE_LIMIT: usize = 200_000;
 
 pub struct Checker<'a> {
     pub layer: &'a Layer,
@@ -39,6 +41,8 @@ pub struct Checker<'a> {
     /// In `sizeof`, `decltype` and the like: nothing used here needs a body.
     pub unevaluated: u32,
     pub nesting: u32,
+    /// Lists in braces being tried inside each other.
+    pub list_depth: u32,
     /// What `auto` means in the type being resolved.
     pub auto_binding: Option<QualTy>,
     /// The space of references without one in result types of methods.
@@ -84,6 +88,7 @@ impl<'a> Checker<'a> {
             worklist: VecDeque::new(),
             unevaluated: 0,
             nesting: 0,
+            list_depth: 0,
             auto_binding: None,
             default_space: None,
             fp: options.fp_mode,
@@ -199,11 +204,24 @@ impl<'a> Checker<'a> {
             self.error("instantiation-depth", span, "templates are instantiated too deeply");
             return None;
         }
+        if !self.has_room(span) {
+            return None;
+        }
         let parent = self.frame.clone();
         self.frame = Some(Rc::new(Frame { what, span, parent: parent.clone(), depth }));
         let result = f(self);
         self.frame = parent;
         Some(result)
+    }
+
+    /// Reports when there are too many instances already.
+    pub fn has_room(&mut self, span: Span) -> bool {
+        let fits = self.functions.len() + self.classes.len() < INSTANCE_LIMIT;
+        if !fits {
+            self.frame = None;
+            self.hard(|c| c.error("instantiation-limit", span, "there are too many template instances"));
+        }
+        fits
     }
 
     pub fn nested<R>(&mut self, span: Span, error: impl FnOnce(&mut Self) -> R, f: impl FnOnce(&mut Self) -> R) -> R {
@@ -227,10 +245,6 @@ impl<'a> Checker<'a> {
         let scope = Rc::new(Scope { parent, kind: ScopeKind::Namespace(ns) });
         self.ns_scopes.insert(ns, scope.clone());
         scope
-    }
-
-    pub fn global_scope(&mut self) -> Rc<Scope> {
-        self.ns_scope(NsId::GLOBAL)
     }
 
     /// Turns a declared entity into one of this compilation; using-declarations give several.
@@ -343,11 +357,8 @@ impl<'a> Checker<'a> {
         let (decl, ns) = (entry.decl.clone(), entry.ns);
         let scope = self.ns_scope(ns);
         let (mut specializations, mut out_of_class) = (Vec::new(), Vec::new());
-        let extensions: Vec<_> = self
-            .layer
-            .class_extensions(id)
-            .map(|e| (e.specializations.clone(), e.members.clone()))
-            .collect();
+        let extensions: Vec<_> =
+            self.layer.class_extensions(id).map(|e| (e.specializations.clone(), e.members.clone())).collect();
         for (specs, members) in extensions {
             for (ns, spec) in specs {
                 specializations.push((self.ns_scope(ns), spec));
@@ -398,11 +409,8 @@ impl<'a> Checker<'a> {
         let (decl, ns) = (entry.decl.clone(), entry.ns);
         let scope = self.ns_scope(ns);
         let key = (Arc::as_ptr(&decl) as usize, Rc::as_ptr(&scope) as usize);
-        let def = self
-            .embedded_enums
-            .entry(key)
-            .or_insert_with(|| Rc::new(EnumDef { decl, scope, id: None.into() }))
-            .clone();
+        let def =
+            self.embedded_enums.entry(key).or_insert_with(|| Rc::new(EnumDef { decl, scope, id: None.into() })).clone();
         self.enum_defs.insert(id, def.clone());
         def
     }

@@ -38,6 +38,7 @@ impl Checker<'_> {
         self.classes[id.0 as usize].scope = scope.clone();
         let at = if span.is_none() { self.classes[id.0 as usize].span } else { span };
         let (auto, default) = (self.auto_binding.take(), self.default_space.take());
+        let errors = self.diags.error_count();
         let work = |c: &mut Self| c.in_scope(&scope, |c| c.define_class(id, &decl, &def));
         self.hard(|c| {
             if args.is_empty() {
@@ -47,8 +48,14 @@ impl Checker<'_> {
             }
         });
         (self.auto_binding, self.default_space) = (auto, default);
+        // What is missing from a class with errors is not worth a message of its own.
+        self.classes[id.0 as usize].has_error |= self.diags.error_count() > errors;
         self.classes[id.0 as usize].state = ClassState::Complete;
-        self.check_class_asserts(id, &decl);
+        if args.is_empty() {
+            self.check_class_asserts(id, &decl);
+        } else {
+            self.in_frame(FrameKind::Class(id), at, |c| c.check_class_asserts(id, &decl));
+        }
         true
     }
 
@@ -129,15 +136,16 @@ impl Checker<'_> {
         let field = self.program.classes[id].fields.len() as u32;
         self.program.classes[id].fields.push(hir::Field { name: None, ty: ty.ty, offset, is_base: true, id: None });
         let info = &mut self.classes[id.0 as usize];
-        info.bases.push(BaseInfo { class: base, field, offset });
+        info.bases.push(BaseInfo { class: base, field });
         info.fields.push(FieldInfo { name: None, ty: ty.ty.into(), is_base: true, is_mutable: false, decl: None });
     }
 
     /// No fields, or only empty bases.
     pub fn is_empty_class(&self, id: ClassId) -> bool {
-        self.program.classes[id].fields.iter().all(|f| {
-            f.is_base && self.program.types.as_class(f.ty).is_some_and(|b| self.is_empty_class(b))
-        })
+        self.program.classes[id]
+            .fields
+            .iter()
+            .all(|f| f.is_base && self.program.types.as_class(f.ty).is_some_and(|b| self.is_empty_class(b)))
     }
 
     fn add_entity(&mut self, id: ClassId, key: NameKey, entity: Entity) {
@@ -164,15 +172,15 @@ impl Checker<'_> {
                         None => return,
                     },
                 };
-                if f.flags.is_virtual {
-                    self.error("unsupported-virtual-function", f.name.span, "virtual functions are not supported by Metal");
-                    self.classes[id.0 as usize].has_virtual = true;
-                }
                 if f.kind == ast::FunctionKind::Destructor
                     && let ast::FunctionBody::Block { body, .. } = &f.body
                     && !matches!(&body.kind, ast::StmtKind::Compound(list) if list.is_empty())
                 {
-                    self.error("unsupported-destructor", f.name.span, "destructors that do something are not supported by Metal");
+                    self.error(
+                        "unsupported-destructor",
+                        f.name.span,
+                        "destructors that do something are not supported by Metal",
+                    );
                 }
                 let is_specialization = f.templates.last().is_some_and(|t| t.params.is_empty());
                 if is_specialization {
@@ -228,7 +236,9 @@ impl Checker<'_> {
             | ast::DeclKind::FpPragma(_)
             | ast::DeclKind::Empty
             | ast::DeclKind::Error => {}
-            ast::DeclKind::Namespace { .. } | ast::DeclKind::NamespaceAlias { .. } | ast::DeclKind::UsingDirective(_) => {
+            ast::DeclKind::Namespace { .. }
+            | ast::DeclKind::NamespaceAlias { .. }
+            | ast::DeclKind::UsingDirective(_) => {
                 self.error("invalid-member", member.span, "this cannot be a member of a class");
             }
         }
@@ -366,9 +376,6 @@ impl Checker<'_> {
             return;
         }
         let ty = self.resolve_type(&v.ty);
-        if ty.is_error() {
-            self.classes[id.0 as usize].has_error |= false;
-        }
         match self.kind(ty.ty) {
             TyKind::Void => {
                 self.error("invalid-field-type", v.ty.span, "a data member cannot have type 'void'");
@@ -390,8 +397,9 @@ impl Checker<'_> {
         }
         if let Some(space) = ty.space.filter(|s| *s != AddressSpace::Thread) {
             let message = format!("a data member cannot be in address space '{}'", space.name());
-            let d = Diagnostic::error("field-address-space", v.span, message)
-                .help("the object decides where its members are; a pointer or reference member can point into another space");
+            let d = Diagnostic::error("field-address-space", v.span, message).help(
+                "the object decides where its members are; a pointer or reference member can point into another space",
+            );
             self.report(d);
         }
         if self.classes[id.0 as usize].members.contains_key(&NameKey::Name(name)) {
@@ -477,7 +485,8 @@ impl Checker<'_> {
             let ctors = self.lookup_in_class(base, NameKey::Constructor);
             for e in ctors {
                 if let Entity::Function(f) = e {
-                    let mut def = self.make_fn_def(NameKey::Constructor, f.decl.clone(), f.scope.clone(), Some(id), false);
+                    let mut def =
+                        self.make_fn_def(NameKey::Constructor, f.decl.clone(), f.scope.clone(), Some(id), false);
                     if let Some(d) = Rc::get_mut(&mut def) {
                         d.inherited = Some(f.clone());
                     }
@@ -512,19 +521,18 @@ impl Checker<'_> {
             let owner = &name.segments[ooc.first_segment];
             let bound = match (&owner.template_args, templates.first()) {
                 (Some(written), Some(header)) if !header.params.is_empty() => {
-                    let own_args = decl.name.as_ref().and_then(|n| n.segments.last()).and_then(|s| s.template_args.as_ref());
-                    let text = |list: &[ast::TemplateArg]| list.iter().map(crate::declare::arg_text).collect::<Vec<_>>();
+                    let own_args =
+                        decl.name.as_ref().and_then(|n| n.segments.last()).and_then(|s| s.template_args.as_ref());
+                    let text =
+                        |list: &[ast::TemplateArg]| list.iter().map(crate::declare::arg_text).collect::<Vec<_>>();
                     match own_args {
                         // Of a partial specialisation: written the same way.
                         Some(own) if text(own) != text(written) => continue,
                         Some(own) => {
                             let Some(own_header) = decl.templates.last() else { continue };
                             let _ = own;
-                            let values: Vec<Arg> = own_header
-                                .params
-                                .iter()
-                                .filter_map(|p| self.bound_param(p.name?))
-                                .collect();
+                            let values: Vec<Arg> =
+                                own_header.params.iter().filter_map(|p| self.bound_param(p.name?)).collect();
                             Scope::params(scope, crate::resolve::bind_params(&header.params, &values))
                         }
                         // Of the primary template: the parameters in order.
@@ -752,7 +760,10 @@ impl Checker<'_> {
     }
 
     pub fn has_user_constructors(&self, id: ClassId) -> bool {
-        self.constructors(id).iter().any(|f| !matches!(f.decl.body, ast::FunctionBody::Defaulted | ast::FunctionBody::Deleted) || f.definition.borrow().is_some())
+        self.constructors(id).iter().any(|f| {
+            !matches!(f.decl.body, ast::FunctionBody::Defaulted | ast::FunctionBody::Deleted)
+                || f.definition.borrow().is_some()
+        })
     }
 
     /// Leaving an object of the type uninitialised is what its default constructor does.
@@ -765,9 +776,9 @@ impl Checker<'_> {
                     return false;
                 }
                 let fields = self.classes[c.0 as usize].fields.clone();
-                fields.iter().all(|f| {
-                    f.decl.as_ref().is_none_or(|d| d.init.is_none()) && self.is_trivially_default(f.ty.ty)
-                })
+                fields
+                    .iter()
+                    .all(|f| f.decl.as_ref().is_none_or(|d| d.init.is_none()) && self.is_trivially_default(f.ty.ty))
             }
             _ => true,
         }

@@ -172,11 +172,14 @@ impl Checker<'_> {
         {
             return Some(Ics::exact());
         }
-        if !allow_user && matches!(self.kind(target.ty), TyKind::Class(_)) {
+        // Each level of braces is tried before it is carried out; deeper ones than this are not.
+        if self.list_depth > 8 || (!allow_user && matches!(self.kind(target.ty), TyKind::Class(_))) {
             return None;
         }
         self.unevaluated += 1;
+        self.list_depth += 1;
         let result = self.attempt(|c| c.init_from_list(target, items, span));
+        self.list_depth -= 1;
         self.unevaluated -= 1;
         result.ok()?;
         Some(Ics::of(match self.kind(target.ty) {
@@ -285,7 +288,8 @@ impl Checker<'_> {
         let ics = match (self.kind(from).clone(), self.kind(to).clone()) {
             (K::Error, _) | (_, K::Error) => Ics::exact(),
             (K::Scalar(f), K::Scalar(t)) => {
-                let is_promotion = promoted(f) == t || (t == Scalar::Float && matches!(f, Scalar::Half | Scalar::BFloat));
+                let is_promotion =
+                    promoted(f) == t || (t == Scalar::Float && matches!(f, Scalar::Half | Scalar::BFloat));
                 Ics::of(if is_promotion { Rank::Promotion } else { Rank::Conversion })
             }
             (K::Enum(e), K::Scalar(t)) => {
@@ -303,7 +307,9 @@ impl Checker<'_> {
             }
             (K::NullPtr, K::Pointer { .. }) => Ics::of(Rank::Conversion),
             (K::Scalar(s), K::Pointer { .. }) if is_null && s.is_integer() => Ics::of(Rank::Conversion),
-            (K::Pointer { .. } | K::NullPtr, K::Scalar(Scalar::Bool)) => Ics { to_bool: true, ..Ics::of(Rank::Conversion) },
+            (K::Pointer { .. } | K::NullPtr, K::Scalar(Scalar::Bool)) => {
+                Ics { to_bool: true, ..Ics::of(Rank::Conversion) }
+            }
             (K::Pointer { pointee: fp, quals: fq, space: fs }, K::Pointer { pointee: tp, quals: tq, space: ts }) => {
                 if fs != ts || !tq.includes(fq) {
                     return None;
@@ -349,7 +355,10 @@ impl Checker<'_> {
         self.complete_enum(e);
         let underlying = self.program.enums[e].underlying;
         let info = &self.enum_infos[e.0 as usize];
-        if underlying == Scalar::UInt && info.def.decl.underlying.is_none() && info.values.iter().all(|v| *v <= i32::MAX as u64) {
+        if underlying == Scalar::UInt
+            && info.def.decl.underlying.is_none()
+            && info.values.iter().all(|v| *v <= i32::MAX as u64)
+        {
             return Scalar::Int;
         }
         promoted(underlying)
@@ -508,7 +517,11 @@ impl Checker<'_> {
                         return e;
                     }
                     if !(is_rvalue || quals.is_const) || space != AddressSpace::Thread {
-                        self.error("temporary-to-reference", *list_span, "a non-const reference cannot bind to a temporary");
+                        self.error(
+                            "temporary-to-reference",
+                            *list_span,
+                            "a non-const reference cannot bind to a temporary",
+                        );
                         return error_expr(span);
                     }
                     self.address_of_temporary(e, quals)
@@ -540,7 +553,7 @@ impl Checker<'_> {
         let binding = ics.reference.unwrap_or(RefBinding { is_rvalue_ref: false, from_rvalue: true, copies: true });
         if v.is_lvalue() && !binding.copies && ics.user.is_none() {
             let base = match (self.program.types.as_class(v.ty()), self.program.types.as_class(referent)) {
-                (Some(f), Some(t)) if f != t => self.to_base(v, f, t),
+                (Some(f), Some(t)) if f != t => self.base_object(v, f, t),
                 _ => v,
             };
             let pointer = self.types().pointer(referent, quals, space);
@@ -565,7 +578,7 @@ impl Checker<'_> {
     }
 
     /// The base subobject of an object.
-    pub fn to_base(&mut self, v: Value, from: ClassId, to: ClassId) -> Value {
+    pub fn base_object(&mut self, v: Value, from: ClassId, to: ClassId) -> Value {
         let Some(path) = self.path_to_base(from, to) else { return v };
         let mut v = v;
         for (field, class) in path {
@@ -585,7 +598,7 @@ impl Checker<'_> {
             return self.apply_user(v, to, user, span);
         }
         if let (Some(f), Some(t)) = (self.program.types.as_class(v.ty()), self.program.types.as_class(to)) {
-            let base = if f == t { v } else { self.to_base(v, f, t) };
+            let base = if f == t { v } else { self.base_object(v, f, t) };
             return self.copy_of(base, span);
         }
         let e = self.rvalue(v);
@@ -744,8 +757,10 @@ impl Checker<'_> {
                 return (format!("'{to_name}' is not const and cannot bind to a temporary"), None);
             }
         }
-        if let (TyKind::Pointer { pointee: fp, quals: fq, space: fs }, TyKind::Pointer { pointee: tp, quals: tq, space: ts }) =
-            (self.kind(v.ty()).clone(), self.kind(to.ty).clone())
+        if let (
+            TyKind::Pointer { pointee: fp, quals: fq, space: fs },
+            TyKind::Pointer { pointee: tp, quals: tq, space: ts },
+        ) = (self.kind(v.ty()).clone(), self.kind(to.ty).clone())
         {
             if fs != ts {
                 return (

@@ -93,6 +93,8 @@ pub struct FnEntry {
     pub decl: Arc<ast::FunctionDecl>,
     /// The one with a body, where that is another.
     pub definition: Option<Arc<ast::FunctionDecl>>,
+    /// [`signature_key`] of `decl`, once a declaration of the same name was compared with it.
+    signature: std::sync::OnceLock<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -161,7 +163,10 @@ pub struct EntryDecl {
 pub enum EntryDeclKind {
     Function(FnDeclId),
     /// An explicit instantiation of a template; with the parameters where they are written.
-    Instantiation { name: ast::Name, signature: Option<Arc<ast::FunctionDecl>> },
+    Instantiation {
+        name: ast::Name,
+        signature: Option<Arc<ast::FunctionDecl>>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -209,6 +214,7 @@ macro_rules! accessor {
             }
         }
         /// Ids this layer declares itself.
+        #[allow(dead_code)]
         pub fn $own(&self) -> impl Iterator<Item = $id> + use<> {
             (self.starts[$slot]..self.starts[$slot] + self.$list.len() as u32).map($id)
         }
@@ -321,19 +327,6 @@ impl Layer {
         self.layers().filter_map(|l| l.guides.get(&name)).flatten().cloned().collect()
     }
 
-    /// `ns` or a namespace around it.
-    pub fn is_within(&self, mut ns: NsId, outer: NsId) -> bool {
-        loop {
-            if ns == outer {
-                return true;
-            }
-            match self.namespace(ns).parent {
-                Some(p) => ns = p,
-                None => return false,
-            }
-        }
-    }
-
     /// Unqualified lookup among namespaces alone, for the few names resolved while declaring.
     fn lookup(&self, mut ns: NsId, key: NameKey) -> Vec<DeclEntity> {
         loop {
@@ -424,7 +417,10 @@ impl Declarer<'_> {
                 self.layer.aliases.push(AliasEntry { ns, decl: alias.clone() });
                 // `typedef struct S {…} S;` names the same thing twice.
                 let repeats_class = alias.template.is_none()
-                    && self.own(ns, NameKey::Name(alias.name)).iter().any(|e| matches!(e, DeclEntity::Class(_) | DeclEntity::Enum(_)));
+                    && self
+                        .own(ns, NameKey::Name(alias.name))
+                        .iter()
+                        .any(|e| matches!(e, DeclEntity::Class(_) | DeclEntity::Enum(_)));
                 if !repeats_class {
                     let list = self.names(ns).members.entry(NameKey::Name(alias.name)).or_default();
                     list.retain(|e| !matches!(e, DeclEntity::Alias(_)));
@@ -596,7 +592,11 @@ impl Declarer<'_> {
                 let old = &self.layer.class(existing).decl;
                 if class.members.is_some() && old.members.is_some() && !Arc::ptr_eq(old, class) {
                     let (was, span) = (old.span, class.span);
-                    let d = Diagnostic::error("redefinition", name.span, format!("redefinition of '{}'", text_of(&last.ident)));
+                    let d = Diagnostic::error(
+                        "redefinition",
+                        name.span,
+                        format!("redefinition of '{}'", text_of(&last.ident)),
+                    );
                     self.diags.push(if was == span { d } else { d.note_at(was, "the previous definition is here") });
                 } else if class.members.is_some() {
                     self.replace_class(existing, class);
@@ -723,14 +723,17 @@ impl Declarer<'_> {
 
     fn add_function(&mut self, f: &Arc<ast::FunctionDecl>, ns: NsId, key: NameKey) {
         let has_body = !matches!(f.body, ast::FunctionBody::None);
+        let signature = std::sync::OnceLock::new();
+        let key_of = |f: &ast::FunctionDecl| signature_key(f).into_boxed_str();
         for entity in self.own(ns, key) {
             let DeclEntity::Function(id) = entity else { continue };
             let Some(at) = id.0.checked_sub(self.layer.starts[1]) else { continue };
             let existing = &self.layer.functions[at as usize];
-            let existing_has_body = existing.definition.is_some() || !matches!(existing.decl.body, ast::FunctionBody::None);
+            let existing_has_body =
+                existing.definition.is_some() || !matches!(existing.decl.body, ast::FunctionBody::None);
             if existing.decl.params.len() != f.params.len()
                 || existing.decl.templates.len() != f.templates.len()
-                || signature_key(&existing.decl) != signature_key(f)
+                || existing.signature.get_or_init(|| key_of(&existing.decl)) != signature.get_or_init(|| key_of(f))
             {
                 continue;
             }
@@ -738,8 +741,12 @@ impl Declarer<'_> {
                 let was = existing.definition.as_ref().unwrap_or(&existing.decl).name.span;
                 if let Some(last) = f.name.segments.last() {
                     self.diags.push(
-                        Diagnostic::error("redefinition", f.name.span, format!("redefinition of '{}'", text_of(&last.ident)))
-                            .note_at(was, "the previous definition is here"),
+                        Diagnostic::error(
+                            "redefinition",
+                            f.name.span,
+                            format!("redefinition of '{}'", text_of(&last.ident)),
+                        )
+                        .note_at(was, "the previous definition is here"),
                     );
                 }
             } else if has_body {
@@ -749,7 +756,7 @@ impl Declarer<'_> {
             return;
         }
         let id = FnDeclId(self.layer.starts[1] + self.layer.functions.len() as u32);
-        self.layer.functions.push(FnEntry { ns, decl: f.clone(), definition: None });
+        self.layer.functions.push(FnEntry { ns, decl: f.clone(), definition: None, signature });
         self.add(ns, key, DeclEntity::Function(id));
         if has_body {
             self.declare_entry(f, id, ns);
@@ -770,8 +777,12 @@ impl Declarer<'_> {
         if let Some(&other) = self.layer.entry_index.get(&entry.name) {
             let was = self.layer.entries[other].span;
             self.diags.push(
-                Diagnostic::error("duplicate-entry-point", entry.span, format!("a kernel named '{}' exists already", entry.name))
-                    .note_at(was, "the other kernel is here"),
+                Diagnostic::error(
+                    "duplicate-entry-point",
+                    entry.span,
+                    format!("a kernel named '{}' exists already", entry.name),
+                )
+                .note_at(was, "the other kernel is here"),
             );
             return;
         }
@@ -802,7 +813,11 @@ impl Declarer<'_> {
                     _ => {}
                 }
             }
-            self.diags.push(Diagnostic::error("unknown-identifier", v.name.span, "nothing of this name is declared here"));
+            self.diags.push(Diagnostic::error(
+                "unknown-identifier",
+                v.name.span,
+                "nothing of this name is declared here",
+            ));
             return;
         }
         for entity in self.own(ns, key) {
@@ -816,8 +831,12 @@ impl Declarer<'_> {
                 } else if v.init.is_some() {
                     let was = old.span;
                     self.diags.push(
-                        Diagnostic::error("redefinition", v.name.span, format!("redefinition of '{}'", text_of(&last.ident)))
-                            .note_at(was, "the previous definition is here"),
+                        Diagnostic::error(
+                            "redefinition",
+                            v.name.span,
+                            format!("redefinition of '{}'", text_of(&last.ident)),
+                        )
+                        .note_at(was, "the previous definition is here"),
                     );
                 }
                 return;
@@ -863,12 +882,15 @@ fn merge_headers(old: &ast::TemplateHeader, new: &ast::TemplateHeader) -> ast::T
     let mut merged = new.clone();
     for (to, from) in merged.params.iter_mut().zip(&old.params) {
         match (&mut to.kind, &from.kind) {
-            (ast::TemplateParamKind::Type { default: to }, ast::TemplateParamKind::Type { default: from }) if to.is_none() => {
-                to.clone_from(from);
-            }
-            (ast::TemplateParamKind::Value { default: to, .. }, ast::TemplateParamKind::Value { default: from, .. })
+            (ast::TemplateParamKind::Type { default: to }, ast::TemplateParamKind::Type { default: from })
                 if to.is_none() =>
             {
+                to.clone_from(from);
+            }
+            (
+                ast::TemplateParamKind::Value { default: to, .. },
+                ast::TemplateParamKind::Value { default: from, .. },
+            ) if to.is_none() => {
                 to.clone_from(from);
             }
             _ => {}

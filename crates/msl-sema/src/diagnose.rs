@@ -48,6 +48,14 @@ impl Checker<'_> {
                 if let TyKind::Function { ret, params } = self.kind(*pointee) {
                     return format!("{} (*)({})", self.bare_type_name(*ret), self.type_list(params));
                 }
+                if self.program.types.is_pointer(*pointee) {
+                    // The space and qualifiers of the inner pointer stand behind its star.
+                    let mut words = self.quals_prefix(*quals);
+                    if *space != AddressSpace::Thread {
+                        words = format!("{words}{} ", space.name());
+                    }
+                    return format!("{}{words}*", self.bare_type_name(*pointee));
+                }
                 let inner = QualTy::new(*pointee, *quals, Some(*space));
                 format!("{} *", self.type_name(inner))
             }
@@ -117,6 +125,21 @@ impl Checker<'_> {
             args.iter().filter(|a| !matches!(a, Arg::Pack(p) if p.is_empty())).map(|a| self.arg_name(a)).collect();
         shown.join(", ")
     }
+}
+
+/// Keeps names readable where templates nest deeply.
+pub fn shorten(text: String) -> String {
+    const LIMIT: usize = 300;
+    if text.len() <= LIMIT {
+        return text;
+    }
+    let cut = |mut i: usize| {
+        while !text.is_char_boundary(i) {
+            i -= 1;
+        }
+        i
+    };
+    format!("{}…{}", &text[..cut(LIMIT / 2)], &text[cut(text.len() - LIMIT / 2)..])
 }
 
 /// The name most like `wanted`, if one is like it at all. Ties go to the first.

@@ -12,14 +12,17 @@ use msl_syntax::ast;
 use crate::constant::Const;
 use crate::declare::{NameKey, NsId};
 use crate::hir::{self, FunctionId, GlobalId, LocalId};
-use crate::types::{AddressSpace, ClassId, EnumId, QualTy, Quals, Ty};
+use crate::types::{AddressSpace, ClassId, EnumId, QualTy, Ty};
 
 /// A template argument.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Arg {
     Type(QualTy),
     /// Of integer, enumeration or (as its identity) pointer type.
-    Value { bits: u64, ty: Ty },
+    Value {
+        bits: u64,
+        ty: Ty,
+    },
     /// A class or alias template, by the identity of its definition.
     Template(TemplateRef),
     Pack(Vec<Arg>),
@@ -297,17 +300,6 @@ impl Scope {
         }
         NsId::GLOBAL
     }
-    pub fn enclosing_class(&self) -> Option<ClassId> {
-        let mut at = Some(self);
-        while let Some(scope) = at {
-            match scope.kind {
-                ScopeKind::Class(c) => return Some(c),
-                ScopeKind::Namespace(_) => return None,
-                _ => at = scope.parent.as_deref(),
-            }
-        }
-        None
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -329,7 +321,6 @@ pub struct ClassInfo {
     pub fields: Vec<FieldInfo>,
     pub members: HashMap<NameKey, Vec<Entity>>,
     pub friends: Vec<Rc<FnDef>>,
-    pub has_virtual: bool,
     pub has_error: bool,
     pub lambda: Option<Rc<LambdaInfo>>,
     pub implicit_default: Option<FunctionId>,
@@ -340,7 +331,6 @@ pub struct ClassInfo {
 pub struct BaseInfo {
     pub class: ClassId,
     pub field: u32,
-    pub offset: u64,
 }
 
 /// One entry per field of the layout, bases included, in the same order.
@@ -354,9 +344,9 @@ pub struct FieldInfo {
     pub decl: Option<Arc<ast::VariableDecl>>,
 }
 
+/// What a lambda captured: names, and the fields of the closure they are.
 #[derive(Debug)]
 pub struct LambdaInfo {
-    pub expr: Arc<ast::LambdaExpr>,
     pub captures: Vec<(Symbol, Entity)>,
 }
 
@@ -381,8 +371,6 @@ pub struct FnInfo {
     /// The declaration with the body and the scope with its template arguments.
     pub body: (Arc<ast::FunctionDecl>, Rc<Scope>),
     pub requested: Option<Rc<Frame>>,
-    /// Written by the checker itself: the body is there from the start.
-    pub is_synthetic: bool,
 }
 
 /// One step of "while instantiating".
@@ -411,21 +399,11 @@ pub struct FnCtx {
     pub ret: Option<QualTy>,
     /// The written return type where it mentions `auto`.
     pub auto_ret: Option<ast::TypeExpr>,
-    pub this: Option<ThisInfo>,
     pub const_locals: HashMap<LocalId, Rc<Const>>,
     pub loop_depth: u32,
     pub switch_depth: u32,
-    pub is_kernel: bool,
     /// Statements before the body, made while its scope was set up.
     pub prologue: Vec<hir::Stmt>,
     /// Unset function constants are fine in code that cannot run.
     pub dead: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct ThisInfo {
-    pub local: LocalId,
-    pub class: ClassId,
-    pub quals: Quals,
-    pub space: AddressSpace,
 }

@@ -121,7 +121,12 @@ impl Checker<'_> {
     }
 
     /// `template void f<int>(…);` and `template decltype(f<int>) f<int>;`.
-    pub fn explicit_instantiation(&mut self, name: &ast::Name, signature: Option<&ast::FunctionDecl>, span: Span) -> Option<FunctionId> {
+    pub fn explicit_instantiation(
+        &mut self,
+        name: &ast::Name,
+        signature: Option<&ast::FunctionDecl>,
+        span: Span,
+    ) -> Option<FunctionId> {
         let found = self.lookup(name);
         let candidates: Vec<Rc<FnDef>> = found
             .entities
@@ -144,7 +149,9 @@ impl Checker<'_> {
         for def in candidates {
             let Some(header) = def.header.clone() else { continue };
             let result = self.attempt(|c| -> Result<Vec<Arg>, String> {
-                let Some(expanded) = c.expand_written_args(&written) else { return Err("the arguments are wrong".into()) };
+                let Some(expanded) = c.expand_written_args(&written) else {
+                    return Err("the arguments are wrong".into());
+                };
                 let Some(leading) = c.resolve_leading_args(&header.params, &expanded, &def.scope) else {
                     return Err("the arguments are wrong".into());
                 };
@@ -176,7 +183,11 @@ impl Checker<'_> {
                 if at.is_none() { span } else { *at },
                 format!("'{text}' cannot be instantiated like this: {reason}"),
             ),
-            _ => Diagnostic::error("invalid-instantiation", span, format!("no template '{text}' fits this instantiation")),
+            _ => Diagnostic::error(
+                "invalid-instantiation",
+                span,
+                format!("no template '{text}' fits this instantiation"),
+            ),
         };
         for (def, reason, _) in reasons.iter().take(4) {
             d = d.note_at(def.span(), format!("this template does not fit: {reason}"));
@@ -190,7 +201,9 @@ impl Checker<'_> {
         let signature = self.functions[id.0 as usize].signature.clone();
         if !crate::declare::is_kernel(&decl) {
             let what = match decl.stage {
-                ast::StageKeyword::Vertex | ast::StageKeyword::Fragment => "a render function, and only kernels are supported",
+                ast::StageKeyword::Vertex | ast::StageKeyword::Fragment => {
+                    "a render function, and only kernels are supported"
+                }
                 _ => "not a kernel",
             };
             let d = Diagnostic::error("unsupported-entry-point", entry.span, format!("'{}' is {what}", entry.name))
@@ -270,14 +283,20 @@ impl Checker<'_> {
             return None;
         }
         // Builtin inputs.
-        if let Some((a, (input, is_position))) = written.attributes.iter().find_map(|a| Some((a, builtin(a.name.as_str())?))) {
+        if let Some((a, (input, is_position))) =
+            written.attributes.iter().find_map(|a| Some((a, builtin(a.name.as_str())?)))
+        {
             let valid = match *self.kind(ty.ty) {
                 TyKind::Scalar(s) => matches!(s, Scalar::UInt | Scalar::UShort),
                 TyKind::Vector(s, n) => is_position && n <= 3 && matches!(s, Scalar::UInt | Scalar::UShort),
                 _ => false,
             };
             if !valid {
-                let allowed = if is_position { "'uint', 'uint2', 'uint3', 'ushort', 'ushort2' or 'ushort3'" } else { "'uint' or 'ushort'" };
+                let allowed = if is_position {
+                    "'uint', 'uint2', 'uint3', 'ushort', 'ushort2' or 'ushort3'"
+                } else {
+                    "'uint' or 'ushort'"
+                };
                 let d = Diagnostic::error(
                     "invalid-input-type",
                     written.ty.span,
@@ -319,7 +338,9 @@ impl Checker<'_> {
                     _ => Diagnostic::error(
                         "missing-attribute",
                         span,
-                        format!("the parameter '{name}' of type '{text}' has no attribute that says where its value comes from"),
+                        format!(
+                            "the parameter '{name}' of type '{text}' has no attribute that says where its value comes from"
+                        ),
                     ),
                 };
                 let names: Vec<Symbol> = BUILTIN_NAMES.iter().map(|n| Symbol::new(n)).collect();
@@ -342,7 +363,11 @@ impl Checker<'_> {
                 .find(|s| a.name == *s.attribute());
             let Some(wanted) = wanted else { continue };
             if wanted != slot {
-                let message = format!("'[[{}(n)]]' is for another kind of parameter; this one takes '[[{}(n)]]'", a.name, slot.attribute());
+                let message = format!(
+                    "'[[{}(n)]]' is for another kind of parameter; this one takes '[[{}(n)]]'",
+                    a.name,
+                    slot.attribute()
+                );
                 self.error("wrong-attribute", a.span, message);
                 return None;
             }
@@ -364,16 +389,20 @@ impl Checker<'_> {
         pending(PendingKind::Slot { slot, index, count, is_reference })
     }
 
-    fn pointer_slot(&mut self, written: &ast::ParamDecl, space: AddressSpace, pointee: Ty, is_reference: bool) -> Option<(Slot, u32, bool)> {
+    fn pointer_slot(
+        &mut self,
+        written: &ast::ParamDecl,
+        space: AddressSpace,
+        pointee: Ty,
+        is_reference: bool,
+    ) -> Option<(Slot, u32, bool)> {
         let what = if is_reference { "reference" } else { "pointer" };
+        if !is_reference && self.program.types.is_pointer(pointee) {
+            self.error("invalid-kernel-parameter", written.span, "a kernel parameter cannot be a pointer to a pointer");
+            return None;
+        }
         match space {
-            AddressSpace::Device | AddressSpace::Constant => {
-                if !is_reference && self.program.types.is_pointer(pointee) {
-                    self.error("invalid-kernel-parameter", written.span, "a kernel parameter cannot be a pointer to a pointer");
-                    return None;
-                }
-                Some((Slot::Buffer, 1, is_reference))
-            }
+            AddressSpace::Device | AddressSpace::Constant => Some((Slot::Buffer, 1, is_reference)),
             AddressSpace::Threadgroup => Some((Slot::Threadgroup, 1, is_reference)),
             AddressSpace::Thread => {
                 let name = written.name.map_or("", Symbol::as_str);
@@ -477,8 +506,12 @@ impl Checker<'_> {
                 }
                 1 => {
                     let f = &self.program.functions[next];
-                    let d = Diagnostic::error("recursion", span, format!("this calls '{}' again, and Metal has no recursion", f.name))
-                        .note_at(f.span, "the function is declared here");
+                    let d = Diagnostic::error(
+                        "recursion",
+                        span,
+                        format!("this calls '{}' again, and Metal has no recursion", f.name),
+                    )
+                    .note_at(f.span, "the function is declared here");
                     self.report(d);
                     return;
                 }

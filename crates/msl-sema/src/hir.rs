@@ -147,7 +147,7 @@ pub struct Function {
     pub locals: Arena<LocalId, Local>,
     pub param_count: u32,
     pub ret: Ty,
-    /// `None` when the body is not available (an error was reported).
+    /// `None` when the body is not available: nothing that runs reaches the function, or an error was reported.
     pub body: Option<Block>,
     pub is_kernel: bool,
     pub span: Span,

@@ -163,8 +163,11 @@ impl Library {
             let found = self.layer.entry_index.get(&Symbol::new(entry)).map(|i| &self.layer.entries[*i]);
             let Some(found) = found else {
                 let names: Vec<Symbol> = self.layer.entries.iter().map(|e| e.name).collect();
-                let mut d =
-                    Diagnostic::error("unknown-entry-point", Span::NONE, format!("the library has no kernel named '{entry}'"));
+                let mut d = Diagnostic::error(
+                    "unknown-entry-point",
+                    Span::NONE,
+                    format!("the library has no kernel named '{entry}'"),
+                );
                 if let Some(close) = diagnose::closest(entry, &names) {
                     d = d.help(format!("did you mean '{close}'?"));
                 }
@@ -179,7 +182,8 @@ impl Library {
 
     fn on_big_stack<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         std::thread::scope(|scope| {
-            let spawned = std::thread::Builder::new().name("msl-sema".into()).stack_size(STACK_SIZE).spawn_scoped(scope, f);
+            let spawned =
+                std::thread::Builder::new().name("msl-sema".into()).stack_size(STACK_SIZE).spawn_scoped(scope, f);
             match spawned.map(|t| t.join()) {
                 Ok(Ok(result)) => result,
                 Ok(Err(panic)) => std::panic::resume_unwind(panic),

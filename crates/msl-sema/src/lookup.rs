@@ -130,10 +130,10 @@ impl Checker<'_> {
                 let mut types = Vec::new();
                 for e in all {
                     match &e {
-                        Entity::Function(f) => {
-                            if !out.iter().any(|o| matches!(o, Entity::Function(g) if Rc::ptr_eq(f, g))) {
-                                out.push(e);
-                            }
+                        Entity::Function(f)
+                            if !out.iter().any(|o| matches!(o, Entity::Function(g) if Rc::ptr_eq(f, g))) =>
+                        {
+                            out.push(e);
                         }
                         Entity::Class(_) | Entity::Enum(_) => types.push(e),
                         _ => {}
@@ -242,6 +242,15 @@ impl Checker<'_> {
     }
 
     pub fn report_no_member(&mut self, qualifier: &Qualifier, ident: &ast::Ident, span: Span) {
+        if let Qualifier::Class(c) = qualifier
+            && self.classes[c.0 as usize].has_error
+        {
+            // Silent for the reader, but still a failure where templates are tried.
+            if self.is_speculating() {
+                self.error("unknown-member", span, "the class has errors");
+            }
+            return;
+        }
         let wanted = crate::declare::text_of(ident);
         let (place, names) = match qualifier {
             Qualifier::Namespace(ns) => {
@@ -253,7 +262,8 @@ impl Checker<'_> {
             }
             Qualifier::Class(c) => (format!("'{}'", self.class_name(*c)), self.class_member_names(*c)),
             Qualifier::Enum(def) => {
-                let name = def.decl.name.as_ref().and_then(|n| n.segments.last()).map(|s| crate::declare::text_of(&s.ident));
+                let name =
+                    def.decl.name.as_ref().and_then(|n| n.segments.last()).map(|s| crate::declare::text_of(&s.ident));
                 let names = def.decl.enumerators.iter().flatten().map(|e| e.name).collect();
                 (format!("enumeration '{}'", name.unwrap_or_default()), names)
             }

@@ -19,7 +19,6 @@ pub struct Chosen {
     pub args: Vec<Arg>,
     pub signature: Rc<Signature>,
     pub ranks: Vec<Ics>,
-    pub this_space: Option<AddressSpace>,
     /// For methods: qualifiers the object gained, base steps, and whether the method names its address space.
     this_rank: (u32, bool, bool),
 }
@@ -55,9 +54,8 @@ impl Checker<'_> {
             0 => return Err(OverloadError::NoneViable(failures)),
             1 => {}
             _ => {
-                let best = (0..viable.len()).find(|i| {
-                    (0..viable.len()).all(|j| *i == j || self.is_better(&viable[*i], &viable[j], args))
-                });
+                let best = (0..viable.len())
+                    .find(|i| (0..viable.len()).all(|j| *i == j || self.is_better(&viable[*i], &viable[j], args)));
                 match best {
                     Some(i) => viable.swap(0, i),
                     None => {
@@ -71,7 +69,9 @@ impl Checker<'_> {
                             viable.swap(0, top[0]);
                         } else {
                             let list: Vec<usize> = if top.is_empty() { (0..viable.len()).collect() } else { top };
-                            return Err(OverloadError::Ambiguous(list.iter().map(|i| viable[*i].def.clone()).collect()));
+                            return Err(OverloadError::Ambiguous(
+                                list.iter().map(|i| viable[*i].def.clone()).collect(),
+                            ));
                         }
                     }
                 }
@@ -95,7 +95,8 @@ impl Checker<'_> {
     ) -> Result<Chosen, (String, Span)> {
         let fail = |reason: String| Err((reason, Span::NONE));
         let params = &def.decl.params;
-        let is_pack = |p: &msl_syntax::ast::ParamDecl| p.is_pack || matches!(p.ty.kind, msl_syntax::ast::TypeExprKind::Pack(_));
+        let is_pack =
+            |p: &msl_syntax::ast::ParamDecl| p.is_pack || matches!(p.ty.kind, msl_syntax::ast::TypeExprKind::Pack(_));
         let has_pack = params.iter().any(is_pack);
         let is_void_list = params.len() == 1
             && params[0].name.is_none()
@@ -114,12 +115,21 @@ impl Checker<'_> {
                 .filter(|(i, p)| {
                     !is_pack(p)
                         && p.default.is_none()
-                        && def.definition.borrow().as_ref().is_none_or(|(d, _)| d.params.get(*i).is_none_or(|p| p.default.is_none()))
+                        && def
+                            .definition
+                            .borrow()
+                            .as_ref()
+                            .is_none_or(|(d, _)| d.params.get(*i).is_none_or(|p| p.default.is_none()))
                 })
                 .count()
         };
         if args.len() < needed {
-            return fail(format!("it takes {}{}, not {}", if needed < count { "at least " } else { "" }, arguments(needed), args.len()));
+            return fail(format!(
+                "it takes {}{}, not {}",
+                if needed < count { "at least " } else { "" },
+                arguments(needed),
+                args.len()
+            ));
         }
         // The object.
         let mut this_space = None;
@@ -203,7 +213,7 @@ impl Checker<'_> {
                 }
             }
         }
-        Ok(Chosen { def: def.clone(), args: template_args, signature, ranks, this_space, this_rank })
+        Ok(Chosen { def: def.clone(), args: template_args, signature, ranks, this_rank })
     }
 
     /// Whether `a` is a better choice than `b`.
@@ -217,13 +227,12 @@ impl Checker<'_> {
             }
         }
         if a.def.is_method() && b.def.is_method() {
-            // (depth, gains const, leaves the space open): each smaller is better.
-            if a.this_rank.0 > b.this_rank.0 || a.this_rank.1 > b.this_rank.1 {
+            // Fewer steps to a base, and no `const` gained.
+            let (depths, gains) = ((a.this_rank.0, b.this_rank.0), (a.this_rank.1, b.this_rank.1));
+            if depths.0 > depths.1 || gains == (true, false) {
                 return false;
             }
-            if a.this_rank.0 < b.this_rank.0 || a.this_rank.1 < b.this_rank.1 {
-                any_better = true;
-            }
+            any_better |= depths.0 < depths.1 || gains == (false, true);
         }
         if any_better {
             return true;
@@ -293,8 +302,12 @@ impl Checker<'_> {
                 if let [(def, reason, at)] = &list[..] {
                     // One function: its reason is the message.
                     let at = if at.is_none() { span } else { *at };
-                    Diagnostic::error("no-matching-function", at, format!("'{name}' cannot be called like this: {reason}"))
-                        .note_at(def.span(), "it is declared here")
+                    Diagnostic::error(
+                        "no-matching-function",
+                        at,
+                        format!("'{name}' cannot be called like this: {reason}"),
+                    )
+                    .note_at(def.span(), "it is declared here")
                 } else {
                     let message = format!("no '{name}' takes ({})", types.join(", "));
                     let mut d = Diagnostic::error("no-matching-function", span, message);
@@ -315,10 +328,8 @@ impl Checker<'_> {
                 }
                 d.help("convert an argument so that one function fits best")
             }
-            OverloadError::Deleted(def) => {
-                Diagnostic::error("deleted-function", span, format!("'{name}' is deleted"))
-                    .note_at(def.span(), "it is deleted here")
-            }
+            OverloadError::Deleted(def) => Diagnostic::error("deleted-function", span, format!("'{name}' is deleted"))
+                .note_at(def.span(), "it is deleted here"),
         };
         self.report(d);
     }

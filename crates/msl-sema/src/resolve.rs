@@ -7,7 +7,6 @@ use msl_base::{Diagnostic, Span, Symbol};
 use msl_syntax::ast;
 
 use crate::checker::{Checker, EnumInfo};
-use crate::constant::Const;
 use crate::entity::*;
 use crate::hir;
 use crate::types::*;
@@ -200,6 +199,10 @@ impl Checker<'_> {
             }
             _ => {
                 let ty = self.types().array(element.ty, element.quals, len);
+                if self.size_of(ty) > 1 << 40 {
+                    self.error("array-too-large", span, "this array is too large");
+                    return QualTy::ERROR;
+                }
                 QualTy::new(ty, element.quals, element.space)
             }
         }
@@ -214,7 +217,11 @@ impl Checker<'_> {
         if let Some(keyword) = quals.address_space {
             match address_space(keyword) {
                 None => {
-                    self.error("unsupported-address-space", span, "this address space is not supported by compute kernels here");
+                    self.error(
+                        "unsupported-address-space",
+                        span,
+                        "this address space is not supported by compute kernels here",
+                    );
                 }
                 Some(s) => {
                     if self.program.types.is_reference(inner.ty) {
@@ -302,12 +309,17 @@ impl Checker<'_> {
     }
 
     pub fn is_type_entity(&self, e: &Entity) -> bool {
-        match e {
-            Entity::Class(_) | Entity::Injected(_) | Entity::Enum(_) | Entity::Alias(_) | Entity::Type(_) => true,
-            Entity::Param(Binding::Bound(Arg::Type(_) | Arg::Template(_))) => true,
-            Entity::Param(Binding::Placeholder(_) | Binding::Pattern(..)) => true,
-            _ => false,
-        }
+        matches!(
+            e,
+            Entity::Class(_)
+                | Entity::Injected(_)
+                | Entity::Enum(_)
+                | Entity::Alias(_)
+                | Entity::Type(_)
+                | Entity::Param(
+                    Binding::Bound(Arg::Type(_) | Arg::Template(_)) | Binding::Placeholder(_) | Binding::Pattern(..)
+                )
+        )
     }
 
     /// `__vec<T, N>`, `__packed_vec<T, N>`, `__underlying_type<E>`, `__make_integer_seq<S, T, N>`.
@@ -329,11 +341,8 @@ impl Checker<'_> {
                 match (scalar, len) {
                     (_, None) => Some(QualTy::ERROR),
                     (Some(s), Some(n @ 2..=4)) => {
-                        let kind = if name == "__vec" {
-                            TyKind::Vector(s, n as u8)
-                        } else {
-                            TyKind::PackedVector(s, n as u8)
-                        };
+                        let kind =
+                            if name == "__vec" { TyKind::Vector(s, n as u8) } else { TyKind::PackedVector(s, n as u8) };
                         Some(self.types().intern(kind).into())
                     }
                     (Some(_), Some(n)) => {
@@ -519,7 +528,8 @@ impl Checker<'_> {
                     d.name = alias;
                 }
                 self.embedded_classes.insert(key, def.clone());
-                if let Some(ast::Ident::Name(n)) = decl.name.as_ref().and_then(|n| n.segments.last()).map(|s| &s.ident) {
+                if let Some(ast::Ident::Name(n)) = decl.name.as_ref().and_then(|n| n.segments.last()).map(|s| &s.ident)
+                {
                     self.scope.declare(*n, Entity::Class(def.clone()));
                 }
                 def
@@ -661,16 +671,13 @@ impl Checker<'_> {
     pub fn expr_of_arg(&mut self, arg: &ast::TemplateArg) -> Option<ast::Expr> {
         match arg {
             ast::TemplateArg::Expr(e) => Some(e.clone()),
-            ast::TemplateArg::Ambiguous(n) => {
-                Some(ast::Expr { kind: ast::ExprKind::Name(n.clone()), span: n.span })
-            }
+            ast::TemplateArg::Ambiguous(n) => Some(ast::Expr { kind: ast::ExprKind::Name(n.clone()), span: n.span }),
             ast::TemplateArg::Type(t) => match &t.kind {
                 ast::TypeExprKind::Named { name, .. } => {
                     Some(ast::Expr { kind: ast::ExprKind::Name(name.clone()), span: t.span })
                 }
                 // `__is_same(T, U)` reads like a function type to the parser.
-                ast::TypeExprKind::Function { ret, params, .. }
-                    if matches!(&ret.kind, ast::TypeExprKind::Named { name, .. } if is_query(name)) =>
+                ast::TypeExprKind::Function { ret, params, .. } if matches!(&ret.kind, ast::TypeExprKind::Named { name, .. } if is_query(name)) =>
                 {
                     let ast::TypeExprKind::Named { name, .. } = &ret.kind else { return None };
                     let callee = ast::Expr { kind: ast::ExprKind::Name(name.clone()), span: ret.span };
@@ -766,21 +773,13 @@ impl Checker<'_> {
             return QualTy::ERROR;
         }
         match value.expr.category {
-            hir::Category::LValue(space) => {
-                self.types().reference(ty.ty, ty.quals, space, value.is_xvalue).into()
-            }
+            hir::Category::LValue(space) => self.types().reference(ty.ty, ty.quals, space, value.is_xvalue).into(),
             hir::Category::RValue => {
                 ty.quals = Quals::NONE;
                 ty.space = None;
                 ty
             }
         }
-    }
-
-    /// `constexpr` evaluation of a condition known while checking.
-    pub fn constant_of_type(&mut self, e: &ast::Expr, ty: Ty, what: &str) -> Option<Const> {
-        let value = self.check_expr_converted(e, ty.into());
-        self.evaluate_required(&value, what)
     }
 }
 
@@ -801,11 +800,7 @@ fn query_argument(p: &ast::ParamDecl) -> ast::Expr {
 
 /// Pairs template parameters with their arguments.
 pub fn bind_params(params: &[ast::TemplateParam], args: &[Arg]) -> Vec<(Symbol, Binding)> {
-    params
-        .iter()
-        .zip(args)
-        .filter_map(|(p, a)| Some((p.name?, Binding::Bound(a.clone()))))
-        .collect()
+    params.iter().zip(args).filter_map(|(p, a)| Some((p.name?, Binding::Bound(a.clone())))).collect()
 }
 
 pub trait NameSpan {

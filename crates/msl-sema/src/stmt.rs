@@ -102,7 +102,9 @@ impl Checker<'_> {
                     self.check_local_decl(d, out);
                 }
             }
-            ast::StmtKind::StructuredBinding { names, ty, init } => self.check_structured_binding(names, ty, init, span, out),
+            ast::StmtKind::StructuredBinding { names, ty, init } => {
+                self.check_structured_binding(names, ty, init, span, out)
+            }
             ast::StmtKind::Expr(e) => {
                 // `(f(xs), ...);` with nothing to expand, and plain expressions.
                 let v = self.check_expr(e);
@@ -113,7 +115,9 @@ impl Checker<'_> {
             ast::StmtKind::If { init, condition, is_constexpr, then, otherwise } => {
                 self.check_if(init.as_deref(), condition, *is_constexpr, then, otherwise.as_deref(), span, out);
             }
-            ast::StmtKind::Switch { init, condition, body } => self.check_switch(init.as_deref(), condition, body, span, out),
+            ast::StmtKind::Switch { init, condition, body } => {
+                self.check_switch(init.as_deref(), condition, body, span, out)
+            }
             ast::StmtKind::Case { body, .. } | ast::StmtKind::Default(body) => {
                 self.error("misplaced-case", span, "a case label belongs directly into the block of a switch");
                 self.check_stmt(body, out);
@@ -166,7 +170,10 @@ impl Checker<'_> {
                     };
                     let step = step.as_ref().map(|e| c.check_expr(e).expr);
                     rounds.extend(c.check_loop_body(body));
-                    block.push(hir::Stmt { kind: StmtKind::For { condition, step, body: rounds, hint: hint(*h) }, span });
+                    block.push(hir::Stmt {
+                        kind: StmtKind::For { condition, step, body: rounds, hint: hint(*h) },
+                        span,
+                    });
                 });
                 if let [_] = &block[..] {
                     out.append(&mut block);
@@ -222,7 +229,8 @@ impl Checker<'_> {
             }
             ast::DeclKind::Alias(a) => {
                 self.declare_embedded_locals(&a.ty);
-                let def = AliasDef { decl: a.clone(), scope: scope.clone(), resolved: None.into(), resolving: false.into() };
+                let def =
+                    AliasDef { decl: a.clone(), scope: scope.clone(), resolved: None.into(), resolving: false.into() };
                 let def = Rc::new(def);
                 if a.template.is_some() {
                     scope.declare(a.name, Entity::Alias(def));
@@ -267,8 +275,12 @@ impl Checker<'_> {
             ast::DeclKind::Function(f) => {
                 // A declaration of a function elsewhere; lookup finds the function itself.
                 if !matches!(f.body, ast::FunctionBody::None) {
-                    let d = Diagnostic::error("nested-function", f.name.span, "functions cannot be defined inside functions")
-                        .help("use a lambda");
+                    let d = Diagnostic::error(
+                        "nested-function",
+                        f.name.span,
+                        "functions cannot be defined inside functions",
+                    )
+                    .help("use a lambda");
                     self.report(d);
                 }
             }
@@ -393,7 +405,14 @@ impl Checker<'_> {
         }
     }
 
-    fn check_switch(&mut self, init: Option<&ast::Stmt>, condition: &ast::Condition, body: &ast::Stmt, span: Span, out: &mut hir::Block) {
+    fn check_switch(
+        &mut self,
+        init: Option<&ast::Stmt>,
+        condition: &ast::Condition,
+        body: &ast::Stmt,
+        span: Span,
+        out: &mut hir::Block,
+    ) {
         let mut block = Vec::new();
         self.in_block(|c| {
             if let Some(i) = init {
@@ -423,7 +442,11 @@ impl Checker<'_> {
                 TyKind::Error => (None, Scalar::Int),
                 _ => {
                     let name = c.type_name(e.ty);
-                    c.error("invalid-switch", at, format!("a switch chooses by an integer or enumeration, not by '{name}'"));
+                    c.error(
+                        "invalid-switch",
+                        at,
+                        format!("a switch chooses by an integer or enumeration, not by '{name}'"),
+                    );
                     (None, Scalar::Int)
                 }
             };
@@ -497,8 +520,14 @@ impl Checker<'_> {
         match cases.last_mut() {
             Some(case) => case.body.extend(out),
             None => {
-                if !out.is_empty() && !matches!(out[..], [hir::Stmt { kind: StmtKind::Variable { init: None, .. }, .. }]) {
-                    self.report(Diagnostic::warning("unreachable-code", s.span, "nothing in front of the first case is ever run"));
+                if !out.is_empty()
+                    && !matches!(out[..], [hir::Stmt { kind: StmtKind::Variable { init: None, .. }, .. }])
+                {
+                    self.report(Diagnostic::warning(
+                        "unreachable-code",
+                        s.span,
+                        "nothing in front of the first case is ever run",
+                    ));
                 }
             }
         }
@@ -533,7 +562,7 @@ impl Checker<'_> {
                 None => self.fcx.ret = Some(Ty::VOID.into()),
                 Some(t) if t.ty != Ty::VOID && !t.is_error() => {
                     let name = self.type_name(t);
-                    self.error("missing-return-value", span, format!("this function returns a '{name}'"));
+                    self.error("missing-return-value", span, format!("this function returns '{name}'"));
                 }
                 _ => {}
             }
@@ -613,7 +642,14 @@ impl Checker<'_> {
 
     // ---- structured bindings and range-for -----------------------------------------------------
 
-    fn check_structured_binding(&mut self, names: &[(Symbol, Span)], ty: &ast::TypeExpr, init: &ast::Expr, span: Span, out: &mut hir::Block) {
+    fn check_structured_binding(
+        &mut self,
+        names: &[(Symbol, Span)],
+        ty: &ast::TypeExpr,
+        init: &ast::Expr,
+        span: Span,
+        out: &mut hir::Block,
+    ) {
         let object = self.bind_range(ty, init, "binding", span, out);
         let scope = self.scope.clone();
         let declare_errors = || {
@@ -669,7 +705,14 @@ impl Checker<'_> {
     }
 
     /// Evaluates what is bound or iterated over once: a copy for `auto`, the object itself for references.
-    fn bind_range(&mut self, ty: &ast::TypeExpr, init: &ast::Expr, name: &str, span: Span, out: &mut hir::Block) -> Option<Value> {
+    fn bind_range(
+        &mut self,
+        ty: &ast::TypeExpr,
+        init: &ast::Expr,
+        name: &str,
+        span: Span,
+        out: &mut hir::Block,
+    ) -> Option<Value> {
         let v = self.check_expr(init);
         if v.is_error() {
             return None;
@@ -752,7 +795,13 @@ impl Checker<'_> {
         self.unary(ast::UnaryOperator::PreIncrement, v, span).expr
     }
 
-    fn range_round(&mut self, variable: &std::sync::Arc<ast::VariableDecl>, element: Value, body: &ast::Stmt, span: Span) -> hir::Block {
+    fn range_round(
+        &mut self,
+        variable: &std::sync::Arc<ast::VariableDecl>,
+        element: Value,
+        body: &ast::Stmt,
+        span: Span,
+    ) -> hir::Block {
         let mut round = Vec::new();
         self.in_block(|c| {
             // The element is found under a name no program can write.

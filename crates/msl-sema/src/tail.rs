@@ -92,7 +92,12 @@ impl Rewriter {
             copies.push((LocalId(i as u32), temporary, ty));
         }
         for (param, temporary, ty) in copies {
-            let value = Expr { kind: ExprKind::Load(Box::new(local(temporary, ty, span))), ty, category: Category::RValue, span };
+            let value = Expr {
+                kind: ExprKind::Load(Box::new(local(temporary, ty, span))),
+                ty,
+                category: Category::RValue,
+                span,
+            };
             let target = local(param, ty, span);
             let category = target.category;
             let kind = ExprKind::Assign { left: Box::new(target), right: Box::new(value) };

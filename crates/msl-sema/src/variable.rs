@@ -51,7 +51,10 @@ impl Checker<'_> {
             return None;
         }
         let (decl, scope) = self.variable_specialization(def, &args);
-        let frame = FrameKind::Text(format!("'{}'", def.decl.name.segments.last().map(|s| text_of(&s.ident)).unwrap_or_default()));
+        let frame = FrameKind::Text(format!(
+            "'{}'",
+            def.decl.name.segments.last().map(|s| text_of(&s.ident)).unwrap_or_default()
+        ));
         let fcx = FnCtx { serial: self.next_serial(), ..FnCtx::default() };
         let var = self.hard(|c| {
             let run = |c: &mut Self| {
@@ -59,11 +62,7 @@ impl Checker<'_> {
                 let (var, _) = c.in_function(fcx, |c| c.in_scope(&at, |c| c.define_global(def, &decl)));
                 var
             };
-            if args.is_empty() {
-                Some(run(c))
-            } else {
-                c.in_frame(frame, span, run)
-            }
+            if args.is_empty() { Some(run(c)) } else { c.in_frame(frame, span, run) }
         });
         def.in_progress.set(false);
         let var = var?;
@@ -92,7 +91,9 @@ impl Checker<'_> {
                 };
                 let (def_scope, name) = (def.scope.clone(), Symbol::new("variable"));
                 let found = self.attempt(|c| {
-                    c.in_scope(&bound, |c| c.resolve_template_args(&primary.params, &written, &def_scope, Span::NONE, name))
+                    c.in_scope(&bound, |c| {
+                        c.resolve_template_args(&primary.params, &written, &def_scope, Span::NONE, name)
+                    })
                 });
                 if matches!(found, Ok(Some(f)) if f == args) {
                     return (spec.clone(), bound);
@@ -109,7 +110,8 @@ impl Checker<'_> {
     fn define_global(&mut self, def: &Rc<VarDef>, decl: &Arc<ast::VariableDecl>) -> Rc<LocalVar> {
         let name = decl.name.segments.last().map_or_else(|| Symbol::new(""), symbol_of);
         let span = decl.name.span;
-        let failed = |ty: QualTy| Rc::new(LocalVar { name, place: Place::Error, ty, owner: 0, value: None.into(), span });
+        let failed =
+            |ty: QualTy| Rc::new(LocalVar { name, place: Place::Error, ty, owner: 0, value: None.into(), span });
         if let Some(attribute) = decl.attributes.iter().find(|a| a.name == "function_constant") {
             return self.define_function_constant(decl, attribute, name);
         }
@@ -122,7 +124,8 @@ impl Checker<'_> {
             init_scope = Scope::function(scope);
         }
         let has_init = init.is_some();
-        let Some((mut ty, value)) = self.in_scope(&init_scope, |c| c.typed_initializer(&decl.ty, init.as_ref(), span)) else {
+        let Some((mut ty, value)) = self.in_scope(&init_scope, |c| c.typed_initializer(&decl.ty, init.as_ref(), span))
+        else {
             return failed(QualTy::ERROR);
         };
         // The type belongs to the declaration's own scope, the value to the definition's.
@@ -166,8 +169,12 @@ impl Checker<'_> {
             },
             None => {
                 if !has_init && self.is_trivially_default(ty.ty) {
-                    let d = Diagnostic::error("uninitialized-constant", span, format!("the constant '{name}' has no value"))
-                        .help("initialise it, or make it a function constant with '[[function_constant(0)]]'");
+                    let d = Diagnostic::error(
+                        "uninitialized-constant",
+                        span,
+                        format!("the constant '{name}' has no value"),
+                    )
+                    .help("initialise it, or make it a function constant with '[[function_constant(0)]]'");
                     self.report(d);
                     return failed(QualTy::ERROR);
                 }
@@ -187,7 +194,8 @@ impl Checker<'_> {
         let bytes = match self.value_bytes(&value, ty.ty) {
             Some(b) => b,
             None => {
-                self.error("unsupported-constant-pointer", span, "constants that hold pointers are not supported");
+                let message = "constants that hold pointers, or very many bytes, are not supported";
+                self.error("unsupported-constant-pointer", span, message);
                 Vec::new()
             }
         };
@@ -198,27 +206,51 @@ impl Checker<'_> {
         id
     }
 
-    fn define_function_constant(&mut self, decl: &Arc<ast::VariableDecl>, attribute: &ast::Attribute, name: Symbol) -> Rc<LocalVar> {
+    fn define_function_constant(
+        &mut self,
+        decl: &Arc<ast::VariableDecl>,
+        attribute: &ast::Attribute,
+        name: Symbol,
+    ) -> Rc<LocalVar> {
         let span = decl.name.span;
         let mut ty = self.resolve_type(&decl.ty);
         let index = match attribute.args.first() {
             Some(e) => self.constant_integer(e, "the index of a function constant"),
             None => {
-                self.error("missing-argument", attribute.span, "a function constant has an index: '[[function_constant(0)]]'");
+                self.error(
+                    "missing-argument",
+                    attribute.span,
+                    "a function constant has an index: '[[function_constant(0)]]'",
+                );
                 None
             }
         };
         let numeric = self.program.types.as_numeric(ty.ty);
         if numeric.is_none() && !ty.is_error() {
             let text = self.type_name(QualTy { space: None, ..ty });
-            self.error("invalid-function-constant", span, format!("a function constant is a scalar or a vector, not '{text}'"));
+            self.error(
+                "invalid-function-constant",
+                span,
+                format!("a function constant is a scalar or a vector, not '{text}'"),
+            );
             ty = QualTy::ERROR;
         }
         let (Some(index), Some((s, n))) = (index, numeric) else {
-            return Rc::new(LocalVar { name, place: Place::Error, ty: QualTy::ERROR, owner: 0, value: None.into(), span });
+            return Rc::new(LocalVar {
+                name,
+                place: Place::Error,
+                ty: QualTy::ERROR,
+                owner: 0,
+                value: None.into(),
+                span,
+            });
         };
         if decl.init.is_some() {
-            self.error("invalid-function-constant", span, "a function constant gets its value from the host and has no initialiser");
+            self.error(
+                "invalid-function-constant",
+                span,
+                "a function constant gets its value from the host and has no initialiser",
+            );
         }
         ty.quals.is_const = true;
         let Some(bits) = self.constants.get(index as u32, name.as_str()) else {
@@ -246,9 +278,15 @@ impl Checker<'_> {
         if mentions_auto(written) {
             let e = match init {
                 Some(ast::Initializer::Copy(e)) => e,
-                Some(ast::Initializer::Paren(list, _) | ast::Initializer::Brace(list, _)) if list.len() == 1 => &list[0],
+                Some(ast::Initializer::Paren(list, _) | ast::Initializer::Brace(list, _)) if list.len() == 1 => {
+                    &list[0]
+                }
                 _ => {
-                    self.error("auto-without-initializer", span, "the type of an 'auto' variable comes from its initialiser");
+                    self.error(
+                        "auto-without-initializer",
+                        span,
+                        "the type of an 'auto' variable comes from its initialiser",
+                    );
                     return None;
                 }
             };
@@ -267,7 +305,9 @@ impl Checker<'_> {
             && let Some(init) = init
         {
             let args = match init {
-                ast::Initializer::Copy(ast::Expr { kind: ast::ExprKind::InitList(items), .. }) => self.check_args(items),
+                ast::Initializer::Copy(ast::Expr { kind: ast::ExprKind::InitList(items), .. }) => {
+                    self.check_args(items)
+                }
                 ast::Initializer::Copy(e) => vec![self.check_operand_arg(e)],
                 ast::Initializer::Paren(list, _) | ast::Initializer::Brace(list, _) => self.check_args(list),
             };
@@ -341,7 +381,9 @@ impl Checker<'_> {
                     None => actual.ty.into(),
                 });
             }
-            ast::TypeExprKind::RValueRef(inner) if value.is_lvalue() && matches!(inner.kind, ast::TypeExprKind::Auto) => {
+            ast::TypeExprKind::RValueRef(inner)
+                if value.is_lvalue() && matches!(inner.kind, ast::TypeExprKind::Auto) =>
+            {
                 let space = value.space().unwrap_or(AddressSpace::Thread);
                 return Some(self.types().reference(actual.ty, actual.quals, space, false).into());
             }
@@ -360,7 +402,8 @@ impl Checker<'_> {
         };
         if let Err(reason) = result {
             let name = self.type_name(QualTy { space: None, ..actual });
-            let d = Diagnostic::error("cannot-deduce", span, format!("the declared type does not fit '{name}'")).note(reason);
+            let d = Diagnostic::error("cannot-deduce", span, format!("the declared type does not fit '{name}'"))
+                .note(reason);
             self.report(d);
             return None;
         }
@@ -379,7 +422,8 @@ impl Checker<'_> {
         }
         let block = self.scope.clone();
         if self.is_declared(&block, name)
-            && let Some(Entity::Local(old)) = self.lookup_unqualified(crate::declare::NameKey::Name(name)).entities.first()
+            && let Some(Entity::Local(old)) =
+                self.lookup_unqualified(crate::declare::NameKey::Name(name)).entities.first()
         {
             let was = old.span;
             let d = Diagnostic::error("redefinition", span, format!("'{name}' is declared already in this block"))
@@ -406,7 +450,8 @@ impl Checker<'_> {
             Some(AddressSpace::Threadgroup) if !is_reference => {
                 if init.is_some() {
                     // Metal's compiler accepts and ignores it.
-                    let message = "a threadgroup variable is not initialised where it is declared; the value is ignored";
+                    let message =
+                        "a threadgroup variable is not initialised where it is declared; the value is ignored";
                     self.report(Diagnostic::warning("threadgroup-initializer", span, message));
                 }
                 let align = self.alignment_of(&v.attributes).unwrap_or(0).max(self.align_of(ty.ty));
@@ -416,8 +461,12 @@ impl Checker<'_> {
                 return;
             }
             Some(AddressSpace::Device) if !is_reference => {
-                let d = Diagnostic::error("local-address-space", span, "a variable of a function cannot be in address space 'device'")
-                    .help("a pointer into device memory is declared 'device T *p'");
+                let d = Diagnostic::error(
+                    "local-address-space",
+                    span,
+                    "a variable of a function cannot be in address space 'device'",
+                )
+                .help("a pointer into device memory is declared 'device T *p'");
                 self.report(d);
                 declare(self, Place::Error, QualTy::ERROR, None);
                 return;

@@ -140,7 +140,7 @@ pub fn names_in_expr(e: &Expr, out: &mut Vec<Symbol>) {
     }
 }
 
-fn names_in_initializer(init: &Initializer, out: &mut Vec<Symbol>) {
+pub fn names_in_initializer(init: &Initializer, out: &mut Vec<Symbol>) {
     match init {
         Initializer::Copy(e) => names_in_expr(e, out),
         Initializer::Paren(list, _) | Initializer::Brace(list, _) => names_in_exprs(list, out),

@@ -221,6 +221,8 @@ static_assert(named.a == 3 && named.inner.x == 0 && named.inner.y == 4);
 union Bits { float f; uint u; };
 constexpr uint bits(float f) { Bits b; b.f = f; return b.u; }
 static_assert(bits(1.0f) == 0x3f800000);
+struct Chained { int a; int b = a + 1; int c = b * 2; };
+static_assert(Chained{4}.c == 10);
 struct Delegating { int v; constexpr Delegating(int x) : v(x) {} constexpr Delegating() : Delegating(9) {} };
 static_assert(Delegating().v == 9);
 struct Inheriting : Delegating { using Delegating::Delegating; int extra = 4; };
@@ -329,7 +331,8 @@ kernel void k(device float* a, constant Args& args [[buffer(5)]], device const i
 "#,
     );
     let program = compile(&source, "k", &Default::default());
-    let inputs: Vec<String> = program.entry_points[0].inputs.iter().map(|i| format!("{} {:?}", i.name, i.kind)).collect();
+    let inputs: Vec<String> =
+        program.entry_points[0].inputs.iter().map(|i| format!("{} {:?}", i.name, i.kind)).collect();
     let expected = [
         "a Buffer { index: 1, is_reference: false }",
         "args Buffer { index: 5, is_reference: true }",
@@ -389,7 +392,12 @@ kernel void k(device float* a, device const float* bias [[buffer(1), function_co
     let program = compile(&source, "k", &values);
     assert!(matches!(program.entry_points[0].inputs[1].kind, msl_sema::hir::InputKind::Absent));
     let function = &program.functions[program.entry_points[0].function];
-    assert!(function.locals.values().any(|l| matches!(program.types.kind(l.ty), msl_sema::types::TyKind::Array { len: Some(12), .. })));
+    assert!(
+        function
+            .locals
+            .values()
+            .any(|l| matches!(program.types.kind(l.ty), msl_sema::types::TyKind::Array { len: Some(12), .. }))
+    );
 }
 
 #[test]

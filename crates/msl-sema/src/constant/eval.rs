@@ -52,6 +52,8 @@ struct Machine<'c, 'a> {
     bodies: HashMap<FunctionId, Rc<hir::Function>>,
     steps: u64,
     depth: u32,
+    /// Blocks inside expressions that are running: their variables do not outlive the statement.
+    inside: u32,
 }
 
 impl Checker<'_> {
@@ -61,8 +63,16 @@ impl Checker<'_> {
             ExprKind::Error => return fail(e.span, ""),
             _ => {}
         }
-        let mut machine =
-            Machine { c: self, memory: Vec::new(), frame: HashMap::new(), function: None, bodies: HashMap::new(), steps: 0, depth: 0 };
+        let mut machine = Machine {
+            c: self,
+            memory: Vec::new(),
+            frame: HashMap::new(),
+            function: None,
+            bodies: HashMap::new(),
+            steps: 0,
+            depth: 0,
+            inside: 0,
+        };
         let value = machine.rvalue(e)?;
         // A pointer into what existed during the evaluation only means nothing afterwards.
         if holds_temporary(&value) {
@@ -86,8 +96,11 @@ impl Checker<'_> {
             Err(error) => {
                 if !error.message.is_empty() {
                     let at = if e.span.is_none() { error.span } else { e.span };
-                    let mut d =
-                        Diagnostic::error("not-constant", at, format!("{what} has to be known while compiling, and this is not"));
+                    let mut d = Diagnostic::error(
+                        "not-constant",
+                        at,
+                        format!("{what} has to be known while compiling, and this is not"),
+                    );
                     let inside = error.span.is_none() || error.span == at;
                     d = if inside { d.note(error.message) } else { d.note_at(error.span, error.message) };
                     self.report(d);
@@ -157,57 +170,60 @@ impl Machine<'_, '_> {
 
     // ---- memory ----------------------------------------------------------------------------
 
-    fn read(&mut self, p: &Pointer, ty: Ty, span: Span) -> Eval<Const> {
-        let (root, mut at) = match p.object {
+    fn read(&mut self, p: &Pointer, span: Span) -> Eval<Const> {
+        let global;
+        let (mut value, mut at) = match p.object {
             Object::Memory(i) => match self.memory.get(i) {
-                Some((v, t)) => (v.clone(), *t),
+                Some((v, t)) => (v, *t),
                 None => return fail(span, "this object no longer exists"),
             },
             Object::Global(g) => match self.c.global_values.get(&g) {
-                Some(v) => ((**v).clone(), self.c.program.globals[g].ty),
+                Some(v) => {
+                    global = v.clone();
+                    (&*global, self.c.program.globals[g].ty)
+                }
                 None => return fail(span, "the value of this variable is not known while compiling"),
             },
         };
-        let mut value = root;
-        for index in &p.path {
-            let Some(next) = self.component_type(at, *index) else {
+        for (k, index) in p.path.iter().enumerate() {
+            let Some(next) = component_type(self.c, at, *index) else {
                 return fail(span, "this reads outside of an object");
             };
+            let i = *index as usize;
             value = match value {
-                Const::Aggregate(mut items) if (*index as usize) < items.len() => items.swap_remove(*index as usize),
-                Const::Vector(items) if (*index as usize) < items.len() => Const::Scalar(items[*index as usize]),
-                Const::Union(field, v) if u64::from(field) == *index => *v,
+                Const::Aggregate(items) if i < items.len() => &items[i],
+                Const::Vector(items) if i < items.len() && k + 1 == p.path.len() => return Ok(Const::Scalar(items[i])),
+                Const::Union(field, v) if u64::from(*field) == *index => v,
                 Const::Union(field, v) => {
-                    let Some(from) = self.component_type(at, u64::from(field)) else {
-                        return fail(span, "this reads outside of an object");
-                    };
-                    let mut bytes = match self.c.value_bytes(&v, from) {
-                        Some(b) => b,
-                        None => return fail(span, "a pointer has no bits while compiling"),
-                    };
-                    bytes.resize(self.c.size_of(at) as usize, 0);
-                    match self.c.value_from_bytes(&bytes, next) {
-                        Some(v) => v,
-                        None => return fail(span, "this member of the union is not the one with a value"),
-                    }
+                    // Another member than the one written: the same bytes.
+                    let (field, v) = (u64::from(*field), (**v).clone());
+                    let member = self.reread_union(&v, at, field, next, span)?;
+                    let rest =
+                        Pointer { object: Object::Memory(self.allocate(member, next)), path: p.path[k + 1..].to_vec() };
+                    return self.read(&rest, span);
                 }
+                Const::Uninit => return fail(span, "this has no value yet"),
                 _ => return fail(span, "this reads outside of an object"),
             };
             at = next;
         }
-        let _ = ty;
         match value {
             Const::Uninit => fail(span, "this has no value yet"),
-            v => Ok(v),
+            v => Ok(v.clone()),
         }
     }
 
-    fn component_type(&mut self, ty: Ty, index: u64) -> Option<Ty> {
-        match *self.c.kind(ty) {
-            TyKind::Array { element, .. } => Some(element),
-            TyKind::Vector(s, _) | TyKind::PackedVector(s, _) => Some(Ty::scalar(s)),
-            TyKind::Class(c) => self.c.program.classes[c].fields.get(index as usize).map(|f| f.ty),
-            _ => None,
+    fn reread_union(&mut self, v: &Const, union: Ty, field: u64, wanted: Ty, span: Span) -> Eval<Const> {
+        let Some(from) = component_type(self.c, union, field) else {
+            return fail(span, "this reads outside of an object");
+        };
+        let Some(mut bytes) = self.c.value_bytes(v, from) else {
+            return fail(span, "a pointer has no bits while compiling");
+        };
+        bytes.resize(self.c.size_of(union) as usize, 0);
+        match self.c.value_from_bytes(&bytes, wanted) {
+            Some(v) => Ok(v),
+            None => fail(span, "this member of the union is not the one with a value"),
         }
     }
 
@@ -221,33 +237,32 @@ impl Machine<'_, '_> {
         // Types along the path first: the tree below is borrowed while walking.
         let mut types = vec![ty];
         for index in &p.path {
-            match self.component_type(ty, *index) {
+            match component_type(self.c, ty, *index) {
                 Some(t) => ty = t,
                 None => return fail(span, "this writes outside of an object"),
             }
             types.push(ty);
         }
-        let mut inits: Vec<Const> = Vec::new();
-        for t in &types {
-            inits.push(self.c.uninit_value(*t));
-        }
-        let mut slot = &mut self.memory[i].0;
+        let (c, memory) = (&mut *self.c, &mut self.memory);
+        let mut slot = &mut memory[i].0;
         for (k, index) in p.path.iter().enumerate() {
             let index = *index as usize;
             if matches!(slot, Const::Uninit) {
-                *slot = inits[k].clone();
+                *slot = c.uninit_value(types[k]);
             }
             match slot {
                 Const::Aggregate(items) if index < items.len() => slot = &mut items[index],
                 Const::Vector(items) if index < items.len() && k + 1 == p.path.len() => {
-                    let Const::Scalar(bits) = value else { return fail(span, "this writes something else than a scalar") };
+                    let Const::Scalar(bits) = value else {
+                        return fail(span, "this writes something else than a scalar");
+                    };
                     items[index] = bits;
                     return Ok(());
                 }
                 Const::Union(field, v) => {
                     if *field as usize != index {
                         *field = index as u32;
-                        **v = inits[k + 1].clone();
+                        **v = c.uninit_value(types[k + 1]);
                     }
                     slot = v;
                 }
@@ -258,11 +273,11 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
-    fn read_place(&mut self, place: &Place, ty: Ty, span: Span) -> Eval<Const> {
+    fn read_place(&mut self, place: &Place, span: Span) -> Eval<Const> {
         match place {
-            Place::At(p) => self.read(p, ty, span),
+            Place::At(p) => self.read(p, span),
             Place::Swizzle(p, components) => {
-                let value = self.read(p, ty, span)?;
+                let value = self.read(p, span)?;
                 swizzle(&value, components, span)
             }
         }
@@ -345,7 +360,7 @@ impl Machine<'_, '_> {
             }
             ExprKind::CompoundAssign { op, left, right, .. } => {
                 let place = self.place(left)?;
-                let old = self.read_place(&place, left.ty, span)?;
+                let old = self.read_place(&place, span)?;
                 let r = self.rvalue(right)?;
                 let new = if self.c.program.types.is_pointer(left.ty) {
                     let Const::Scalar(bits) = r else { return fail(span, "this is not known while compiling") };
@@ -362,7 +377,7 @@ impl Machine<'_, '_> {
             }
             ExprKind::IncDec { operand, is_increment, .. } => {
                 let place = self.place(operand)?;
-                let old = self.read_place(&place, operand.ty, span)?;
+                let old = self.read_place(&place, span)?;
                 let new = self.incremented(old, operand.ty, *is_increment, span)?;
                 self.write_place(&place, new, span)?;
                 place
@@ -458,7 +473,7 @@ impl Machine<'_, '_> {
             ExprKind::Zero => self.c.zero_value(e.ty),
             ExprKind::Load(inner) => {
                 let place = self.place(inner)?;
-                self.read_place(&place, inner.ty, span)?
+                self.read_place(&place, span)?
             }
             ExprKind::AddressOf(inner) => match self.place(inner)? {
                 Place::At(p) => Const::Pointer(Some(p)),
@@ -466,7 +481,7 @@ impl Machine<'_, '_> {
             },
             ExprKind::Field { .. } | ExprKind::Index { .. } | ExprKind::Swizzle { .. } => {
                 let place = self.place(e)?;
-                self.read_place(&place, e.ty, span)?
+                self.read_place(&place, span)?
             }
             ExprKind::Unary(op, inner, _) => {
                 let v = self.rvalue(inner)?;
@@ -512,7 +527,7 @@ impl Machine<'_, '_> {
             },
             ExprKind::IncDec { operand, is_increment, is_prefix: false } => {
                 let place = self.place(operand)?;
-                let old = self.read_place(&place, operand.ty, span)?;
+                let old = self.read_place(&place, span)?;
                 let new = self.incremented(old.clone(), operand.ty, *is_increment, span)?;
                 self.write_place(&place, new, span)?;
                 old
@@ -596,7 +611,7 @@ impl Machine<'_, '_> {
             | ExprKind::CompoundAssign { .. }
             | ExprKind::IncDec { .. } => {
                 let place = self.place(e)?;
-                self.read_place(&place, e.ty, span)?
+                self.read_place(&place, span)?
             }
             ExprKind::Builtin(_) => return fail(span, "this differs from thread to thread"),
             ExprKind::String(_) => return fail(span, "a text has no value here"),
@@ -605,7 +620,10 @@ impl Machine<'_, '_> {
     }
 
     fn block_value(&mut self, stmts: &[Stmt], span: Span) -> Eval<()> {
-        match self.run(stmts)? {
+        self.inside += 1;
+        let flow = self.run(stmts);
+        self.inside -= 1;
+        match flow? {
             Flow::Normal => Ok(()),
             _ => fail(span, "this leaves an expression"),
         }
@@ -660,7 +678,9 @@ impl Machine<'_, '_> {
                 answer(compare_scalar(op, x, y, s))
             }
             (Const::Vector(x), Const::Vector(y)) => {
-                let Some((s, _)) = self.c.program.types.as_any_vector(ty) else { return fail(span, "this is not known") };
+                let Some((s, _)) = self.c.program.types.as_any_vector(ty) else {
+                    return fail(span, "this is not known");
+                };
                 Const::Vector(x.iter().zip(&y).map(|(x, y)| u64::from(compare_scalar(op, *x, *y, s))).collect())
             }
             (Const::Pointer(x), Const::Pointer(y)) => match op {
@@ -793,13 +813,17 @@ impl Machine<'_, '_> {
                 if function.body.is_none() {
                     let name = function.name;
                     let checking = self.c.functions[id.0 as usize].state == BodyState::Checking;
-                    return fail(span, if checking { format!("'{name}' is still being defined") } else { String::new() });
+                    return fail(
+                        span,
+                        if checking { format!("'{name}' is still being defined") } else { String::new() },
+                    );
                 }
                 let rc = Rc::new(function.clone());
                 self.bodies.insert(id, rc.clone());
                 rc
             }
         };
+        let mark = self.memory.len();
         let mut frame = HashMap::new();
         for (i, value) in args.into_iter().enumerate().take(function.param_count as usize) {
             let local = LocalId(i as u32);
@@ -817,6 +841,8 @@ impl Machine<'_, '_> {
         self.depth -= 1;
         self.frame = outer;
         self.function = caller;
+        // What lived in the call is gone.
+        self.memory.truncate(mark);
         match flow? {
             Flow::Return(v) => Ok(v),
             _ if function.ret == Ty::VOID => Ok(Const::Void),
@@ -845,10 +871,20 @@ impl Machine<'_, '_> {
                         (self.c.uninit_value(ty), ty)
                     }
                 };
-                let at = self.allocate(value, ty);
-                self.frame.insert(*local, at);
+                match self.frame.get(local) {
+                    // The next round of a loop.
+                    Some(at) if self.inside == 0 && *at < self.memory.len() => self.memory[*at] = (value, ty),
+                    _ => {
+                        let at = self.allocate(value, ty);
+                        self.frame.insert(*local, at);
+                    }
+                }
             }
-            StmtKind::Expr(e) => self.effect(e)?,
+            StmtKind::Expr(e) => {
+                let mark = self.memory.len();
+                self.effect(e)?;
+                self.memory.truncate(mark);
+            }
             StmtKind::Block(b) => return self.run(b),
             StmtKind::If { condition, then, otherwise } => {
                 return if self.truth(condition)? { self.run(then) } else { self.run(otherwise) };
@@ -912,6 +948,15 @@ impl Machine<'_, '_> {
     }
 }
 
+fn component_type(c: &Checker<'_>, ty: Ty, index: u64) -> Option<Ty> {
+    match *c.kind(ty) {
+        TyKind::Array { element, .. } => Some(element),
+        TyKind::Vector(s, _) | TyKind::PackedVector(s, _) => Some(Ty::scalar(s)),
+        TyKind::Class(class) => c.program.classes[class].fields.get(index as usize).map(|f| f.ty),
+        _ => None,
+    }
+}
+
 fn swizzle(value: &Const, components: &[u8], span: Span) -> Eval<Const> {
     let Const::Vector(items) = value else { return fail(span, "this is not known while compiling") };
     let picked: Option<Vec<u64>> = components.iter().map(|c| items.get(usize::from(*c)).copied()).collect();
@@ -930,4 +975,3 @@ fn map(v: Const, span: Span, f: impl Fn(u64) -> Result<u64, &'static str>) -> Ev
         _ => return fail(span, "this is not known while compiling"),
     })
 }
-

@@ -31,10 +31,16 @@ impl Checker<'_> {
             Intrinsic::Select => {
                 let [(condition, _), (a, _), (b, _)] = args else { return None };
                 return Some(match (condition, a, b) {
-                    (Const::Scalar(c), a, b) => if *c != 0 { a.clone() } else { b.clone() },
-                    (Const::Vector(c), Const::Vector(a), Const::Vector(b)) => {
-                        Const::Vector(c.iter().zip(a.iter().zip(b)).map(|(c, (a, b))| if *c != 0 { *a } else { *b }).collect())
+                    (Const::Scalar(c), a, b) => {
+                        if *c != 0 {
+                            a.clone()
+                        } else {
+                            b.clone()
+                        }
                     }
+                    (Const::Vector(c), Const::Vector(a), Const::Vector(b)) => Const::Vector(
+                        c.iter().zip(a.iter().zip(b)).map(|(c, (a, b))| if *c != 0 { *a } else { *b }).collect(),
+                    ),
                     _ => return None,
                 });
             }

@@ -9,6 +9,9 @@ use crate::checker::Checker;
 use crate::hir::{BinaryOp, CompareOp, GlobalId, UnaryOp};
 use crate::types::*;
 
+/// Objects of more bytes have no value while compiling.
+const LARGEST: u64 = 1 << 24;
+
 /// A value. Its type says how to read it.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Const {
@@ -196,11 +199,14 @@ impl Checker<'_> {
     }
 
     pub fn zero_value(&mut self, ty: Ty) -> Const {
+        if self.size_of(ty) > LARGEST {
+            return Const::Uninit;
+        }
         match self.kind(ty).clone() {
             TyKind::Vector(_, n) | TyKind::PackedVector(_, n) => Const::Vector(vec![0; usize::from(n)]),
             TyKind::Array { element, len, .. } => {
                 let zero = self.zero_value(element);
-                Const::Aggregate(vec![zero; len.unwrap_or(0).min(1 << 24) as usize])
+                Const::Aggregate(vec![zero; len.unwrap_or(0) as usize])
             }
             TyKind::Class(c) => {
                 let fields: Vec<Ty> = self.program.classes[c].fields.iter().map(|f| f.ty).collect();
@@ -212,7 +218,9 @@ impl Checker<'_> {
                 }
                 Const::Aggregate(fields.into_iter().map(|f| self.zero_value(f)).collect())
             }
-            TyKind::Pointer { pointee, .. } if matches!(self.kind(pointee), TyKind::Function { .. }) => Const::Scalar(0),
+            TyKind::Pointer { pointee, .. } if matches!(self.kind(pointee), TyKind::Function { .. }) => {
+                Const::Scalar(0)
+            }
             TyKind::Pointer { .. } | TyKind::NullPtr => Const::Pointer(None),
             TyKind::Void => Const::Void,
             _ => Const::Scalar(0),
@@ -220,10 +228,13 @@ impl Checker<'_> {
     }
 
     pub fn uninit_value(&mut self, ty: Ty) -> Const {
+        if self.size_of(ty) > LARGEST {
+            return Const::Uninit;
+        }
         match self.kind(ty).clone() {
             TyKind::Array { element, len, .. } => {
                 let one = self.uninit_value(element);
-                Const::Aggregate(vec![one; len.unwrap_or(0).min(1 << 24) as usize])
+                Const::Aggregate(vec![one; len.unwrap_or(0) as usize])
             }
             TyKind::Class(c) if !self.program.classes[c].is_union => {
                 let fields: Vec<Ty> = self.program.classes[c].fields.iter().map(|f| f.ty).collect();
@@ -236,6 +247,9 @@ impl Checker<'_> {
 
     /// The bytes of a value in memory; padding and what has no value are zero. `None`: it holds a pointer.
     pub fn value_bytes(&mut self, value: &Const, ty: Ty) -> Option<Vec<u8>> {
+        if self.size_of(ty) > LARGEST {
+            return None;
+        }
         let mut bytes = vec![0; self.size_of(ty) as usize];
         self.write_bytes(value, ty, &mut bytes)?;
         Some(bytes)

@@ -41,7 +41,14 @@ fn comparison(op: BinaryOperator) -> Option<CompareOp> {
 }
 
 impl Checker<'_> {
-    pub fn check_binary(&mut self, op: BinaryOperator, left: &ast::Expr, right: &ast::Expr, op_span: Span, span: Span) -> Value {
+    pub fn check_binary(
+        &mut self,
+        op: BinaryOperator,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        op_span: Span,
+        span: Span,
+    ) -> Value {
         // Long chains of one operator lean to the left; follow them without recursion.
         let mut chain = vec![(op, right, op_span, span)];
         let mut first = left;
@@ -52,10 +59,10 @@ impl Checker<'_> {
         let mut l = self.check_expr(first);
         while let Some((op, right, op_span, span)) = chain.pop() {
             // What an unset function constant would decide is not reached when the left side decides already.
-            let decided = match (op, self.quick_bool(&l)) {
-                (BinaryOperator::And, Some(false)) | (BinaryOperator::Or, Some(true)) => true,
-                _ => false,
-            };
+            let decided = matches!(
+                (op, self.quick_bool(&l)),
+                (BinaryOperator::And, Some(false)) | (BinaryOperator::Or, Some(true))
+            );
             self.fcx.dead += u32::from(decided);
             let r = self.check_expr(right);
             self.fcx.dead -= u32::from(decided);
@@ -95,7 +102,11 @@ impl Checker<'_> {
         let right = self.builtin_operand(right, wanted_right);
         let l = self.unpacked(left);
         let r = self.unpacked(right);
-        if self.program.types.is_pointer(l.ty) || self.program.types.is_pointer(r.ty) || l.ty == Ty::NULLPTR || r.ty == Ty::NULLPTR {
+        if self.program.types.is_pointer(l.ty)
+            || self.program.types.is_pointer(r.ty)
+            || l.ty == Ty::NULLPTR
+            || r.ty == Ty::NULLPTR
+        {
             return self.pointer_binary(op, l, r, op_span, span);
         }
         if let (TyKind::Enum(a), TyKind::Enum(b)) = (self.kind(l.ty).clone(), self.kind(r.ty).clone())
@@ -117,7 +128,8 @@ impl Checker<'_> {
             return self.compare(cmp, l, r, span);
         }
         let Some(hir_op) = arithmetic(op) else { return Value::error(span) };
-        let needs_integer = matches!(op, BinaryOperator::Rem | BinaryOperator::BitAnd | BinaryOperator::BitOr | BinaryOperator::BitXor);
+        let needs_integer =
+            matches!(op, BinaryOperator::Rem | BinaryOperator::BitAnd | BinaryOperator::BitOr | BinaryOperator::BitXor);
         if needs_integer && s.is_float() {
             let mut d = self.operand_error(op, l.ty, r.ty, op_span);
             if op == BinaryOperator::Rem {
@@ -179,7 +191,13 @@ impl Checker<'_> {
 
     /// Brings two arithmetic operands to one type: scalars by the usual conversions, a scalar beside a vector to the
     /// vector's type.
-    fn common_operands(&mut self, op: BinaryOperator, l: hir::Expr, r: hir::Expr, op_span: Span) -> Option<(hir::Expr, hir::Expr)> {
+    fn common_operands(
+        &mut self,
+        op: BinaryOperator,
+        l: hir::Expr,
+        r: hir::Expr,
+        op_span: Span,
+    ) -> Option<(hir::Expr, hir::Expr)> {
         let (lv, rv) = (self.program.types.as_vector(l.ty), self.program.types.as_vector(r.ty));
         match (lv, rv) {
             (Some(_), Some(_)) if l.ty == r.ty => Some((l, r)),
@@ -213,7 +231,15 @@ impl Checker<'_> {
         }
     }
 
-    fn splat_operand(&mut self, op: BinaryOperator, e: hir::Expr, s: Scalar, vector: Ty, op_span: Span, is_left: bool) -> Option<hir::Expr> {
+    fn splat_operand(
+        &mut self,
+        op: BinaryOperator,
+        e: hir::Expr,
+        s: Scalar,
+        vector: Ty,
+        op_span: Span,
+        is_left: bool,
+    ) -> Option<hir::Expr> {
         let from = self.operand_scalar(e.ty);
         let valid = match from {
             None => false,
@@ -250,7 +276,11 @@ impl Checker<'_> {
         let (l, r) = match (lv, rv) {
             (Some((s, _)), Some((t, _))) => {
                 let (ty, at) = (l.ty, r.span);
-                let r = if s == t { r } else { rvalue_expr(ExprKind::Convert(Conversion::Arithmetic, Box::new(r)), ty, at) };
+                let r = if s == t {
+                    r
+                } else {
+                    rvalue_expr(ExprKind::Convert(Conversion::Arithmetic, Box::new(r)), ty, at)
+                };
                 (l, r)
             }
             (Some((s, _)), None) => {
@@ -373,12 +403,21 @@ impl Checker<'_> {
 
     fn same_pointee(&self, a: Ty, b: Ty) -> bool {
         match (self.kind(a), self.kind(b)) {
-            (TyKind::Pointer { pointee: p, space: s, .. }, TyKind::Pointer { pointee: q, space: t, .. }) => p == q && s == t,
+            (TyKind::Pointer { pointee: p, space: s, .. }, TyKind::Pointer { pointee: q, space: t, .. }) => {
+                p == q && s == t
+            }
             _ => false,
         }
     }
 
-    pub fn pointer_offset(&mut self, base: hir::Expr, offset: hir::Expr, negate: bool, op_span: Span, span: Span) -> Value {
+    pub fn pointer_offset(
+        &mut self,
+        base: hir::Expr,
+        offset: hir::Expr,
+        negate: bool,
+        op_span: Span,
+        span: Span,
+    ) -> Value {
         let TyKind::Pointer { pointee, .. } = *self.kind(base.ty) else { return Value::error(span) };
         let scalar = self.operand_scalar(offset.ty);
         let Some(s) = scalar.filter(|s| s.is_integer()) else {
@@ -413,7 +452,14 @@ impl Checker<'_> {
 
     // ---- assignment ------------------------------------------------------------------------
 
-    pub fn check_assign(&mut self, op: Option<BinaryOperator>, left: &ast::Expr, right: &ast::Expr, op_span: Span, span: Span) -> Value {
+    pub fn check_assign(
+        &mut self,
+        op: Option<BinaryOperator>,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        op_span: Span,
+        span: Span,
+    ) -> Value {
         let l = self.check_expr(left);
         if let (None, ast::ExprKind::InitList(items)) = (op, &right.kind) {
             if l.is_error() {
@@ -530,7 +576,11 @@ impl Checker<'_> {
         };
         // A vector result cannot go back into a scalar.
         if self.standard_conversion(result.expr.ty, l.ty(), false).is_none() {
-            self.report_conversion(&Value::rvalue(rvalue_expr(ExprKind::Error, result.expr.ty, span)), l.ty().into(), span);
+            self.report_conversion(
+                &Value::rvalue(rvalue_expr(ExprKind::Error, result.expr.ty, span)),
+                l.ty().into(),
+                span,
+            );
             return Value::error(span);
         }
         self.compound(hir_op, l, *right, span)
@@ -545,7 +595,13 @@ impl Checker<'_> {
 
     // ---- conditional -----------------------------------------------------------------------
 
-    pub fn check_conditional(&mut self, condition: &ast::Expr, then: &ast::Expr, otherwise: &ast::Expr, span: Span) -> Value {
+    pub fn check_conditional(
+        &mut self,
+        condition: &ast::Expr,
+        then: &ast::Expr,
+        otherwise: &ast::Expr,
+        span: Span,
+    ) -> Value {
         let cond = self.check_condition(condition);
         let known = match cond.kind {
             ExprKind::Constant(bits) if cond.ty == Ty::BOOL => Some(bits != 0),
@@ -566,7 +622,8 @@ impl Checker<'_> {
         }
         let quals = if is_lvalue { a.quals } else { Quals::NONE };
         let (ty, category) = (a.ty(), a.expr.category);
-        let kind = ExprKind::Conditional { condition: Box::new(cond), then: Box::new(a.expr), otherwise: Box::new(b.expr) };
+        let kind =
+            ExprKind::Conditional { condition: Box::new(cond), then: Box::new(a.expr), otherwise: Box::new(b.expr) };
         Value { expr: hir::Expr { kind, ty, category, span }, quals, is_xvalue: false }
     }
 
@@ -601,9 +658,8 @@ impl Checker<'_> {
         }
         let (x, y) = (self.unpacked(a), self.unpacked(b));
         let (xt, yt) = (x.ty, y.ty);
-        let to = if xt == yt {
-            Some(xt)
-        } else if self.program.types.as_vector(xt).is_some() && self.operand_scalar(yt).is_some() {
+        let x_vector = self.program.types.as_vector(xt).is_some();
+        let to = if xt == yt || (x_vector && self.operand_scalar(yt).is_some()) {
             Some(xt)
         } else if self.program.types.as_vector(yt).is_some() && self.operand_scalar(xt).is_some() {
             Some(yt)
@@ -622,7 +678,8 @@ impl Checker<'_> {
                 Some((Value::rvalue(x), Value::rvalue(y), false))
             }
             None => {
-                let message = format!("the arms have different types, '{}' and '{}'", self.type_name(xt), self.type_name(yt));
+                let message =
+                    format!("the arms have different types, '{}' and '{}'", self.type_name(xt), self.type_name(yt));
                 self.error("incompatible-arms", span, message);
                 None
             }
@@ -631,7 +688,15 @@ impl Checker<'_> {
 
     // ---- folds -----------------------------------------------------------------------------
 
-    pub fn check_fold(&mut self, op: BinaryOperator, is_comma: bool, is_left: bool, pack: &ast::Expr, init: Option<&ast::Expr>, span: Span) -> Value {
+    pub fn check_fold(
+        &mut self,
+        op: BinaryOperator,
+        is_comma: bool,
+        is_left: bool,
+        pack: &ast::Expr,
+        init: Option<&ast::Expr>,
+        span: Span,
+    ) -> Value {
         let mut names = Vec::new();
         crate::walk::names_in_expr(pack, &mut names);
         let Some(scopes) = self.expansion_scopes(&names, span) else { return Value::error(span) };
@@ -649,7 +714,11 @@ impl Checker<'_> {
                 (_, BinaryOperator::And) => Value::rvalue(constant(1, Ty::BOOL, span)),
                 (_, BinaryOperator::Or) => Value::rvalue(constant(0, Ty::BOOL, span)),
                 _ => {
-                    self.error("empty-fold", span, format!("a fold over '{}' needs at least one element", binary_text(op)));
+                    self.error(
+                        "empty-fold",
+                        span,
+                        format!("a fold over '{}' needs at least one element", binary_text(op)),
+                    );
                     Value::error(span)
                 }
             };

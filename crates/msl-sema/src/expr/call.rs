@@ -194,7 +194,14 @@ impl Checker<'_> {
         }
     }
 
-    pub fn call_method(&mut self, def: &Rc<FnDef>, template_args: Vec<Arg>, object: Value, args: &[CallArg<'_>], span: Span) -> Value {
+    pub fn call_method(
+        &mut self,
+        def: &Rc<FnDef>,
+        template_args: Vec<Arg>,
+        object: Value,
+        args: &[CallArg<'_>],
+        span: Span,
+    ) -> Value {
         self.call_method_ranked(def, template_args, object, args, None, span)
     }
 
@@ -208,7 +215,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Value {
         let object = match (self.program.types.as_class(object.ty()), def.class) {
-            (Some(from), Some(to)) if from != to => self.to_base(object, from, to),
+            (Some(from), Some(to)) if from != to => self.base_object(object, from, to),
             _ => object,
         };
         let space = object.space().unwrap_or(AddressSpace::Thread);
@@ -261,7 +268,8 @@ impl Checker<'_> {
     }
 
     fn default_argument(&mut self, def: &Rc<FnDef>, signature: &Rc<Signature>, p: &SigParam, span: Span) -> hir::Expr {
-        let mut found = def.decl.params.get(p.written).and_then(|w| w.default.clone()).map(|e| (e, signature.scope.clone()));
+        let mut found =
+            def.decl.params.get(p.written).and_then(|w| w.default.clone()).map(|e| (e, signature.scope.clone()));
         if found.is_none()
             && let Some((decl, scope)) = &*def.definition.borrow()
         {
@@ -352,7 +360,11 @@ impl Checker<'_> {
 
     fn check_constant_defined(&mut self, args: &[ast::Expr], span: Span) -> Value {
         let [arg] = args else {
-            self.error("wrong-argument-count", span, "'is_function_constant_defined' takes the name of a function constant");
+            self.error(
+                "wrong-argument-count",
+                span,
+                "'is_function_constant_defined' takes the name of a function constant",
+            );
             return Value::error(span);
         };
         let ast::ExprKind::Name(name) = &arg.kind else {
@@ -383,7 +395,13 @@ impl Checker<'_> {
         Value::rvalue(rvalue_expr(ExprKind::Intrinsic { intrinsic, args, fp }, ty, span))
     }
 
-    fn check_intrinsic(&mut self, intrinsic: Intrinsic, explicit: Option<&[ast::TemplateArg]>, args: &[ast::Expr], span: Span) -> Value {
+    fn check_intrinsic(
+        &mut self,
+        intrinsic: Intrinsic,
+        explicit: Option<&[ast::TemplateArg]>,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Value {
         if intrinsic == Intrinsic::IsFastMath {
             let fast = self.fp == hir::FpMode::Fast;
             return Value::rvalue(constant(u64::from(fast), Ty::BOOL, span));
@@ -425,7 +443,11 @@ impl Checker<'_> {
             },
             Rule::Explicit => {
                 let Some([arg]) = explicit else {
-                    self.error("missing-template-arguments", span, format!("'{}' needs the type to give", intrinsic.name()));
+                    self.error(
+                        "missing-template-arguments",
+                        span,
+                        format!("'{}' needs the type to give", intrinsic.name()),
+                    );
                     return Value::error(span);
                 };
                 let to = self.type_of_arg(arg).ty;
@@ -511,7 +533,9 @@ pub fn has_error(args: &[CallArg<'_>]) -> bool {
 fn has_effects(e: &hir::Expr) -> bool {
     match &e.kind {
         ExprKind::Local(_) | ExprKind::Global(_) | ExprKind::Constant(_) | ExprKind::Zero | ExprKind::Error => false,
-        ExprKind::Deref(b) | ExprKind::Load(b) | ExprKind::Field { base: b, .. } | ExprKind::AddressOf(b) => has_effects(b),
+        ExprKind::Deref(b) | ExprKind::Load(b) | ExprKind::Field { base: b, .. } | ExprKind::AddressOf(b) => {
+            has_effects(b)
+        }
         _ => true,
     }
 }

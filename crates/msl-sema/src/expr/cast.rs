@@ -17,7 +17,13 @@ impl Checker<'_> {
         self.cast_arg(arg, to, span, true)
     }
 
-    pub fn check_named_cast(&mut self, kind: ast::NamedCast, ty: &ast::TypeExpr, operand: &ast::Expr, span: Span) -> Value {
+    pub fn check_named_cast(
+        &mut self,
+        kind: ast::NamedCast,
+        ty: &ast::TypeExpr,
+        operand: &ast::Expr,
+        span: Span,
+    ) -> Value {
         let to = self.resolve_type(ty);
         let arg = self.check_operand_arg(operand);
         match kind {
@@ -144,7 +150,11 @@ impl Checker<'_> {
                 let mut d = Diagnostic::error(
                     "invalid-cast",
                     span,
-                    format!("'{}' cannot be cast to '{}'", self.type_name(QualTy { space: None, ..failure }), self.type_name(to)),
+                    format!(
+                        "'{}' cannot be cast to '{}'",
+                        self.type_name(QualTy { space: None, ..failure }),
+                        self.type_name(to)
+                    ),
                 );
                 if let (K::Vector(_, n), K::Scalar(_)) = (self.kind(from), self.kind(to.ty)) {
                     d = d.help(format!("select one of its {n} components, such as '.x'"));
@@ -200,14 +210,16 @@ impl Checker<'_> {
                 (Some(f), Some(t)) => f != t && self.derives_from(t, f).is_some(),
                 _ => false,
             };
-            if from_space != space && (v.ty() == referent || is_reinterpret) && !(quals.is_const && v.ty() == referent) {
-                let message = format!("a '{}' object cannot be cast to a '{}' reference", from_space.name(), space.name());
+            if from_space != space && (v.ty() == referent || is_reinterpret) && !(quals.is_const && v.ty() == referent)
+            {
+                let message =
+                    format!("a '{}' object cannot be cast to a '{}' reference", from_space.name(), space.name());
                 self.error("address-space-cast", span, message);
                 return Value::error(span);
             }
             if from_space == space && (v.ty() == referent || upcast || downcast || is_reinterpret) {
                 let object = match (from_class, to_class) {
-                    (Some(f), Some(t)) if upcast => self.to_base(v, f, t),
+                    (Some(f), Some(t)) if upcast => self.base_object(v, f, t),
                     _ => v,
                 };
                 if object.ty() == referent {

@@ -32,7 +32,13 @@ impl Checker<'_> {
     // ---- classes ---------------------------------------------------------------------------
 
     /// A class value from constructor arguments.
-    pub fn construct_class(&mut self, class: ClassId, args: &[CallArg<'_>], span: Span, allow_explicit: bool) -> hir::Expr {
+    pub fn construct_class(
+        &mut self,
+        class: ClassId,
+        args: &[CallArg<'_>],
+        span: Span,
+        allow_explicit: bool,
+    ) -> hir::Expr {
         let ty = self.class_type(class);
         if super::call::has_error(args) || !self.require_complete(ty, span) {
             return error_expr(span);
@@ -45,7 +51,7 @@ impl Checker<'_> {
             && self.derives_from(from, class).is_some()
             && (!v.is_lvalue() && from == class || !self.user_copy_constructor(class))
         {
-            let base = self.to_base(v.clone(), from, class);
+            let base = self.base_object(v.clone(), from, class);
             return self.rvalue(base);
         }
         let has_user = self.has_user_constructors(class);
@@ -97,8 +103,9 @@ impl Checker<'_> {
         }
         let name = self.class_name(class);
         let at = self.classes[class.0 as usize].decl.name.as_ref().map_or(Span::NONE, |n| n.span);
-        let mut d = Diagnostic::error("no-constructor", span, format!("'{name}' has no constructor for these arguments"))
-            .note_at(at, "the type is declared here");
+        let mut d =
+            Diagnostic::error("no-constructor", span, format!("'{name}' has no constructor for these arguments"))
+                .note_at(at, "the type is declared here");
         if self.is_aggregate(class) && !args.is_empty() {
             d = d.help("initialise its members with braces: '{…}'");
         }
@@ -142,7 +149,10 @@ impl Checker<'_> {
                 if !self.require_complete(ty, span) {
                     return Some(error_expr(span));
                 }
-                if !self.has_user_default(c) && (!self.has_user_constructors(c) || self.has_defaulted_default(c)) && self.is_trivially_default(ty) {
+                if !self.has_user_default(c)
+                    && (!self.has_user_constructors(c) || self.has_defaulted_default(c))
+                    && self.is_trivially_default(ty)
+                {
                     return None;
                 }
                 Some(self.construct_class(c, &[], span, true))
@@ -267,7 +277,10 @@ impl Checker<'_> {
     }
 
     fn check_narrowing(&mut self, v: &Value, to: Ty) {
-        let (Some(from), Some(target)) = (self.program.types.as_scalar(v.ty()), self.program.types.as_scalar(to)) else { return };
+        let (Some(from), Some(target)) = (self.program.types.as_scalar(v.ty()), self.program.types.as_scalar(to))
+        else {
+            return;
+        };
         if from.is_float() && target.is_integer() && target != Scalar::Bool {
             let message = format!("'{}' loses its fraction as '{}' inside braces", from.name(), target.name());
             self.report(Diagnostic::warning("narrowing", v.expr.span, message));
@@ -311,7 +324,8 @@ impl Checker<'_> {
             return error_expr(span);
         }
         let has_user = self.has_user_constructors(class);
-        let is_designated = |e: &ast::Expr| matches!(e.kind, ast::ExprKind::Designated { .. } | ast::ExprKind::DesignatedIndex { .. });
+        let is_designated =
+            |e: &ast::Expr| matches!(e.kind, ast::ExprKind::Designated { .. } | ast::ExprKind::DesignatedIndex { .. });
         if let [one] = items
             && !is_designated(one.expr)
         {
@@ -330,7 +344,9 @@ impl Checker<'_> {
                 let list = CallArg::List(inner, *at);
                 let ctors = self.constructors(class);
                 let this = self.object_placeholder(class);
-                if let Ok(chosen) = self.resolve_overload(&ctors, None, Some(&this), std::slice::from_ref(&list), true, span) {
+                if let Ok(chosen) =
+                    self.resolve_overload(&ctors, None, Some(&this), std::slice::from_ref(&list), true, span)
+                {
                     let id = self.function_instance(&chosen.def, chosen.args, Some(AddressSpace::Thread), span);
                     let exprs = self.bound_args(id, &[list], span);
                     self.mark_used(id);
@@ -374,7 +390,8 @@ impl Checker<'_> {
         braced: bool,
         span: Span,
     ) -> hir::Expr {
-        const LIMIT: u64 = 1 << 22;
+        // Also what keeps one line of source from becoming gigabytes of elements.
+        const LIMIT: u64 = 1 << 18;
         let mut elements: Vec<hir::Expr> = Vec::new();
         let mut at = 0u64;
         while cursor.next < cursor.items.len() {
@@ -447,7 +464,14 @@ impl Checker<'_> {
         }
     }
 
-    fn init_fields(&mut self, ty: Ty, class: ClassId, cursor: &mut Cursor<'_, '_>, braced: bool, span: Span) -> hir::Expr {
+    fn init_fields(
+        &mut self,
+        ty: Ty,
+        class: ClassId,
+        cursor: &mut Cursor<'_, '_>,
+        braced: bool,
+        span: Span,
+    ) -> hir::Expr {
         if !self.require_complete(ty, span) {
             return error_expr(span);
         }
@@ -468,7 +492,11 @@ impl Checker<'_> {
                     return error_expr(span);
                 };
                 if *owner != class || path.len() != 1 {
-                    self.error("unsupported-designator", item.expr.span, "designators of members of anonymous members or bases are not supported");
+                    self.error(
+                        "unsupported-designator",
+                        item.expr.span,
+                        "designators of members of anonymous members or bases are not supported",
+                    );
                     return error_expr(span);
                 }
                 at = path[0] as usize;
@@ -500,11 +528,16 @@ impl Checker<'_> {
                 if let Some(decl) = &info.decl
                     && let Some(init) = &decl.init
                 {
+                    if self.reads_members(class, init) {
+                        // It needs the object: made first, then its members one after the other.
+                        return self.init_in_place(ty, class, &infos, values, span);
+                    }
                     let scope = self.classes[class.0 as usize].scope.clone();
                     let e = self.in_scope(&scope, |c| c.check_initializer(info.ty, init, span));
                     values[i] = Some(e);
                 } else if self.program.types.is_reference(info.ty.ty) {
-                    let message = format!("the reference member '{}' is not initialised", info.name.map_or("", Symbol::as_str));
+                    let message =
+                        format!("the reference member '{}' is not initialised", info.name.map_or("", Symbol::as_str));
                     self.error("uninitialized-reference", span, message);
                     return error_expr(span);
                 } else {
@@ -514,6 +547,58 @@ impl Checker<'_> {
         }
         let fields = values.into_iter().enumerate().filter_map(|(i, e)| Some((i as u32, e?))).collect();
         rvalue_expr(ExprKind::ConstructClass { fields }, ty, span)
+    }
+
+    fn reads_members(&mut self, class: ClassId, init: &ast::Initializer) -> bool {
+        let mut names = Vec::new();
+        crate::walk::names_in_initializer(init, &mut names);
+        names.into_iter().any(|n| {
+            n == Symbol::new("this")
+                || self.lookup_in_class(class, NameKey::Name(n)).iter().any(|e| match e {
+                    Entity::Field(..) => true,
+                    Entity::Function(f) => f.is_method(),
+                    _ => false,
+                })
+        })
+    }
+
+    /// An aggregate whose members' own initialisers read other members.
+    fn init_in_place(
+        &mut self,
+        ty: Ty,
+        class: ClassId,
+        infos: &[FieldInfo],
+        values: Vec<Option<hir::Expr>>,
+        span: Span,
+    ) -> hir::Expr {
+        let missing: Vec<usize> = (0..infos.len()).filter(|i| values[*i].is_none()).collect();
+        let fields = values.into_iter().enumerate().filter_map(|(i, e)| Some((i as u32, e?))).collect();
+        let mut stmts = Vec::new();
+        let object =
+            self.hidden_local("aggregate", rvalue_expr(ExprKind::ConstructClass { fields }, ty, span), &mut stmts);
+        let pointer = self.types().pointer(ty, Quals::NONE, AddressSpace::Thread);
+        let this = Value::rvalue(rvalue_expr(ExprKind::AddressOf(Box::new(object.expr.clone())), pointer, span));
+        let scope = Scope::block(&self.classes[class.0 as usize].scope.clone());
+        scope.declare(Symbol::new("this"), Entity::Bound(Rc::new(this)));
+        for i in missing {
+            let info = &infos[i];
+            let value = match info.decl.as_ref().and_then(|d| d.init.as_ref()) {
+                Some(init) => Some(self.in_scope(&scope, |c| c.check_initializer(info.ty, init, span))),
+                None => self.default_init(info.ty.ty, span),
+            };
+            let Some(value) = value else { continue };
+            if value.ty == Ty::ERROR {
+                return error_expr(span);
+            }
+            let stored = self.storage_type(info.ty);
+            let category = object.expr.category;
+            let kind = ExprKind::Field { base: Box::new(object.expr.clone()), field: i as u32 };
+            let target = hir::Expr { kind, ty: stored, category, span };
+            let kind = ExprKind::Assign { left: Box::new(target), right: Box::new(value) };
+            stmts.push(hir::Stmt { kind: hir::StmtKind::Expr(hir::Expr { kind, ty: stored, category, span }), span });
+        }
+        let made = self.rvalue(object);
+        rvalue_expr(ExprKind::Block(stmts, Some(Box::new(made))), ty, span)
     }
 
     fn init_member(&mut self, info: &FieldInfo, cursor: &mut Cursor<'_, '_>) -> hir::Expr {
@@ -715,9 +800,12 @@ impl Checker<'_> {
             }
         }
         // An aggregate: its members as parameters.
-        let has_ctor = def.decl.members.iter().flatten().any(
-            |m| matches!(&m.kind, ast::DeclKind::Function(f) if f.kind == ast::FunctionKind::Constructor),
-        );
+        let has_ctor = def
+            .decl
+            .members
+            .iter()
+            .flatten()
+            .any(|m| matches!(&m.kind, ast::DeclKind::Function(f) if f.kind == ast::FunctionKind::Constructor));
         if !has_ctor {
             let mut d = crate::template::Deduction::new(&header.params, Vec::new());
             let scope = Scope::params(&def.scope, d.placeholders());

@@ -30,7 +30,7 @@ impl Checker<'_> {
         let mut failed = false;
         for c in &lambda.captures {
             let Some(name) = c.name else {
-                failed |= !self.capture_this(c.by_reference || true, c.span, &mut captured);
+                failed |= !self.capture_this(c.span, &mut captured);
                 continue;
             };
             if let Some(init) = &c.init {
@@ -79,7 +79,7 @@ impl Checker<'_> {
                         });
                 if uses_this {
                     if !captured.iter().any(|c| c.name == this) && self.this_pointer(span).is_some() {
-                        self.capture_this(true, span, &mut captured);
+                        self.capture_this(span, &mut captured);
                     }
                     continue;
                 }
@@ -87,7 +87,8 @@ impl Checker<'_> {
                     && self.is_capturable(e)
                 {
                     let e = e.clone();
-                    failed |= !self.capture_entity(name, &e, default == CaptureDefault::ByReference, span, &mut captured);
+                    failed |=
+                        !self.capture_entity(name, &e, default == CaptureDefault::ByReference, span, &mut captured);
                 }
             }
         }
@@ -107,7 +108,14 @@ impl Checker<'_> {
         }
     }
 
-    fn capture_entity(&mut self, name: Symbol, e: &Entity, by_reference: bool, span: Span, out: &mut Vec<Captured>) -> bool {
+    fn capture_entity(
+        &mut self,
+        name: Symbol,
+        e: &Entity,
+        by_reference: bool,
+        span: Span,
+        out: &mut Vec<Captured>,
+    ) -> bool {
         let v = match e {
             Entity::Local(v) => {
                 // Constants need no capture; they are copied where they are used.
@@ -143,7 +151,8 @@ impl Checker<'_> {
             return;
         }
         let is_array = matches!(self.kind(v.ty()), TyKind::Array { .. });
-        let ty = QualTy { ty: v.ty(), quals: v.quals.without(Quals { is_const: false, is_volatile: true }), space: None };
+        let ty =
+            QualTy { ty: v.ty(), quals: v.quals.without(Quals { is_const: false, is_volatile: true }), space: None };
         let init = if is_array && v.is_lvalue() {
             let at = v.expr.span;
             let ty = v.ty();
@@ -154,7 +163,7 @@ impl Checker<'_> {
         out.push(Captured { name, ty, init });
     }
 
-    fn capture_this(&mut self, _by_reference: bool, span: Span, out: &mut Vec<Captured>) -> bool {
+    fn capture_this(&mut self, span: Span, out: &mut Vec<Captured>) -> bool {
         match self.this_pointer(span) {
             Some(v) => {
                 let init = self.rvalue(v);
@@ -206,7 +215,7 @@ impl Checker<'_> {
         let hir_class = &mut self.program.classes[class];
         hir_class.align = align;
         hir_class.size = offset.max(1).next_multiple_of(u64::from(align));
-        let info = Rc::new(LambdaInfo { expr: lambda.clone(), captures });
+        let info = Rc::new(LambdaInfo { captures });
         let decl = ast::FunctionDecl {
             name: ast::Name {
                 is_global: false,
@@ -265,10 +274,7 @@ impl Checker<'_> {
         }
         for (name, list) in packs {
             // Each element is a reference to the field, under a local of its own.
-            let vars = list
-                .into_iter()
-                .map(|v| self.reference_local(name, v, span))
-                .collect();
+            let vars = list.into_iter().map(|v| self.reference_local(name, v, span)).collect();
             block.declare(name, Entity::LocalPack(Rc::new(vars)));
         }
     }
@@ -283,5 +289,4 @@ impl Checker<'_> {
         let owner = self.fcx.serial;
         Rc::new(LocalVar { name, place: Place::Local(id), ty: ty.into(), owner, value: None.into(), span })
     }
-
 }

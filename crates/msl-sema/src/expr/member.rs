@@ -42,8 +42,12 @@ impl Checker<'_> {
             }
             let pointer = self.rvalue(v);
             if !self.program.types.is_pointer(pointer.ty) {
-                let d = Diagnostic::error("not-a-pointer", span, format!("'{}' is not a pointer", self.type_name(pointer.ty)))
-                    .help("use '.' instead of '->'");
+                let d = Diagnostic::error(
+                    "not-a-pointer",
+                    span,
+                    format!("'{}' is not a pointer", self.type_name(pointer.ty)),
+                )
+                .help("use '.' instead of '->'");
                 self.report(d);
                 return Operand::Value(Value::error(span));
             }
@@ -117,7 +121,7 @@ impl Checker<'_> {
             }
             Some(Entity::Field(owner, path)) => {
                 let (owner, path) = (*owner, path.clone());
-                let object = self.to_base(v, class, owner);
+                let object = self.base_object(v, class, owner);
                 Operand::Value(self.field_value(object, owner, &path, span))
             }
             Some(Entity::Function(_)) => {
@@ -261,7 +265,11 @@ impl Checker<'_> {
         let [b, i] = operands;
         let b = self.builtin_operand(b, None);
         // `2[p]` is `p[2]`.
-        let (b, i) = if self.program.types.as_scalar(b.ty()).is_some() && self.program.types.is_pointer(i.ty()) { (i, b) } else { (b, i) };
+        let (b, i) = if self.program.types.as_scalar(b.ty()).is_some() && self.program.types.is_pointer(i.ty()) {
+            (i, b)
+        } else {
+            (b, i)
+        };
         let i = self.builtin_operand(i, Some(Ty::LONG));
         let index_span = i.expr.span;
         let index = self.rvalue(i);
@@ -295,7 +303,8 @@ impl Checker<'_> {
             }
         };
         if let (ExprKind::Constant(bits), Some(len)) = (&index.kind, len) {
-            let value = crate::constant::sign_extend(*bits, self.program.types.as_scalar(index.ty).unwrap_or(Scalar::Long));
+            let value =
+                crate::constant::sign_extend(*bits, self.program.types.as_scalar(index.ty).unwrap_or(Scalar::Long));
             if value < 0 || value as u64 >= len {
                 let message = format!("the index {value} is outside of the {len} elements");
                 self.report(Diagnostic::warning("index-out-of-bounds", index_span, message));

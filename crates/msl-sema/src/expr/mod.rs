@@ -217,7 +217,11 @@ impl Checker<'_> {
                 Value::error(span)
             }
             K::Designated { .. } | K::DesignatedIndex { .. } => {
-                self.error("unexpected-designator", span, "a designator only makes sense in the initialiser of a class");
+                self.error(
+                    "unexpected-designator",
+                    span,
+                    "a designator only makes sense in the initialiser of a class",
+                );
                 Value::error(span)
             }
             K::SizeofType(t) => {
@@ -264,7 +268,14 @@ impl Checker<'_> {
                 self.check_fold(*op, *is_comma, *is_left, pack, init.as_deref(), span)
             }
             K::Lambda(lambda) => self.check_lambda(lambda, span),
-            K::Type(t) => return Operand::Type(self.resolve_type(t)),
+            K::Type(t) => match &t.kind {
+                // `f(T())` reads like a function type to the parser.
+                ast::TypeExprKind::Function { ret, params, .. } if params.is_empty() => {
+                    let ty = self.resolve_type(ret);
+                    self.construct(ty, &[], span)
+                }
+                _ => return Operand::Type(self.resolve_type(t)),
+            },
             K::Noexcept(_) => Value::rvalue(constant(1, Ty::BOOL, span)),
             K::Error => Value::error(span),
         };

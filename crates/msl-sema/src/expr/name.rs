@@ -9,7 +9,7 @@ use super::{Operand, OverloadSet, Value, constant, rvalue_expr};
 use crate::checker::Checker;
 use crate::declare::{NameKey, text_of};
 use crate::entity::*;
-use crate::hir::{Category, ExprKind, FunctionId};
+use crate::hir::{ExprKind, FunctionId};
 use crate::lookup::{Found, Qualifier};
 use crate::types::*;
 
@@ -87,7 +87,11 @@ impl Checker<'_> {
             }
             Entity::Param(Binding::Bound(Arg::Value { bits, ty })) => Value::rvalue(constant(*bits, *ty, span)),
             Entity::Namespace(_) => {
-                self.error("expected-value", span, format!("'{}' is a namespace where a value is expected", text_of(&last.ident)));
+                self.error(
+                    "expected-value",
+                    span,
+                    format!("'{}' is a namespace where a value is expected", text_of(&last.ident)),
+                );
                 Value::error(span)
             }
             Entity::Param(Binding::Placeholder(_) | Binding::Pattern(..)) => {
@@ -173,7 +177,8 @@ impl Checker<'_> {
         };
         match place {
             Place::Local(id) => {
-                let space = if is_reference { object.space.unwrap_or(AddressSpace::Thread) } else { AddressSpace::Thread };
+                let space =
+                    if is_reference { object.space.unwrap_or(AddressSpace::Thread) } else { AddressSpace::Thread };
                 if v.owner != self.fcx.serial {
                     if self.unevaluated > 0 || v.owner == u32::MAX {
                         return Value::lvalue(ExprKind::Error, object.ty, object_quals, space, span);
@@ -204,7 +209,8 @@ impl Checker<'_> {
                     crate::hir::GlobalStorage::Constant(_) => AddressSpace::Constant,
                     crate::hir::GlobalStorage::Threadgroup => AddressSpace::Threadgroup,
                 };
-                let quals = if space == AddressSpace::Constant { object_quals.with(Quals::CONST) } else { object_quals };
+                let quals =
+                    if space == AddressSpace::Constant { object_quals.with(Quals::CONST) } else { object_quals };
                 Value::lvalue(ExprKind::Global(id), stored, quals, space, span)
             }
             Place::Unset(name) => {
@@ -268,11 +274,12 @@ impl Checker<'_> {
                 let object = self.object_placeholder(class);
                 return self.field_value(object, class, path, span);
             }
-            let message = format!("this is a member of '{}', not of the class this method belongs to", self.class_name(class));
+            let message =
+                format!("this is a member of '{}', not of the class this method belongs to", self.class_name(class));
             self.error("member-without-object", span, message);
             return Value::error(span);
         }
-        let this = self.to_base(this, from, class);
+        let this = self.base_object(this, from, class);
         self.field_value(this, class, path, span)
     }
 
@@ -404,9 +411,5 @@ impl Checker<'_> {
             }
             Const::Pointer(Some(_)) | Const::Void | Const::Uninit => return None,
         })
-    }
-
-    pub fn is_rvalue_category(e: &crate::hir::Expr) -> bool {
-        e.category == Category::RValue
     }
 }

@@ -166,15 +166,15 @@ impl Checker<'_> {
             "__is_class" => matches!(kind, TyKind::Class(c) if !self.program.classes[c].is_union),
             "__is_union" => matches!(kind, TyKind::Class(c) if self.program.classes[c].is_union),
             "__is_function" => matches!(kind, TyKind::Function { .. }),
-            "__is_const" => {
-                t.quals.is_const || matches!(kind, TyKind::Array { quals, .. } if quals.is_const)
-            }
+            "__is_const" => t.quals.is_const || matches!(kind, TyKind::Array { quals, .. } if quals.is_const),
             "__is_volatile" => t.quals.is_volatile,
             "__is_integral" => scalar.is_some_and(Scalar::is_integer),
             "__is_floating_point" => scalar.is_some_and(Scalar::is_float),
             "__is_arithmetic" => scalar.is_some(),
             "__is_fundamental" => scalar.is_some() || t.ty == Ty::VOID || t.ty == Ty::NULLPTR,
-            "__is_scalar" => scalar.is_some() || matches!(kind, TyKind::Pointer { .. } | TyKind::Enum(_) | TyKind::NullPtr),
+            "__is_scalar" => {
+                scalar.is_some() || matches!(kind, TyKind::Pointer { .. } | TyKind::Enum(_) | TyKind::NullPtr)
+            }
             "__is_object" => !matches!(kind, TyKind::Reference { .. } | TyKind::Function { .. } | TyKind::Void),
             "__is_signed" => scalar.is_some_and(Scalar::is_signed),
             "__is_unsigned" => scalar.is_some_and(|s| !s.is_signed()),
@@ -189,7 +189,9 @@ impl Checker<'_> {
             },
             "__is_trivially_copyable" => self.is_trivially_copyable(t.ty),
             "__is_trivial" | "__is_pod" => self.is_trivially_copyable(t.ty) && self.is_trivially_default(t.ty),
-            "__is_standard_layout" => !matches!(kind, TyKind::Reference { .. } | TyKind::Void | TyKind::Function { .. }),
+            "__is_standard_layout" => {
+                !matches!(kind, TyKind::Reference { .. } | TyKind::Void | TyKind::Function { .. })
+            }
             "__is_aggregate" => match kind {
                 TyKind::Array { .. } => true,
                 TyKind::Class(c) => {

@@ -30,7 +30,9 @@ impl Checker<'_> {
         if v.is_error() {
             return v;
         }
-        if let Some(result) = self.try_operator(OverloadedOperator::Unary(UnaryOperator::AddressOf), std::slice::from_ref(&v), span) {
+        if let Some(result) =
+            self.try_operator(OverloadedOperator::Unary(UnaryOperator::AddressOf), std::slice::from_ref(&v), span)
+        {
             return result;
         }
         // `&f` of a function pointer constant.
@@ -163,9 +165,7 @@ impl Checker<'_> {
             TyKind::Scalar(s) => s != Scalar::Bool,
             TyKind::Vector(s, _) => s != Scalar::Bool,
             TyKind::PackedVector(..) => true,
-            TyKind::Pointer { pointee, .. } => {
-                pointee != Ty::VOID && self.require_complete(pointee, span)
-            }
+            TyKind::Pointer { pointee, .. } => pointee != Ty::VOID && self.require_complete(pointee, span),
             _ => false,
         };
         if !valid {
@@ -197,7 +197,14 @@ impl Checker<'_> {
                 && let Some(ret) = self.signature(&f, &[], Some(space)).ret
             {
                 let ret = self.program.types.strip_reference(ret).ty;
-                if matches!(self.kind(ret), TyKind::Scalar(_) | TyKind::Vector(..) | TyKind::PackedVector(..) | TyKind::Pointer { .. } | TyKind::Enum(_)) {
+                if matches!(
+                    self.kind(ret),
+                    TyKind::Scalar(_)
+                        | TyKind::Vector(..)
+                        | TyKind::PackedVector(..)
+                        | TyKind::Pointer { .. }
+                        | TyKind::Enum(_)
+                ) {
                     targets.push(ret);
                 }
             }
@@ -237,7 +244,13 @@ impl Checker<'_> {
             }
         }
         let mut others = Vec::new();
-        let assignment_like = matches!(op, OverloadedOperator::Assign(None) | OverloadedOperator::Call | OverloadedOperator::Subscript | OverloadedOperator::Arrow);
+        let assignment_like = matches!(
+            op,
+            OverloadedOperator::Assign(None)
+                | OverloadedOperator::Call
+                | OverloadedOperator::Subscript
+                | OverloadedOperator::Arrow
+        );
         if !assignment_like {
             let found = self.lookup_operator(key);
             for e in found {
@@ -251,7 +264,9 @@ impl Checker<'_> {
             self.lookup_by_arguments(key, &types, &mut others);
         }
         // `operator&` of two operands is no candidate for the address of one.
-        let takes = |f: &crate::entity::FnDef, n: usize| f.decl.params.len() == n || f.decl.params.iter().any(|p| p.is_pack || p.default.is_some());
+        let takes = |f: &crate::entity::FnDef, n: usize| {
+            f.decl.params.len() == n || f.decl.params.iter().any(|p| p.is_pack || p.default.is_some())
+        };
         if op != OverloadedOperator::Call {
             members.retain(|f| takes(f, operands.len() - 1));
             others.retain(|f| takes(f, operands.len()));

@@ -41,8 +41,7 @@ impl Checker<'_> {
                     Some(result) => args.push(result?),
                     None => {
                         let needed = params.iter().filter(|p| !p.is_pack && !has_default(p)).count();
-                        let message =
-                            format!("'{name}' needs {needed} template arguments, not {}", expanded.len());
+                        let message = format!("'{name}' needs {needed} template arguments, not {}", expanded.len());
                         self.report(
                             Diagnostic::error("too-few-template-arguments", span, message)
                                 .note_at(param.span, "this parameter has no argument"),
@@ -233,7 +232,8 @@ impl Checker<'_> {
             return None;
         };
         if let Some((name, other)) = packs.iter().find(|(_, l)| l.len() != len) {
-            let message = format!("the packs '{}' and '{name}' have different lengths ({len} and {})", packs[0].0, other.len());
+            let message =
+                format!("the packs '{}' and '{name}' have different lengths ({len} and {})", packs[0].0, other.len());
             self.error("pack-length-mismatch", span, message);
             return None;
         }

@@ -207,7 +207,13 @@ impl Checker<'_> {
     }
 
     /// One parameter of a call against its argument.
-    pub fn deduce_param(&mut self, p: &ast::TypeExpr, scope: &Rc<Scope>, arg: &CallArg<'_>, d: &mut Deduction) -> Deduced {
+    pub fn deduce_param(
+        &mut self,
+        p: &ast::TypeExpr,
+        scope: &Rc<Scope>,
+        arg: &CallArg<'_>,
+        d: &mut Deduction,
+    ) -> Deduced {
         // Where nothing is left to deduce, the argument may convert.
         let mut names = Vec::new();
         crate::walk::names_in_type(p, &mut names);
@@ -484,7 +490,8 @@ impl Checker<'_> {
         let mut a = a;
         if !has_space {
             let bare = strip_top_quals(inner);
-            let takes_space = matches!(bare.kind, ast::TypeExprKind::Auto) || self.bare_placeholder(bare, scope).is_some();
+            let takes_space =
+                matches!(bare.kind, ast::TypeExprKind::Auto) || self.bare_placeholder(bare, scope).is_some();
             if a.space == Some(AddressSpace::Thread) {
                 a.space = None;
             } else if !takes_space && !self.names_alias(bare, scope) {
@@ -591,7 +598,13 @@ impl Checker<'_> {
     }
 
     /// Written arguments of a template-id against those of an instance.
-    pub fn deduce_args(&mut self, written: &[ast::TemplateArg], scope: &Rc<Scope>, actual: &[Arg], d: &mut Deduction) -> Deduced {
+    pub fn deduce_args(
+        &mut self,
+        written: &[ast::TemplateArg],
+        scope: &Rc<Scope>,
+        actual: &[Arg],
+        d: &mut Deduction,
+    ) -> Deduced {
         // A pack parameter of the template holds its arguments in one place; lay them out.
         let mut flat: Vec<Arg> = Vec::new();
         for a in actual {
@@ -616,7 +629,11 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn alias_pack(&mut self, pattern: &ast::TemplateArg, scope: &Rc<Scope>) -> Option<(Rc<[ast::TemplateArg]>, Rc<Scope>)> {
+    fn alias_pack(
+        &mut self,
+        pattern: &ast::TemplateArg,
+        scope: &Rc<Scope>,
+    ) -> Option<(Rc<[ast::TemplateArg]>, Rc<Scope>)> {
         let name = match pattern {
             ast::TemplateArg::Type(ast::TypeExpr { kind: ast::TypeExprKind::Named { name, .. }, .. }) => name,
             ast::TemplateArg::Expr(ast::Expr { kind: ast::ExprKind::Name(name), .. }) => name,
@@ -629,7 +646,13 @@ impl Checker<'_> {
         }
     }
 
-    fn deduce_arg_pack(&mut self, pattern: &ast::TemplateArg, scope: &Rc<Scope>, rest: &[Arg], d: &mut Deduction) -> Deduced {
+    fn deduce_arg_pack(
+        &mut self,
+        pattern: &ast::TemplateArg,
+        scope: &Rc<Scope>,
+        rest: &[Arg],
+        d: &mut Deduction,
+    ) -> Deduced {
         let mut names = Vec::new();
         crate::walk::names_in_arg(pattern, &mut names);
         let packs: Vec<usize> = (0..d.params.len())
@@ -736,7 +759,11 @@ fn same_arg(a: &Arg, b: &Arg) -> bool {
     }
 }
 
-fn pattern_bindings(params: &[ast::TemplateParam], args: &[ast::TemplateArg], scope: &Rc<Scope>) -> Vec<(Symbol, Binding)> {
+fn pattern_bindings(
+    params: &[ast::TemplateParam],
+    args: &[ast::TemplateArg],
+    scope: &Rc<Scope>,
+) -> Vec<(Symbol, Binding)> {
     let mut out = Vec::new();
     let mut next = args.iter();
     for p in params {

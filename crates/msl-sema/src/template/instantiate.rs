@@ -36,7 +36,11 @@ impl Checker<'_> {
         self.in_scope(&block, |c| {
             for (written, p) in decl.params.iter().enumerate() {
                 let has_default = p.default.is_some()
-                    || def.definition.borrow().as_ref().is_some_and(|(d, _)| d.params.get(written).is_some_and(|p| p.default.is_some()));
+                    || def
+                        .definition
+                        .borrow()
+                        .as_ref()
+                        .is_some_and(|(d, _)| d.params.get(written).is_some_and(|p| p.default.is_some()));
                 if p.is_pack || matches!(p.ty.kind, ast::TypeExprKind::Pack(_)) {
                     let from = params.len();
                     c.expand_pack_type(&p.ty, &mut |c, t| {
@@ -44,7 +48,10 @@ impl Checker<'_> {
                         params.push(SigParam { ty, written, has_default: false });
                     });
                     if let Some(name) = p.name {
-                        let vars = params[from..].iter().map(|sp: &SigParam| c.unevaluated_param(name, sp.ty, p.span)).collect();
+                        let vars = params[from..]
+                            .iter()
+                            .map(|sp: &SigParam| c.unevaluated_param(name, sp.ty, p.span))
+                            .collect();
                         block.declare(name, Entity::LocalPack(Rc::new(vars)));
                     }
                     continue;
@@ -91,7 +98,14 @@ impl Checker<'_> {
 
     /// A parameter as the rest of the declaration sees it: it has a type, and storage nowhere.
     fn unevaluated_param(&mut self, name: Symbol, ty: QualTy, span: Span) -> Rc<LocalVar> {
-        Rc::new(LocalVar { name, place: Place::Local(hir::LocalId(u32::MAX)), ty, owner: u32::MAX, value: None.into(), span })
+        Rc::new(LocalVar {
+            name,
+            place: Place::Local(hir::LocalId(u32::MAX)),
+            ty,
+            owner: u32::MAX,
+            value: None.into(),
+            span,
+        })
     }
 
     fn adjust_result(&mut self, ret: QualTy) -> QualTy {
@@ -165,14 +179,19 @@ impl Checker<'_> {
             ret,
             body,
             requested,
-            is_synthetic: false,
         });
         def.instances.borrow_mut().insert(key, id);
         id
     }
 
     /// Whether `template<> void f<int>(…)` is what the template is with these arguments.
-    fn specialization_matches(&mut self, def: &Rc<FnDef>, args: &[Arg], scope: &Rc<Scope>, spec: &Arc<ast::FunctionDecl>) -> bool {
+    fn specialization_matches(
+        &mut self,
+        def: &Rc<FnDef>,
+        args: &[Arg],
+        scope: &Rc<Scope>,
+        spec: &Arc<ast::FunctionDecl>,
+    ) -> bool {
         let Some(header) = def.header.clone() else { return false };
         if spec.params.len() != def.decl.params.len() {
             return false;
@@ -208,7 +227,7 @@ impl Checker<'_> {
             _ => name.push_str(&def.decl.name.segments.last().map(|s| text_of(&s.ident)).unwrap_or_default()),
         }
         if !args.is_empty() {
-            name.push_str(&format!("<{}>", self.arg_names(args)));
+            name.push_str(&format!("<{}>", crate::diagnose::shorten(self.arg_names(args))));
         }
         name
     }
@@ -234,8 +253,11 @@ impl Checker<'_> {
         if let Some(id) = def.instances.borrow().get(&args) {
             return *id;
         }
-        let name =
-            if def.header.is_some() { format!("{}<{}>", def.name, self.arg_names(&args)) } else { def.name.to_string() };
+        let name = if def.header.is_some() {
+            format!("{}<{}>", def.name, crate::diagnose::shorten(self.arg_names(&args)))
+        } else {
+            def.name.to_string()
+        };
         let id = self.program.classes.push(hir::Class {
             name: Symbol::new(&name),
             is_union: def.decl.key == ast::ClassKey::Union,
@@ -254,7 +276,6 @@ impl Checker<'_> {
             fields: Vec::new(),
             members: std::collections::HashMap::new(),
             friends: Vec::new(),
-            has_virtual: false,
             has_error: false,
             lambda: None,
             implicit_default: None,
@@ -265,7 +286,12 @@ impl Checker<'_> {
     }
 
     /// The declaration an instance is made from, with the scope its parameters are bound in.
-    pub fn select_specialization(&mut self, def: &Rc<ClassDef>, args: &[Arg], span: Span) -> (Arc<ast::ClassDecl>, Rc<Scope>) {
+    pub fn select_specialization(
+        &mut self,
+        def: &Rc<ClassDef>,
+        args: &[Arg],
+        span: Span,
+    ) -> (Arc<ast::ClassDecl>, Rc<Scope>) {
         let primary_scope = match &def.header {
             Some(h) => Scope::params(&def.scope, bind_params(&h.params, args)),
             None => def.scope.clone(),
@@ -285,9 +311,9 @@ impl Checker<'_> {
         let best = matches
             .iter()
             .position(|(f, _)| {
-                matches.iter().all(|(g, _)| {
-                    Arc::ptr_eq(f, g) || (order::class_at_least(f, g) && !order::class_at_least(g, f))
-                })
+                matches
+                    .iter()
+                    .all(|(g, _)| Arc::ptr_eq(f, g) || (order::class_at_least(f, g) && !order::class_at_least(g, f)))
             })
             .unwrap_or_else(|| {
                 if matches.len() > 1 {

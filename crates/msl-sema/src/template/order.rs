@@ -99,7 +99,9 @@ fn is_pack(p: &ast::ParamDecl) -> bool {
 /// References and top-level qualifiers do not count.
 fn strip_param(t: &ast::TypeExpr) -> &ast::TypeExpr {
     match &t.kind {
-        ast::TypeExprKind::LValueRef(t) | ast::TypeExprKind::RValueRef(t) | ast::TypeExprKind::Pack(t) => strip_param(t),
+        ast::TypeExprKind::LValueRef(t) | ast::TypeExprKind::RValueRef(t) | ast::TypeExprKind::Pack(t) => {
+            strip_param(t)
+        }
         ast::TypeExprKind::Qualified { inner, quals } if quals.address_space.is_none() => strip_param(inner),
         _ => t,
     }
@@ -138,9 +140,9 @@ impl<'t> Matcher<'t> {
                 self.name(gn, fn_)
             }
             (K::Named { name, .. }, _) if name.segments.len() > 1 => true,
-            (K::Pointer(a), K::Pointer(b)) | (K::LValueRef(a), K::LValueRef(b)) | (K::RValueRef(a), K::RValueRef(b)) => {
-                self.ty(a, b)
-            }
+            (K::Pointer(a), K::Pointer(b))
+            | (K::LValueRef(a), K::LValueRef(b))
+            | (K::RValueRef(a), K::RValueRef(b)) => self.ty(a, b),
             (K::Pack(a), K::Pack(b)) => self.ty(a, b),
             (K::Pack(a), _) => self.ty(a, f),
             (K::Array { element: a, size: sa }, K::Array { element: b, size: sb }) => {

@@ -140,8 +140,14 @@ pub fn reject_kernel(body: &str, expected: &str) {
 fn same(got: &str, expected: &str) {
     let trim = |s: &str| {
         let lines: Vec<&str> = s.lines().skip_while(|l| l.trim().is_empty()).collect();
-        let indent = lines.iter().filter(|l| !l.trim().is_empty()).map(|l| l.len() - l.trim_start().len()).min().unwrap_or(0);
-        lines.iter().map(|l| l.get(indent..).unwrap_or("").trim_end().to_owned() + "\n").collect::<String>().trim_end().to_owned()
+        let indent =
+            lines.iter().filter(|l| !l.trim().is_empty()).map(|l| l.len() - l.trim_start().len()).min().unwrap_or(0);
+        lines
+            .iter()
+            .map(|l| l.get(indent..).unwrap_or("").trim_end().to_owned() + "\n")
+            .collect::<String>()
+            .trim_end()
+            .to_owned()
     };
     let (got, expected) = (trim(got), trim(expected));
     assert!(got == expected, "expected\n{expected}\ngot\n{got}\n");

@@ -222,8 +222,8 @@ impl CpuCompiler {
         }
         let t = Instant::now();
         if optimize {
-            let passes = if options.quick { "default<O1>" } else { "default<O2>" };
-            target.run_passes(&ll, passes)?;
+            let passes = std::env::var("XPASSES").unwrap_or_else(|_| "default<O2>".into());
+            target.run_passes(&ll, &passes)?;
         }
         stats.optimize_ms = ms(t);
         Ok((ll, target, body, stats))

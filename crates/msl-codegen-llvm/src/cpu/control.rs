@@ -191,7 +191,51 @@ impl Emit<'_> {
         cost >= 8
     }
 
+    /// A loop; where its bounds checks can be done before it, in two versions.
     fn emit_loop(
+        &mut self,
+        id: ValueId,
+        label: LabelId,
+        body: &Block,
+        continuing: &Block,
+    ) -> Result<bool, CodegenError> {
+        let Some(hoisted) = self.hoist_checks(id, body, continuing)? else {
+            return self.emit_one_loop(id, label, body, continuing);
+        };
+        let ll = self.ll;
+        let known = |me: &mut Self| -> Result<bool, CodegenError> {
+            let outer = me.unchecked.clone();
+            me.unchecked.extend(hoisted.accesses.iter().cloned());
+            let falls = me.emit_one_loop(id, label, body, continuing)?;
+            me.unchecked = outer;
+            Ok(falls)
+        };
+        if ll.is_const_ones(hoisted.ok) {
+            return known(self);
+        }
+        let (fast, slow, join) = (ll.new_block("unchecked"), ll.new_block("checked"), ll.new_block("loopjoin"));
+        ll.likely_br(hoisted.ok, fast, slow);
+        let (state, mask) = (self.state.clone(), self.mask.clone());
+        ll.at_end(slow);
+        let falls = self.emit_one_loop(id, label, body, continuing)?;
+        if falls {
+            ll.br(join);
+        }
+        ll.at_end(fast);
+        self.state = state;
+        self.mask.clone_from(&mask);
+        if known(self)? {
+            ll.br(join);
+        }
+        ll.at_end(join);
+        if !falls {
+            ll.unreachable();
+        }
+        self.mask = mask;
+        Ok(falls)
+    }
+
+    fn emit_one_loop(
         &mut self,
         id: ValueId,
         label: LabelId,

@@ -113,6 +113,8 @@ pub struct Emit<'a> {
     /// Where a return of all lanes goes.
     pub end: B,
     pub regions: super::regions::Regions,
+    /// Accesses known to be within bounds where code is being emitted.
+    pub unchecked: HashMap<ValueId, super::hoist::Known>,
 }
 
 /// The shapes of a layout, for the analysis.
@@ -321,6 +323,7 @@ pub fn emit_kernel(
             frames: Vec::new(),
             end: next,
             regions: super::regions::Regions::default(),
+            unchecked: HashMap::new(),
         };
         e.place_private();
         if is_split {
@@ -451,10 +454,6 @@ fn choose_gang(
     for parts in [32 / lanes * 2, 32 / lanes * 4, 32 / lanes * 8] {
         let n = parts * lanes;
         if n > threads || !threads.is_multiple_of(n) {
-            break;
-        }
-        // Beyond half a kilobyte of lanes only a barrier that vanishes is worth it.
-        if parts > 8 && !(has_barrier && n == threads) {
             break;
         }
         let t = attempt(parts);

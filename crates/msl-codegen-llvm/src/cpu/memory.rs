@@ -97,10 +97,11 @@ impl Emit<'_> {
             let site = self.site(kind, p.root, span);
             return Ok(self.raw_access(p, e, what, site));
         }
-        let site = if p.valid { self.ll.c32(0) } else { self.site(kind, p.root, span) };
+        let known = self.unchecked.get(&id).cloned().map(|k| self.known_places(&k));
+        let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         let varying_store = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.lanes()));
         match &p.var {
-            None if !varying_store => Ok(self.scalar_access(p, e, what, site, volatile)),
+            None if !varying_store => Ok(self.scalar_access(p, e, what, site, volatile, known)),
             None => {
                 // Different values to one place: any of them may win, but only active lanes' may.
                 let zero = Comp::uniform(self.ll.c32(0));
@@ -109,7 +110,7 @@ impl Emit<'_> {
                 Ok(self.scattered_access(p, &var, e, what, site))
             }
             Some(var) => match var.index.shape.linear {
-                Some(l) if l.stride * var.scale > 0 => Ok(self.linear_access(p, var, l, e, what, site)),
+                Some(l) if l.stride * var.scale > 0 => Ok(self.linear_access(p, var, l, e, what, site, known)),
                 _ => Ok(self.scattered_access(p, var, e, what, site)),
             },
         }
@@ -156,7 +157,7 @@ impl Emit<'_> {
     }
 
     // ---- one address for all lanes ---------------------------------------------------------------
-    fn scalar_access(&mut self, p: &Pointer, e: Element, what: &Access, site: V, volatile: bool) -> Vec<Comp> {
+    fn scalar_access(&mut self, p: &Pointer, e: Element, what: &Access, site: V, volatile: bool, known: Option<Vec<V>>) -> Vec<Comp> {
         let ll = self.ll;
         let mask = self.mask.clone();
         let parts_differ =
@@ -164,7 +165,10 @@ impl Emit<'_> {
         let shape =
             Shape::of(if parts_differ { p.scalar.shape.bits | crate::emit::shape::P } else { p.scalar.shape.bits });
         let n = if parts_differ { self.gang.parts } else { 1 };
-        let offsets: Vec<V> = (0..n).map(|i| p.scalar.get(ll, self.gang, i, false)).collect();
+        let offsets: Vec<V> = match &known {
+            Some(places) => (0..n as usize).map(|i| places[i.min(places.len() - 1)]).collect(),
+            None => (0..n).map(|i| p.scalar.get(ll, self.gang, i, false)).collect(),
+        };
         let (base, length) =
             if p.root == Root::Raw { (ll.null(), ll.c64(u64::MAX)) } else { self.root_address(p.root) };
         let active: Vec<V> = (0..n)
@@ -206,7 +210,9 @@ impl Emit<'_> {
         let limit = self.limit(length, e.size());
         match what {
             Access::Load => {
-                let ok = if p.valid {
+                let ok = if known.is_some() {
+                    ll.cbool(true)
+                } else if p.valid {
                     // Trusted addresses are only good while some lane is on.
                     active.iter().copied().reduce(|a, b| ll.and(a, b)).unwrap_or_else(|| ll.cbool(true))
                 } else {
@@ -243,7 +249,7 @@ impl Emit<'_> {
                         .iter()
                         .map(|c| self.to_memory(e.scalar, c.get(ll, self.gang, i as u32, false)))
                         .collect();
-                    let inside = if p.valid { ll.cbool(true) } else { ll.ult(*o, limit) };
+                    let inside = if p.valid || known.is_some() { ll.cbool(true) } else { ll.ult(*o, limit) };
                     let ok = ll.and(inside, active[i]);
                     let (yes, no, done) = (ll.new_block("store"), ll.new_block("skip"), ll.new_block("stored"));
                     if ll.is_const_ones(ok) {
@@ -259,7 +265,7 @@ impl Emit<'_> {
                         store_one(self, *o, &vals);
                         ll.br(done);
                         ll.at_end(no);
-                        if !p.valid {
+                        if !p.valid && known.is_none() {
                             let bad = ll.and(active[i], ll.not(inside));
                             let cold = ll.new_block("outside");
                             ll.likely_br(ll.not(bad), done, cold);
@@ -298,6 +304,7 @@ impl Emit<'_> {
         e: Element,
         what: &Access,
         site: V,
+        known: Option<Vec<V>>,
     ) -> Vec<Comp> {
         let ll = self.ll;
         let (gang, scale) = (self.gang, var.scale);
@@ -310,6 +317,9 @@ impl Emit<'_> {
         let (base, length) = self.root_address(p.root);
         let firsts: Vec<V> = (0..n)
             .map(|i| {
+                if let Some(places) = &known {
+                    return places[(i as usize).min(places.len() - 1)];
+                }
                 let index = self.widen(var.index.base(ll, i), var.ty);
                 let bytes = if scale == 1 { index } else { ll.mul(index, ll.c64(scale as u64)) };
                 ll.add(p.scalar.get(ll, gang, i, false), bytes)
@@ -328,7 +338,7 @@ impl Emit<'_> {
         };
         let mask =
             if matches!(what, Access::Store(_)) || p.valid || p.root == Root::Raw { self.mask.clone() } else { None };
-        let ok = if p.valid {
+        let ok = if p.valid || known.is_some() {
             ll.cbool(true)
         } else {
             let one_run = !p.scalar.shape.parts() && l.part_stride.is_some_and(|q| q >= 0) && n > 1;

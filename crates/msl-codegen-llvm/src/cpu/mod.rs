@@ -2,13 +2,14 @@
 //!
 //! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
 //! loop over groups and gangs; `regions` splits at barriers; `control` and `masks` do divergence;
-//! `locals` keeps variables; `inst` emits values; `memory`, `check`, `private`, `atomic` and
+//! `hoist` moves bounds checks out of loops; `locals` keeps variables; `inst` emits values; `memory`, `check`, `private`, `atomic` and
 //! `simdgroup` do what their names say.
 
 mod access;
 mod atomic;
 mod check;
 mod control;
+mod hoist;
 mod inst;
 mod kernel;
 pub mod layout;

@@ -1,0 +1,435 @@
+//! Bounds checks of a counted loop, done once before it.
+//!
+//! For an innermost loop `for (k = k0; k < n; k += step)` that all threads run together, every
+//! access whose address is affine in `k` (modulo the width of its index) lies between its first
+//! and its last place. Both are computed before the loop, in 64 bits; when all of them are within
+//! bounds a version of the loop without checks runs, else the ordinary one, which finds the thread
+//! to blame. Nothing is assumed: an index that wraps on the way has a last place out of bounds.
+//! The addresses in the unchecked version count up from the first one, in 64 bits, which leaves
+//! LLVM one pointer a row instead of 32-bit arithmetic it cannot take apart.
+
+use std::collections::HashSet;
+
+use llvm_sys::LLVMIntPredicate as IP;
+use msl_base::Id;
+use msl_ir::{BinaryOp, Block, CompareOp, LocalId, Op, Scalar, ValueId};
+
+use super::kernel::Emit;
+use crate::CodegenError;
+use crate::emit::live::{Set, stored_in};
+use crate::emit::shape::{Root, Shape};
+use crate::emit::value::{Comp, Pointer};
+use crate::llvm::V;
+
+/// A loop that counts.
+struct Counted {
+    counter: LocalId,
+    ty: Scalar,
+    /// Loop invariant.
+    limit: ValueId,
+    step: u64,
+    inside: HashSet<ValueId>,
+    stored: Set,
+    /// Instructions of the body from here on run only if the loop goes on.
+    test: usize,
+}
+
+/// What to test, and for which instructions.
+pub struct Hoisted {
+    pub ok: V,
+    pub accesses: Vec<(ValueId, Known)>,
+}
+
+/// An access that is known to be within bounds: its place for each part is
+/// `first + (counter - start) · step`.
+#[derive(Clone)]
+pub struct Known {
+    pub firsts: Vec<V>,
+    step: V,
+    counter: LocalId,
+    start: V,
+    ty: Scalar,
+}
+
+/// By how much a value changes when the counter does, modulo its width.
+#[derive(Clone, Copy)]
+enum Slope {
+    Constant(i64),
+    /// Loop invariant, the same for the gang.
+    Value(V, Scalar),
+}
+
+impl Emit<'_> {
+    /// Emits the tests for a loop, if there is anything to gain.
+    pub fn hoist_checks(
+        &mut self,
+        id: ValueId,
+        body: &Block,
+        continuing: &Block,
+    ) -> Result<Option<Hoisted>, CodegenError> {
+        let Some(counted) = self.counted(id, body, continuing) else { return Ok(None) };
+        let mut accesses = Vec::new();
+        // What comes before the test also runs when the loop ends.
+        collect(self, &body.insts[counted.test + 1..], &mut accesses);
+        accesses.retain(|a| {
+            let ptr = self.accessed_pointer(*a);
+            let shape = self.flow.shapes[ptr.index()];
+            let root = shape.root.map(|r| r.0);
+            let checked = matches!(root, Some(Root::Param(_) | Root::Global(_) | Root::Shared))
+                && shape.root.is_some_and(|r| !r.1);
+            let linear = !shape.c[1].lanes() || shape.c[1].linear.is_some_and(|l| l.stride > 0);
+            checked && linear
+        });
+        let mut list = Vec::new();
+        for a in accesses {
+            let ptr = self.accessed_pointer(a);
+            if let Some(slope) = self.slope(ptr, &counted, 12)? {
+                list.push((a, slope));
+            }
+        }
+        if list.is_empty() || list.len() > 24 {
+            return Ok(None);
+        }
+        let ll = self.ll;
+        let k0 = self.read_as(counted.counter, 0, Shape::UNIFORM, None).v[0];
+        let n = self.comp(counted.limit, 0).get(ll, self.gang, 0, false);
+        let step = ll.c64(counted.step);
+        let (first, end) = (self.widen(k0, counted.ty), self.widen(n, counted.ty));
+        let runs = ll.icmp(IP::LLVMIntSLT, first, end);
+        // How far the counter gets; meaningless unless the loop runs.
+        let far = ll.sub(ll.sub(end, first), ll.c64(1));
+        let far = if counted.step == 1 {
+            far
+        } else {
+            ll.mul(ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, far, step), step)
+        };
+        // The counter itself must not wrap before it reaches the limit.
+        let most = if counted.ty.is_signed() { 1u64 << 31 } else { 1 << 32 };
+        let mut ok = ll.icmp(IP::LLVMIntSLE, ll.add(end, step), ll.c64(most));
+        let saved = self.vals.clone();
+        let mut done = HashSet::new();
+        let mut accesses = Vec::new();
+        for (a, slope) in list {
+            let ptr = self.accessed_pointer(a);
+            self.compute_at(ptr, k0, &counted, &mut done)?;
+            let p = self.pointer(ptr);
+            let step = match slope {
+                Slope::Constant(c) => ll.c64(c as u64),
+                Slope::Value(v, _) => v,
+            };
+            if let Some((good, firsts)) = self.access_ok(a, &p, step, far) {
+                ok = ll.and(ok, good);
+                accesses.push((a, Known { firsts, step, counter: counted.counter, start: first, ty: counted.ty }));
+            }
+        }
+        self.vals = saved;
+        let ok = ll.or(ok, ll.not(runs));
+        Ok(Some(Hoisted { ok, accesses }))
+    }
+
+    /// The places of a known access now.
+    pub fn known_places(&mut self, known: &Known) -> Vec<V> {
+        let ll = self.ll;
+        let k = self.read_as(known.counter, 0, Shape::UNIFORM, None).v[0];
+        let k = self.widen(k, known.ty);
+        let gone = if ll.as_const_int(known.start) == Some(0) { k } else { ll.sub(k, known.start) };
+        let moved = ll.mul(gone, known.step);
+        known.firsts.iter().map(|f| ll.add(*f, moved)).collect()
+    }
+
+    /// Whether an access stays in bounds while the counter moves by `far`, and where it starts.
+    fn access_ok(&mut self, a: ValueId, p: &Pointer, step: V, far: V) -> Option<(V, Vec<V>)> {
+        let ll = self.ll;
+        let inst = &self.f.insts[a];
+        let (ty, align, store_parts) = match &inst.op {
+            Op::Load { align, .. } => (inst.ty, *align, false),
+            Op::Store { value, align, .. } => {
+                let s = &self.flow.shapes[value.index()];
+                (self.f.insts[*value].ty, *align, s.c.iter().any(|c| c.parts()))
+            }
+            _ => return None,
+        };
+        let e = self.element(ty, align);
+        let (_, length) = self.root_address(p.root);
+        let lanes = u64::from(self.gang.lanes);
+        let parts =
+            store_parts || p.scalar.shape.parts() || p.var.as_ref().is_some_and(|v| v.index.shape.parts());
+        let n = if parts { self.gang.parts } else { 1 };
+        let (mut extent, mut bound) = (e.size(), length);
+        if let Some(var) = &p.var {
+            let l = var.index.shape.linear?;
+            let stride = (l.stride * var.scale) as u64;
+            extent = lanes * stride.max(e.size());
+            if !(l.exact || var.ty.is_signed() || var.ty.bits() == 64) {
+                let most = (var.scale as u64).saturating_mul(1u64 << var.ty.bits());
+                bound = ll.intrinsic1("umin", ll.int(64), &[length, ll.c64(most)]);
+            }
+        }
+        let limit = self.limit(bound, extent);
+        // Products of a slope and a count below 2^32 do not overflow.
+        let mut ok = ll.ult(ll.add(step, ll.c64(1 << 30)), ll.c64(1 << 31));
+        let way = ll.mul(step, far);
+        let mut firsts = Vec::new();
+        for part in 0..n {
+            let s = p.scalar.get(ll, self.gang, part, false);
+            let first = match &p.var {
+                None => s,
+                Some(v) => {
+                    ok = ll.and(ok, ll.icmp(IP::LLVMIntSGE, s, ll.c64(0)));
+                    let i = self.widen(v.index.base(ll, part), v.ty);
+                    ll.add(s, ll.mul(i, ll.c64(v.scale as u64)))
+                }
+            };
+            let last = ll.add(first, way);
+            ok = ll.and(ok, ll.and(ll.ult(first, limit), ll.ult(last, limit)));
+            firsts.push(first);
+        }
+        Some((ok, firsts))
+    }
+
+    fn accessed_pointer(&self, a: ValueId) -> ValueId {
+        match &self.f.insts[a].op {
+            Op::Load { ptr, .. } | Op::Store { ptr, .. } => *ptr,
+            _ => a,
+        }
+    }
+
+    /// Emits what a value would be with the counter at `k`.
+    fn compute_at(
+        &mut self,
+        v: ValueId,
+        k: V,
+        counted: &Counted,
+        done: &mut HashSet<ValueId>,
+    ) -> Result<(), CodegenError> {
+        if !counted.inside.contains(&v) || !done.insert(v) {
+            return Ok(());
+        }
+        if let Op::Load { ptr, .. } = &self.f.insts[v].op
+            && self.places.get(*ptr).is_some_and(|p| p.local == counted.counter)
+        {
+            let shape = self.flow.shapes[v.index()].c[0];
+            let c = Comp::uniform(k).coerce(self.ll, self.gang, shape);
+            self.vals[v.index()] = Some(crate::emit::value::Val::Comps(vec![c]));
+            return Ok(());
+        }
+        let mut operands = Vec::new();
+        self.f.insts[v].op.for_each_operand(|o| operands.push(o));
+        for o in operands {
+            self.compute_at(o, k, counted, done)?;
+        }
+        self.value_inst(v)
+    }
+
+    /// The slope of a value in the loop, if it is affine in the counter. Of a pointer: in bytes, as
+    /// a 64-bit number; of an integer: in its own width.
+    fn slope(&mut self, v: ValueId, c: &Counted, depth: u32) -> Result<Option<Slope>, CodegenError> {
+        const FLAT: Option<Slope> = Some(Slope::Constant(0));
+        if !c.inside.contains(&v) {
+            return Ok(FLAT);
+        }
+        if depth == 0 {
+            return Ok(None);
+        }
+        let f = self.f;
+        let ll = self.ll;
+        Ok(match &f.insts[v].op {
+            Op::Const(_) | Op::LocalAddr(_) | Op::GlobalAddr(_) | Op::Param(_) | Op::Builtin(_) => FLAT,
+            Op::Load { ptr, .. } => match self.places.get(*ptr) {
+                Some(p) if p.local == c.counter => Some(Slope::Constant(1)),
+                Some(p) if !c.stored.has(p.local) => FLAT,
+                _ => None,
+            },
+            Op::Binary(op @ (BinaryOp::Add | BinaryOp::Sub), a, b) => {
+                let s = self.scalar_of(v);
+                let (Some(x), Some(y)) = (self.slope(*a, c, depth - 1)?, self.slope(*b, c, depth - 1)?) else {
+                    return Ok(None);
+                };
+                match (x, y) {
+                    (Slope::Constant(x), Slope::Constant(y)) => {
+                        Some(Slope::Constant(if *op == BinaryOp::Add { x + y } else { x - y }))
+                    }
+                    (x, Slope::Constant(0)) => Some(x),
+                    (Slope::Constant(0), y) if *op == BinaryOp::Add => Some(y),
+                    (x, y) => {
+                        let t = ll.int(s.bits());
+                        let as_value = |z| match z {
+                            Slope::Constant(k) => ll.cint(t, k as u64),
+                            Slope::Value(v, _) => v,
+                        };
+                        let (x, y) = (as_value(x), as_value(y));
+                        let sum = if *op == BinaryOp::Add { ll.add(x, y) } else { ll.sub(x, y) };
+                        Some(Slope::Value(sum, s))
+                    }
+                }
+            }
+            Op::Binary(BinaryOp::Mul, a, b) => {
+                let (Some(x), Some(y)) = (self.slope(*a, c, depth - 1)?, self.slope(*b, c, depth - 1)?) else {
+                    return Ok(None);
+                };
+                match (x, y) {
+                    (Slope::Constant(0), Slope::Constant(0)) => FLAT,
+                    (x, Slope::Constant(0)) => self.times(x, *b, c),
+                    (Slope::Constant(0), y) => self.times(y, *a, c),
+                    _ => None,
+                }
+            }
+            Op::Binary(BinaryOp::Shl, a, b) => match (self.slope(*a, c, depth - 1)?, &f.insts[*b].op) {
+                (Some(Slope::Constant(x)), Op::Const(k)) if *k < 24 => Some(Slope::Constant(x << k)),
+                _ => None,
+            },
+            Op::Extract { vector, .. } => match self.slope(*vector, c, depth - 1)? {
+                Some(Slope::Constant(0)) => FLAT,
+                _ => None,
+            },
+            Op::Convert(a) => {
+                // Only what cannot wrap keeps its slope when it is widened: the counter itself.
+                let (from, to) = (self.scalar_of(*a), self.scalar_of(v));
+                let is_counter = matches!(&f.insts[*a].op, Op::Load { .. });
+                match self.slope(*a, c, depth - 1)? {
+                    Some(Slope::Constant(0)) => FLAT,
+                    _ if !from.is_integer() || !to.is_integer() => None,
+                    Some(s) if to.bits() == from.bits() => Some(s),
+                    Some(s) if to.bits() > from.bits() && is_counter => Some(s),
+                    _ => None,
+                }
+            }
+            Op::FieldAddr { base, .. } | Op::PtrCast(base) => self.slope(*base, c, depth - 1)?,
+            Op::IndexAddr { base, index } | Op::PtrOffset { base, offset: index } => {
+                let (Some(p), Some(i)) = (self.slope(*base, c, depth - 1)?, self.slope(*index, c, depth - 1)?) else {
+                    return Ok(None);
+                };
+                match (p, i) {
+                    (p, Slope::Constant(0)) => Some(p),
+                    (Slope::Constant(0), i) => {
+                        let scale = self.index_scale(*base, &f.insts[v].op);
+                        Some(match i {
+                            Slope::Constant(k) => Slope::Constant(k * scale),
+                            Slope::Value(x, s) => {
+                                let x = self.widen(x, s);
+                                Slope::Value(ll.mul(x, ll.c64(scale as u64)), Scalar::I64)
+                            }
+                        })
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        })
+    }
+
+    /// A slope times a loop-invariant number.
+    fn times(&mut self, slope: Slope, by: ValueId, c: &Counted) -> Option<Slope> {
+        let ll = self.ll;
+        if let Op::Const(k) = self.f.insts[by].op {
+            let s = self.scalar_of(by);
+            let shift = 64 - s.bits();
+            let k = ((k as i64) << shift) >> shift;
+            return Some(match slope {
+                Slope::Constant(x) => Slope::Constant(x.checked_mul(k)?),
+                Slope::Value(v, s) => Slope::Value(ll.mul(v, ll.cint(ll.type_of(v), k as u64)), s),
+            });
+        }
+        // Computed outside of the loop, and the same in all lanes.
+        if c.inside.contains(&by) || !self.flow.shapes[by.index()].c[0].is_gang_uniform() {
+            return None;
+        }
+        let s = self.scalar_of(by);
+        let v = self.comp(by, 0).get(ll, self.gang, 0, false);
+        Some(match slope {
+            Slope::Constant(1) => Slope::Value(v, s),
+            Slope::Constant(k) => Slope::Value(ll.mul(v, ll.cint(ll.type_of(v), k as u64)), s),
+            Slope::Value(x, s) => Slope::Value(ll.mul(x, v), s),
+        })
+    }
+
+    /// Recognizes a counted loop without masks and without loops inside.
+    fn counted(&self, id: ValueId, body: &Block, continuing: &Block) -> Option<Counted> {
+        let i = id.index();
+        let Op::Loop { label, .. } = &self.f.insts[id].op else { return None };
+        if self.flow.escaped[i] || self.flow.body_escaped[i] || self.flow.masked_break.contains(label) {
+            return None;
+        }
+        let mut inside = HashSet::new();
+        let mut simple = true;
+        for b in [body, continuing] {
+            for x in &b.insts {
+                gather(self, *x, &mut inside, &mut simple);
+            }
+        }
+        if !simple {
+            return None;
+        }
+        // The first `if` of the body compares the counter with the limit and leaves.
+        let test = body.insts.iter().position(|x| matches!(self.f.insts[*x].op, Op::If { .. }))?;
+        let Op::If { condition, then, otherwise } = &self.f.insts[body.insts[test]].op else { return None };
+        let leaves = |b: &Block| b.insts.len() == 1 && self.f.insts[b.insts[0]].op == Op::Break(*label);
+        let Op::Compare(op, a, limit) = self.f.insts[*condition].op else { return None };
+        match op {
+            CompareOp::Lt if leaves(otherwise) => {}
+            CompareOp::Ge if leaves(then) => {}
+            _ => return None,
+        }
+        let counter_of = |v: ValueId| match &self.f.insts[v].op {
+            Op::Load { ptr, .. } => self.places.get(*ptr).filter(|p| p.component.is_none()).map(|p| p.local),
+            _ => None,
+        };
+        let counter = counter_of(a)?;
+        let ty = self.scalar_of(a);
+        if !matches!(ty, Scalar::I32 | Scalar::U32) || inside.contains(&limit) {
+            return None;
+        }
+        let uniform = |v: ValueId| self.flow.shapes[v.index()].c[0].is_gang_uniform();
+        if !uniform(limit) || !uniform(a) || !self.state[counter.index()]?.c[0].is_gang_uniform() {
+            return None;
+        }
+        // One store, in `continuing` itself: counter + constant.
+        let mut stores = Vec::new();
+        for x in &inside {
+            if let Op::Store { ptr, value, .. } = &self.f.insts[*x].op
+                && self.places.get(*ptr).is_some_and(|p| p.local == counter)
+            {
+                stores.push((*x, *value));
+            }
+        }
+        let [(store, value)] = stores[..] else { return None };
+        if !continuing.insts.contains(&store) {
+            return None;
+        }
+        let Op::Binary(BinaryOp::Add, x, y) = self.f.insts[value].op else { return None };
+        let (Some(c), Op::Const(step)) = (counter_of(x), &self.f.insts[y].op) else { return None };
+        if c != counter || !(1..1 << 16).contains(step) {
+            return None;
+        }
+        let mut stored = Set::new(self.f.locals.len());
+        stored_in(self.f, self.places, id, &mut stored);
+        Some(Counted { counter, ty, limit, step: *step, inside, stored, test })
+    }
+}
+
+fn gather(e: &Emit, id: ValueId, inside: &mut HashSet<ValueId>, simple: &mut bool) {
+    inside.insert(id);
+    let op = &e.f.insts[id].op;
+    if matches!(op, Op::Loop { .. }) || e.flow.masked_exit[id.index()] {
+        *simple = false;
+    }
+    for b in op.blocks() {
+        for x in &b.insts {
+            gather(e, *x, inside, simple);
+        }
+    }
+}
+
+fn collect(e: &Emit, insts: &[ValueId], out: &mut Vec<ValueId>) {
+    for id in insts {
+        let op = &e.f.insts[*id].op;
+        if let Op::Load { ptr, .. } | Op::Store { ptr, .. } = op
+            && e.places.get(*ptr).is_none()
+        {
+            out.push(*id);
+        }
+        for b in op.blocks() {
+            collect(e, &b.insts, out);
+        }
+    }
+}

@@ -31,14 +31,83 @@ fn main() {
     let (n, m) = (1usize << 24, 1024usize);
     let e = 1e9;
     let cases = vec![
-        Case { name: "vector_add", grid: [n as u32, 1, 1], threadgroup: [1024, 1, 1], args: vec![Arg::Floats(n), Arg::Floats(n), Arg::Floats(n)], work: 12.0 * n as f64 / e, unit: "GB/s", chunk: 64 },
-        Case { name: "matmul_naive", grid: [1024, 1024, 1], threadgroup: [16, 16, 1], args: vec![Arg::Floats(m * m), Arg::Floats(m * m), Arg::Floats(m * m), Arg::Words(vec![1024])], work: 2.0 * (m * m * m) as f64 / e, unit: "GFLOP/s", chunk: 16 },
-        Case { name: "matmul_tiled", grid: [1024, 1024, 1], threadgroup: [16, 16, 1], args: vec![Arg::Floats(m * m), Arg::Floats(m * m), Arg::Floats(m * m), Arg::Words(vec![1024])], work: 2.0 * (m * m * m) as f64 / e, unit: "GFLOP/s", chunk: 16 },
-        Case { name: "mandelbrot", grid: [2048, 2048, 1], threadgroup: [32, 8, 1], args: vec![Arg::Floats(2048 * 2048), Arg::Words(vec![2048, 2048, 256, 0])], work: 2048.0 * 2048.0 / 1e6, unit: "Mpixel/s", chunk: 16 },
-        Case { name: "reduce", grid: [n as u32, 1, 1], threadgroup: [256, 1, 1], args: vec![Arg::Floats(n), Arg::Floats(n / 256)], work: 4.0 * n as f64 / e, unit: "GB/s", chunk: 64 },
-        Case { name: "nbody", grid: [4096, 1, 1], threadgroup: [256, 1, 1], args: vec![Arg::Floats(4 * 4096), Arg::Floats(4 * 4096), Arg::Words(vec![4096]), Arg::Words(vec![0.001f32.to_bits()])], work: 4096.0 * 4096.0 / e, unit: "Ginter/s", chunk: 1 },
-        Case { name: "life", grid: [4096, 4096, 1], threadgroup: [32, 8, 1], args: vec![Arg::Bytes(1 << 24), Arg::Bytes(1 << 24), Arg::Words(vec![4096])], work: 4096.0 * 4096.0 / 1e6, unit: "Mcell/s", chunk: 64 },
-        Case { name: "jacobi", grid: [2048, 2048, 1], threadgroup: [32, 8, 1], args: vec![Arg::Floats(1 << 22), Arg::Floats(1 << 22), Arg::Words(vec![2048])], work: 8.0 * (1 << 22) as f64 / e, unit: "GB/s", chunk: 64 },
+        Case {
+            name: "vector_add",
+            grid: [n as u32, 1, 1],
+            threadgroup: [1024, 1, 1],
+            args: vec![Arg::Floats(n), Arg::Floats(n), Arg::Floats(n)],
+            work: 12.0 * n as f64 / e,
+            unit: "GB/s",
+            chunk: 64,
+        },
+        Case {
+            name: "matmul_naive",
+            grid: [1024, 1024, 1],
+            threadgroup: [16, 16, 1],
+            args: vec![Arg::Floats(m * m), Arg::Floats(m * m), Arg::Floats(m * m), Arg::Words(vec![1024])],
+            work: 2.0 * (m * m * m) as f64 / e,
+            unit: "GFLOP/s",
+            chunk: 16,
+        },
+        Case {
+            name: "matmul_tiled",
+            grid: [1024, 1024, 1],
+            threadgroup: [16, 16, 1],
+            args: vec![Arg::Floats(m * m), Arg::Floats(m * m), Arg::Floats(m * m), Arg::Words(vec![1024])],
+            work: 2.0 * (m * m * m) as f64 / e,
+            unit: "GFLOP/s",
+            chunk: 16,
+        },
+        Case {
+            name: "mandelbrot",
+            grid: [2048, 2048, 1],
+            threadgroup: [32, 8, 1],
+            args: vec![Arg::Floats(2048 * 2048), Arg::Words(vec![2048, 2048, 256, 0])],
+            work: 2048.0 * 2048.0 / 1e6,
+            unit: "Mpixel/s",
+            chunk: 16,
+        },
+        Case {
+            name: "reduce",
+            grid: [n as u32, 1, 1],
+            threadgroup: [256, 1, 1],
+            args: vec![Arg::Floats(n), Arg::Floats(n / 256)],
+            work: 4.0 * n as f64 / e,
+            unit: "GB/s",
+            chunk: 64,
+        },
+        Case {
+            name: "nbody",
+            grid: [4096, 1, 1],
+            threadgroup: [256, 1, 1],
+            args: vec![
+                Arg::Floats(4 * 4096),
+                Arg::Floats(4 * 4096),
+                Arg::Words(vec![4096]),
+                Arg::Words(vec![0.001f32.to_bits()]),
+            ],
+            work: 4096.0 * 4096.0 / e,
+            unit: "Ginter/s",
+            chunk: 1,
+        },
+        Case {
+            name: "life",
+            grid: [4096, 4096, 1],
+            threadgroup: [32, 8, 1],
+            args: vec![Arg::Bytes(1 << 24), Arg::Bytes(1 << 24), Arg::Words(vec![4096])],
+            work: 4096.0 * 4096.0 / 1e6,
+            unit: "Mcell/s",
+            chunk: 64,
+        },
+        Case {
+            name: "jacobi",
+            grid: [2048, 2048, 1],
+            threadgroup: [32, 8, 1],
+            args: vec![Arg::Floats(1 << 22), Arg::Floats(1 << 22), Arg::Words(vec![2048])],
+            work: 8.0 * (1 << 22) as f64 / e,
+            unit: "GB/s",
+            chunk: 64,
+        },
     ];
     let threads: usize = std::env::var("THREADS").ok().and_then(|s| s.parse().ok()).unwrap_or(2);
     for case in cases {
@@ -54,16 +123,18 @@ fn main() {
         let mut kernel = compiler.compile(&module, case.name, &options).expect("compiles");
         let mut best = f64::MAX;
         for _ in 0..5 {
-            let t = Instant::now();
+            let t = cpu_nanoseconds();
             kernel = compiler.compile(&module, case.name, &options).expect("compiles");
-            best = best.min(t.elapsed().as_secs_f64() * 1e3);
+            best = best.min((cpu_nanoseconds() - t) as f64 * 1e-6);
         }
         let mut buffers: Vec<Vec<u32>> = case
             .args
             .iter()
             .map(|a| match a {
                 Arg::Floats(n) => (0..*n).map(|i| ((i * 7919 % 1000) as f32 * 1e-3).to_bits()).collect(),
-                Arg::Bytes(n) => (0..*n / 4).map(|i| (i as u32).wrapping_mul(2_654_435_761) >> 7 & 0x0101_0101).collect(),
+                Arg::Bytes(n) => {
+                    (0..*n / 4).map(|i| (i as u32).wrapping_mul(2_654_435_761) >> 7 & 0x0101_0101).collect()
+                }
                 Arg::Words(w) => w.clone(),
             })
             .collect();

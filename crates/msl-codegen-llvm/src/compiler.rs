@@ -84,6 +84,15 @@ pub struct CompiledKernel {
     pub stats: CompileStats,
 }
 
+/// What LLVM does with the vector code. No vectorizers: the code is vectors already. Redundant
+/// loads and checks go first, then loops are rotated and what does not change leaves them.
+const PASSES: &str = "function(sroa<modify-cfg>,early-cse<memssa>,simplifycfg,\
+instcombine<no-verify-fixpoint;max-iterations=1>,\
+loop-mssa(loop-rotate<header-duplication;no-prepare-for-lto>,licm<allowspeculation>),\
+loop(indvars),early-cse<memssa>,loop-mssa(licm<allowspeculation>),loop-unroll<O2>,adce,simplifycfg,\
+instcombine<no-verify-fixpoint;max-iterations=1>)";
+const QUICK_PASSES: &str = "function(sroa<modify-cfg>,early-cse,simplifycfg)";
+
 /// The name of the entry function in every object.
 const SYMBOL: &str = "metallic_kernel";
 
@@ -222,8 +231,7 @@ impl CpuCompiler {
         }
         let t = Instant::now();
         if optimize {
-            let passes = std::env::var("XPASSES").unwrap_or_else(|_| "default<O2>".into());
-            target.run_passes(&ll, &passes)?;
+            target.run_passes(&ll, if options.quick { QUICK_PASSES } else { PASSES })?;
         }
         stats.optimize_ms = ms(t);
         Ok((ll, target, body, stats))

@@ -132,6 +132,197 @@ impl Emit<'_> {
         self.call_helper(h, &[self.scratch, v, base, length, offsets, mask, site, self.first_thread(part)]);
     }
 
+    /// Linear accesses of all parts in one call: `places` gives each part's scalar offset and first
+    /// index. Loads return `count` vectors for each part; stores take them.
+    pub fn slow_linear(
+        &mut self,
+        e: super::memory::Element,
+        base: V,
+        length: V,
+        places: &[(V, V)],
+        index: (Scalar, i64, i64),
+        masks: &[V],
+        values: &[Vec<V>],
+        site: V,
+    ) -> Vec<V> {
+        let ll = self.ll;
+        let (p, i, l) = (ll.ptr(), ll.int(32), ll.int(64));
+        let lanes = self.gang.lanes;
+        let t = memory_type(ll, e.scalar);
+        let vt = ll.vec(t, lanes);
+        let bytes = u64::from(e.scalar.size());
+        let is_store = !values.is_empty();
+        let (ty, stride, scale) = index;
+        let n = places.len() as u64;
+        let name = format!("{}_{}_{}", if is_store { "stores" } else { "loads" }, ll.suffix(vt), ty.name());
+        // Each part: scalar offset, first index, mask.
+        let table = ll.alloca(ll.array(l, 3 * n), 8);
+        let data = ll.alloca(ll.array(vt, n * e.count as u64), 64);
+        for (k, (scalar, first)) in places.iter().enumerate() {
+            let at = |j: u64| ll.gep_const(table, (k as u64 * 3 + j) * 8);
+            ll.store(*scalar, at(0), 8);
+            ll.store(*first, at(1), 8);
+            ll.store(ll.zext(self.mask_bits(masks[k]), l), at(2), 8);
+        }
+        let step = bytes * u64::from(lanes);
+        for (k, v) in values.iter().flatten().enumerate() {
+            ll.store(*v, ll.gep_const(data, k as u64 * step), 64.min(e.scalar.size()));
+        }
+        let h = self.helper(&name, ll.void(), &[p, p, l, p, p, l, l, i, i, i, i], |me, f| {
+            let [scratch, base, length, table, data] = [0, 1, 2, 3, 4].map(|k| ll.param(f, k));
+            let (stride, scale) = (ll.param(f, 5), ll.param(f, 6));
+            let (n, count, site, thread) = (ll.param(f, 7), ll.param(f, 8), ll.param(f, 9), ll.param(f, 10));
+            let from = ll.current();
+            let (parts, comps, next, done) =
+                (ll.new_block("parts"), ll.new_block("comps"), ll.new_block("next"), ll.new_block("done"));
+            let limit = ll.splat(me.limit(length, bytes), lanes);
+            ll.br(parts);
+            ll.at_end(parts);
+            let k = ll.phi(i, &[(ll.c32(0), from)]);
+            let row = ll.gep(table, ll.mul(ll.zext(k, l), ll.c64(24)));
+            let scalar = ll.load(l, row, 8);
+            let first = ll.load(l, ll.gep_const(row, 8), 8);
+            let mask = ll.load(l, ll.gep_const(row, 16), 8);
+            let mask = ll.bitcast(ll.trunc(mask, ll.int(lanes)), me.mask_type());
+            // The index counts in its own width, where it may wrap.
+            let wide = ll.vec(l, lanes);
+            let steps = ll.mul(ll.splat(stride, lanes), ll.iota(l, lanes, 1));
+            let index = ll.add(ll.splat(first, lanes), steps);
+            let narrow = ll.trunc(index, ll.vec(ll.int(ty.bits()), lanes));
+            let index = if ty.is_signed() { ll.sext(narrow, wide) } else { ll.zext(narrow, wide) };
+            let offsets = ll.add(ll.mul(index, ll.splat(scale, lanes)), ll.splat(scalar, lanes));
+            ll.br(comps);
+            ll.at_end(comps);
+            let c = ll.phi(i, &[(ll.c32(0), parts)]);
+            let o = ll.add(offsets, ll.splat(ll.mul(ll.zext(c, l), ll.c64(bytes)), lanes));
+            let inside = ll.ult(o, limit);
+            let bad = ll.and(mask, ll.not(inside));
+            me.record_lane(scratch, site, ll.add(thread, ll.mul(k, ll.c32(lanes))), o, bad);
+            let m = ll.and(mask, inside);
+            let ptrs = ll.gep(base, o);
+            let at = ll.add(ll.mul(k, count), c);
+            let cell = ll.gep(data, ll.mul(ll.zext(at, l), ll.c64(step)));
+            if is_store {
+                let v = ll.load(vt, cell, e.scalar.size());
+                ll.scatter(v, ptrs, e.scalar.size(), m);
+            } else {
+                let v = ll.gather(vt, ptrs, e.scalar.size(), m, ll.zero(vt));
+                ll.store(v, cell, e.scalar.size());
+            }
+            let end = ll.current();
+            let c1 = ll.add(c, ll.c32(1));
+            ll.add_incoming(c, &[(c1, end)]);
+            ll.cond_br(ll.ult(c1, count), comps, next);
+            ll.at_end(next);
+            let k1 = ll.add(k, ll.c32(1));
+            ll.add_incoming(k, &[(k1, next)]);
+            ll.cond_br(ll.ult(k1, n), parts, done);
+            ll.at_end(done);
+            ll.ret_void();
+        });
+        let args = [
+            self.scratch,
+            base,
+            length,
+            table,
+            data,
+            ll.c64(stride as u64),
+            ll.c64(scale as u64),
+            ll.c32(n as u32),
+            ll.c32(e.count as u32),
+            site,
+            self.first_thread(0),
+        ];
+        self.call_helper(h, &args);
+        if is_store {
+            return Vec::new();
+        }
+        (0..n * e.count as u64).map(|k| ll.load(vt, ll.gep_const(data, k * step), e.scalar.size())).collect()
+    }
+
+    /// Scalar loads of several parts in one call: `count` values for each.
+    pub fn slow_scalars(
+        &mut self,
+        e: super::memory::Element,
+        base: V,
+        length: V,
+        offsets: &[V],
+        active: &[V],
+        site: V,
+    ) -> Vec<V> {
+        let ll = self.ll;
+        let (p, i, l, b) = (ll.ptr(), ll.int(32), ll.int(64), ll.int(8));
+        let t = memory_type(ll, e.scalar);
+        let bytes = u64::from(e.scalar.size());
+        let n = offsets.len() as u64;
+        let table = ll.alloca(ll.array(l, n), 8);
+        let on = ll.alloca(ll.array(b, n), 1);
+        let data = ll.alloca(ll.array(t, n * e.count as u64), 8);
+        for (k, o) in offsets.iter().enumerate() {
+            ll.store(*o, ll.gep_const(table, k as u64 * 8), 8);
+            ll.store(ll.zext(active[k], b), ll.gep_const(on, k as u64), 1);
+        }
+        let it = ll.int(e.scalar.size() * 8);
+        let name = format!("scalars_{bytes}");
+        let lanes = self.gang.lanes;
+        let h = self.helper(&name, ll.void(), &[p, p, l, p, p, p, i, i, i, i], |me, f| {
+            let [scratch, base, length, table, on, data] = [0, 1, 2, 3, 4, 5].map(|k| ll.param(f, k));
+            let (n, count, site, thread) = (ll.param(f, 6), ll.param(f, 7), ll.param(f, 8), ll.param(f, 9));
+            let from = ll.current();
+            let (head, fault, test, comps, join, next, done) = (
+                ll.new_block("head"),
+                ll.new_block("fault"),
+                ll.new_block("test"),
+                ll.new_block("comps"),
+                ll.new_block("load"),
+                ll.new_block("next"),
+                ll.new_block("done"),
+            );
+            let size = ll.mul(ll.zext(count, l), ll.c64(bytes));
+            let limit = ll.intrinsic1("usub.sat", l, &[length, ll.sub(size, ll.c64(1))]);
+            ll.br(head);
+            ll.at_end(head);
+            let k = ll.phi(i, &[(ll.c32(0), from)]);
+            let k64 = ll.zext(k, l);
+            let offset = ll.load(l, ll.gep(table, ll.mul(k64, ll.c64(8))), 8);
+            let active = ll.ne(ll.load(b, ll.gep(on, k64), 1), ll.zero(b));
+            let inside = ll.ult(offset, limit);
+            let good = ll.and(inside, active);
+            ll.cond_br(ll.and(active, ll.not(inside)), fault, test);
+            ll.at_end(fault);
+            me.record(scratch, site, ll.add(thread, ll.mul(k, ll.c32(lanes))), offset);
+            ll.br(test);
+            ll.at_end(test);
+            let first = ll.mul(k, count);
+            ll.br(comps);
+            ll.at_end(comps);
+            let c = ll.phi(i, &[(ll.c32(0), test)]);
+            let c64 = ll.zext(c, l);
+            let cell = ll.gep(data, ll.mul(ll.zext(ll.add(first, c), l), ll.c64(bytes)));
+            ll.store(ll.zero(it), cell, e.scalar.size());
+            let (load, skip) = (join, ll.new_block("skip"));
+            ll.cond_br(good, load, skip);
+            ll.at_end(load);
+            let v = ll.load(it, ll.gep(base, ll.add(offset, ll.mul(c64, ll.c64(bytes)))), e.scalar.size());
+            ll.store(v, cell, e.scalar.size());
+            ll.br(skip);
+            ll.at_end(skip);
+            let c1 = ll.add(c, ll.c32(1));
+            ll.add_incoming(c, &[(c1, skip)]);
+            ll.cond_br(ll.ult(c1, count), comps, next);
+            ll.at_end(next);
+            let k1 = ll.add(k, ll.c32(1));
+            ll.add_incoming(k, &[(k1, next)]);
+            ll.cond_br(ll.ult(k1, n), head, done);
+            ll.at_end(done);
+            ll.ret_void();
+        });
+        let count = ll.c32(e.count as u32);
+        let thread = self.first_thread(0);
+        self.call_helper(h, &[self.scratch, base, length, table, on, data, ll.c32(n as u32), count, site, thread]);
+        (0..n * e.count as u64).map(|k| ll.load(t, ll.gep_const(data, k * bytes), e.scalar.size())).collect()
+    }
+
     /// One scalar access: whether it may be done. Records a fault if not and `active`.
     pub fn slow_check(&self, size: u64, length: V, offset: V, active: V, site: V, part: u32) -> V {
         let ll = self.ll;

@@ -98,11 +98,7 @@ impl Emit<'_> {
         let runs = ll.icmp(IP::LLVMIntSLT, first, end);
         // How far the counter gets; meaningless unless the loop runs.
         let far = ll.sub(ll.sub(end, first), ll.c64(1));
-        let far = if counted.step == 1 {
-            far
-        } else {
-            ll.mul(ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, far, step), step)
-        };
+        let far = if counted.step == 1 { far } else { ll.mul(ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, far, step), step) };
         // The counter itself must not wrap before it reaches the limit.
         let most = if counted.ty.is_signed() { 1u64 << 31 } else { 1 << 32 };
         let mut ok = ll.icmp(IP::LLVMIntSLE, ll.add(end, step), ll.c64(most));
@@ -152,8 +148,7 @@ impl Emit<'_> {
         let e = self.element(ty, align);
         let (_, length) = self.root_address(p.root);
         let lanes = u64::from(self.gang.lanes);
-        let parts =
-            store_parts || p.scalar.shape.parts() || p.var.as_ref().is_some_and(|v| v.index.shape.parts());
+        let parts = store_parts || p.scalar.shape.parts() || p.var.as_ref().is_some_and(|v| v.index.shape.parts());
         let n = if parts { self.gang.parts } else { 1 };
         let (mut extent, mut bound) = (e.size(), length);
         if let Some(var) = &p.var {

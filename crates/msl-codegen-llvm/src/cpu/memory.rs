@@ -157,7 +157,15 @@ impl Emit<'_> {
     }
 
     // ---- one address for all lanes ---------------------------------------------------------------
-    fn scalar_access(&mut self, p: &Pointer, e: Element, what: &Access, site: V, volatile: bool, known: Option<Vec<V>>) -> Vec<Comp> {
+    fn scalar_access(
+        &mut self,
+        p: &Pointer,
+        e: Element,
+        what: &Access,
+        site: V,
+        volatile: bool,
+        known: Option<Vec<V>>,
+    ) -> Vec<Comp> {
         let ll = self.ll;
         let mask = self.mask.clone();
         let parts_differ =
@@ -224,14 +232,12 @@ impl Emit<'_> {
                     ok,
                     |me| offsets.iter().flat_map(|o| load_one(me, *o)).collect(),
                     |me| {
+                        if !valid {
+                            return me.slow_scalars(e, base, length, &offsets, &active, site);
+                        }
                         let mut out = Vec::new();
                         for (i, o) in offsets.iter().enumerate() {
-                            let good = if valid {
-                                active[i]
-                            } else {
-                                me.slow_check(e.size(), length, *o, active[i], site, i as u32)
-                            };
-                            out.extend(me.two_ways_plain(good, e.count, mt, |me| load_one(me, *o)));
+                            out.extend(me.two_ways_plain(active[i], e.count, mt, |me| load_one(me, *o)));
                         }
                         out
                     },
@@ -375,12 +381,18 @@ impl Emit<'_> {
                 out
             },
             |me| {
-                let mut out = Vec::new();
-                for i in 0..n {
-                    let offsets = me.offsets64(p, var, i);
-                    out.extend(me.slow_part(e, base, length, offsets, &values, site, i, n));
+                let places: Vec<(V, V)> = (0..n)
+                    .map(|i| {
+                        let first = me.widen(var.index.base(ll, i), var.ty);
+                        (p.scalar.get(ll, gang, i, false), first)
+                    })
+                    .collect();
+                // One access for all parts stands for the lanes that are on in any of them.
+                let mut masks = me.mask_parts(&me.mask);
+                if n == 1 {
+                    masks = vec![masks.into_iter().reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| me.all_on())];
                 }
-                out
+                me.slow_linear(e, base, length, &places, (var.ty, l.stride, scale), &masks, &values, site)
             },
         );
         self.join_parts(out, n, e, shape, what)

@@ -433,6 +433,20 @@ def test_nothing_leaks(device):
     assert resident_megabytes() - before < 40
 
 
+def test_memory_goes_back_to_the_system(device):
+    """Also when a buffer that was made last lives on."""
+    try:
+        before = resident_megabytes()
+    except OSError:
+        pytest.skip("no /proc")
+    array = np.ones(1 << 20, np.float32)
+    buffers = [device.make_buffer_from_numpy(array) for _ in range(50)]
+    assert resident_megabytes() - before > 150
+    del buffers[:-1]
+    gc.collect()
+    assert resident_megabytes() - before < 60
+
+
 # ---- kernels and their cache ---------------------------------------------------------------------
 
 

@@ -23,6 +23,11 @@ enum Owner {
         base: NonNull<u8>,
         layout: Layout,
     },
+    #[cfg(unix)]
+    Mapping {
+        base: NonNull<u8>,
+        length: usize,
+    },
     /// Keeps the memory alive.
     External {
         _owner: Box<dyn Any + Send + Sync>,
@@ -35,11 +40,20 @@ unsafe impl Send for HostMemory {}
 // SAFETY: as above; `&HostMemory` gives out the pointer only.
 unsafe impl Sync for HostMemory {}
 
+/// From so many bytes on, memory is a mapping of its own: it goes back to the system when it is dropped, whatever
+/// else is in the heap.
+#[cfg(unix)]
+const MAPPED: usize = 1 << 20;
+
 impl HostMemory {
     /// Zeroed memory, aligned to a cache line, or to a page where it is larger than one. `None` when
     /// there is not enough.
     pub fn allocate(length: usize) -> Option<HostMemory> {
         let align = if length >= 16384 { 16384 } else { 64 };
+        #[cfg(unix)]
+        if length >= MAPPED {
+            return HostMemory::map(length, align);
+        }
         // The allocator zeroes lazily (fresh pages) only for small alignments, so the
         // alignment is made by hand. One more cache line follows the last byte.
         let layout = Layout::from_size_align(length.checked_add(align + 64)?, 16).ok()?;
@@ -49,6 +63,23 @@ impl HostMemory {
         // SAFETY: `skip < align`, which the allocation has in excess of `length`.
         let pointer = unsafe { base.add(skip) };
         Some(HostMemory { pointer, length, owner: Owner::Allocation { base, layout } })
+    }
+
+    #[cfg(unix)]
+    fn map(length: usize, align: usize) -> Option<HostMemory> {
+        let whole = length.checked_add(align + 64)?;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new anonymous mapping touches no other memory.
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), whole, protection, flags, -1, 0) };
+        if base == libc::MAP_FAILED {
+            return None;
+        }
+        let base = NonNull::new(base.cast::<u8>())?;
+        let skip = base.as_ptr().align_offset(align);
+        // SAFETY: `skip < align`, which the mapping has in excess of `length`.
+        let pointer = unsafe { base.add(skip) };
+        Some(HostMemory { pointer, length, owner: Owner::Mapping { base, length: whole } })
     }
 
     /// Memory that something else owns.
@@ -75,9 +106,15 @@ impl HostMemory {
 
 impl Drop for HostMemory {
     fn drop(&mut self) {
-        if let Owner::Allocation { base, layout } = &self.owner {
+        match &self.owner {
             // SAFETY: `base` came from `alloc_zeroed` with this layout and is freed once.
-            unsafe { dealloc(base.as_ptr(), *layout) }
+            Owner::Allocation { base, layout } => unsafe { dealloc(base.as_ptr(), *layout) },
+            #[cfg(unix)]
+            Owner::Mapping { base, length } => {
+                // SAFETY: the mapping was made by `map` with this length and is taken away once.
+                unsafe { libc::munmap(base.as_ptr().cast(), *length) };
+            }
+            Owner::External { .. } => {}
         }
     }
 }
@@ -131,7 +168,7 @@ mod tests {
 
     #[test]
     fn memory_is_zero_and_aligned() {
-        for length in [0, 1, 63, 100_000] {
+        for length in [0, 1, 63, 100_000, (1 << 20) - 1, 1 << 20, 5_000_001] {
             let memory = HostMemory::allocate(length).unwrap();
             assert_eq!(memory.as_ptr() as usize % 64, 0);
             // SAFETY: valid for `length` bytes.

@@ -3,6 +3,7 @@
 ``get_kernel_source(name)`` reads one file; the constants below hold them all, read when first used.
 """
 
+import functools
 from importlib import resources
 
 __all__ = [
@@ -32,6 +33,7 @@ _CONSTANTS = {
 }
 
 
+@functools.cache
 def get_kernel_source(name: str) -> str:
     """The text of the kernel file ``name`` (with or without ``.metal``).
 

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"device: {device.name} ({device.id})")
         start = time.perf_counter()
         rows = run_gallery(device, None if options.quick_test else options.out_dir, quick=options.quick_test)
-    except MetalError as error:
+    except (MetalError, OSError) as error:
         print(f"metallic-demo: {error}", file=sys.stderr)
         return 1
     print(format_table(rows))
@@ -52,7 +52,7 @@ def run_demos(names: list[str], out: Path | None, device: str | None, quick: boo
 
     try:
         demo = MetallicDemo(out_path=out, device=Device(device) if device else None, quick=quick)
-    except MetalError as error:
+    except (MetalError, OSError) as error:
         print(f"metallic-demo: {error}", file=sys.stderr)
         return 1
     demos = demo.get_demos()
@@ -66,7 +66,7 @@ def run_demos(names: list[str], out: Path | None, device: str | None, quick: boo
         demo.print(f"== {name}")
         try:
             demos[name]()
-        except (MetalError, AssertionError) as error:
+        except (MetalError, AssertionError, OSError) as error:
             print(f"metallic-demo: {name}: {error}", file=sys.stderr)
             return 1
     return 0

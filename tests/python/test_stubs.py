@@ -59,5 +59,6 @@ def test_the_package_is_typed():
 
 def test_type_checkers_agree():
     api = pytest.importorskip("mypy.api")
-    out, errors, status = api.run([str(STUB.parent), "--config-file", str(STUB.parents[2] / "pyproject.toml")])
+    configuration = Path(__file__).parents[2] / "pyproject.toml"
+    out, errors, status = api.run([str(STUB.parent), "--config-file", str(configuration)])
     assert status == 0, out + errors

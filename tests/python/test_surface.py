@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from support import HEADER
+from support import HEADER, devices
 
 import pymetallic as pm
 from pymetallic import kernels, metallic
@@ -101,6 +101,10 @@ def test_the_default_device_is_the_first():
     devices = pm.Device.get_all_devices()
     assert devices and all(isinstance(d, pm.Device) for d in devices)
     assert pm.Device.get_default_device() == devices[0] == pm.get_default_device() == pm.Device()
+
+
+def test_two_devices_need_no_driver():
+    assert {"cpu", "interp"} <= {d.id for d in devices()}
 
 
 def test_the_environment_chooses_the_default_device(device, monkeypatch):

@@ -1,4 +1,4 @@
-//! Machine code from the IR, through LLVM: CPU kernels (SPMD over vector lanes).
+//! Machine code from the IR, through LLVM: CPU kernels (SPMD over vector lanes) and PTX for NVIDIA GPUs.
 //!
 //! In: a verified [`msl_ir::Module`] in which everything is inlined into the entry point, the name
 //! of the entry point, and the threadgroup size to specialize for. Out: a [`CompiledKernel`] that can
@@ -18,4 +18,5 @@ mod target;
 
 pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite};
 pub use error::CodegenError;
+pub use nvptx::{NvptxCompiler, NvptxKernel, NvptxOptions};
 pub use target::{Isa, TargetOptions};

@@ -619,6 +619,69 @@ impl Ll {
             g
         }
     }
+    // ---- address spaces and synchronization scopes (GPUs) ------------------------------------
+    pub fn ptr_in(&self, space: u32) -> T {
+        unsafe { LLVMPointerTypeInContext(self.context, space) }
+    }
+    pub fn int_to_ptr_in(&self, v: V, space: u32) -> V {
+        self.cast(LLVMOpcode::LLVMIntToPtr, v, self.ptr_in(space))
+    }
+    /// Bytes in an address space: a constant with `init`; uninitialized memory of each threadgroup, or (with
+    /// size 0) memory whose size the launch decides, without.
+    pub fn global_bytes(&self, name: &str, size: u64, init: Option<&[u8]>, align: u32, space: u32) -> V {
+        unsafe {
+            let ty = self.array(self.int(8), size);
+            let g = LLVMAddGlobalInAddressSpace(self.module, ty, c_string(name).as_ptr(), space);
+            LLVMSetAlignment(g, align.max(1));
+            if let Some(bytes) = init {
+                let mut bytes = bytes.to_vec();
+                bytes.resize(size as usize, 0);
+                let value = LLVMConstStringInContext2(self.context, bytes.as_ptr().cast(), bytes.len(), 1);
+                LLVMSetInitializer(g, value);
+                LLVMSetGlobalConstant(g, 1);
+                LLVMSetLinkage(g, LLVMLinkage::LLVMInternalLinkage);
+            } else if size > 0 {
+                LLVMSetInitializer(g, LLVMGetUndef(ty));
+                LLVMSetLinkage(g, LLVMLinkage::LLVMInternalLinkage);
+            }
+            g
+        }
+    }
+    /// The number of a synchronization scope such as `device`.
+    fn scope(&self, name: &str) -> c_uint {
+        unsafe { LLVMGetSyncScopeID(self.context, name.as_ptr().cast(), name.len()) }
+    }
+    pub fn atomic_rmw_in(&self, op: LLVMAtomicRMWBinOp, p: V, v: V, scope: &str) -> V {
+        let order = LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic;
+        unsafe { LLVMBuildAtomicRMWSyncScope(self.builder, op, p, v, order, self.scope(scope)) }
+    }
+    /// The value found there.
+    pub fn cmpxchg_in(&self, p: V, expected: V, desired: V, scope: &str) -> V {
+        let o = LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic;
+        unsafe {
+            let r = LLVMBuildAtomicCmpXchgSyncScope(self.builder, p, expected, desired, o, o, self.scope(scope));
+            LLVMBuildExtractValue(self.builder, r, 0, NAME)
+        }
+    }
+    /// Makes a load or store atomic (relaxed) at a scope.
+    pub fn set_atomic_in(&self, access: V, scope: &str) {
+        unsafe {
+            LLVMSetOrdering(access, LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic);
+            LLVMSetAtomicSyncScopeID(access, self.scope(scope));
+        }
+    }
+    /// Copies bytes between address spaces.
+    pub fn copy_bytes(&self, to: V, to_space: u32, from: V, from_space: u32, size: u64, align: u32) {
+        let name = format!("llvm.memcpy.p{to_space}.p{from_space}.i64");
+        let call = self.intrinsic(&name, self.void(), &[to, from, self.c64(size), self.cbool(false)]);
+        self.call_align(call, 1, align);
+        self.call_align(call, 2, align);
+    }
+    pub fn fence_in(&self, scope: &str) {
+        let order = LLVMAtomicOrdering::LLVMAtomicOrderingAcquireRelease;
+        unsafe { LLVMBuildFenceSyncScope(self.builder, order, self.scope(scope), NAME) };
+    }
+
     pub fn to_text(&self) -> String {
         unsafe { take_message(LLVMPrintModuleToString(self.module)) }
     }

@@ -64,6 +64,10 @@ fn initialize() {
         LLVMInitializeAArch64Target();
         LLVMInitializeAArch64TargetMC();
         LLVMInitializeAArch64AsmPrinter();
+        LLVMInitializeNVPTXTargetInfo();
+        LLVMInitializeNVPTXTarget();
+        LLVMInitializeNVPTXTargetMC();
+        LLVMInitializeNVPTXAsmPrinter();
     });
 }
 
@@ -90,6 +94,30 @@ pub(crate) fn check(error: LLVMErrorRef) -> Result<(), CodegenError> {
         LLVMDisposeErrorMessage(message);
         Err(CodegenError::Llvm(text))
     }
+}
+
+fn make_machine(triple: &str, cpu: &str, features: &str) -> Result<LLVMTargetMachineRef, CodegenError> {
+    // SAFETY: all strings outlive the calls; the options object is disposed of after use.
+    let machine = unsafe {
+        let mut target = ptr::null_mut();
+        let mut message = ptr::null_mut();
+        if LLVMGetTargetFromTriple(c_string(triple).as_ptr(), &raw mut target, &raw mut message) != 0 {
+            return Err(CodegenError::Llvm(take_message(message)));
+        }
+        let o = LLVMCreateTargetMachineOptions();
+        let (cpu, features) = (c_string(cpu), c_string(features));
+        LLVMTargetMachineOptionsSetCPU(o, cpu.as_ptr());
+        LLVMTargetMachineOptionsSetFeatures(o, features.as_ptr());
+        LLVMTargetMachineOptionsSetRelocMode(o, LLVMRelocMode::LLVMRelocPIC);
+        LLVMTargetMachineOptionsSetCodeGenOptLevel(o, LLVMCodeGenOptLevel::LLVMCodeGenLevelDefault);
+        let m = LLVMCreateTargetMachineWithOptions(target, c_string(triple).as_ptr(), o);
+        LLVMDisposeTargetMachineOptions(o);
+        m
+    };
+    if machine.is_null() {
+        return Err(CodegenError::Llvm(format!("no target machine for `{triple}`")));
+    }
+    Ok(machine)
 }
 
 impl Target {
@@ -121,27 +149,16 @@ impl Target {
         } else {
             4
         };
-        // SAFETY: all strings outlive the calls; the options object is disposed of after use.
-        let machine = unsafe {
-            let mut target = ptr::null_mut();
-            let mut message = ptr::null_mut();
-            if LLVMGetTargetFromTriple(c_string(&triple).as_ptr(), &raw mut target, &raw mut message) != 0 {
-                return Err(CodegenError::Llvm(take_message(message)));
-            }
-            let o = LLVMCreateTargetMachineOptions();
-            let (cpu, features) = (c_string(&cpu), c_string(&features));
-            LLVMTargetMachineOptionsSetCPU(o, cpu.as_ptr());
-            LLVMTargetMachineOptionsSetFeatures(o, features.as_ptr());
-            LLVMTargetMachineOptionsSetRelocMode(o, LLVMRelocMode::LLVMRelocPIC);
-            LLVMTargetMachineOptionsSetCodeGenOptLevel(o, LLVMCodeGenOptLevel::LLVMCodeGenLevelDefault);
-            let m = LLVMCreateTargetMachineWithOptions(target, c_string(&triple).as_ptr(), o);
-            LLVMDisposeTargetMachineOptions(o);
-            m
-        };
-        if machine.is_null() {
-            return Err(CodegenError::Llvm(format!("no target machine for `{triple}`")));
-        }
+        let machine = make_machine(&triple, &cpu, &features)?;
         Ok(Target { machine, triple, cpu, features, lanes, has_avx512, has_avx2 })
+    }
+
+    /// NVIDIA GPUs of a compute capability (`sm` 90 for 9.0) with a version of PTX (80 for 8.0).
+    pub fn nvptx(sm: u32, ptx: u32) -> Result<Target, CodegenError> {
+        initialize();
+        let (triple, cpu, features) = ("nvptx64-nvidia-cuda".to_string(), format!("sm_{sm}"), format!("+ptx{ptx}"));
+        let machine = make_machine(&triple, &cpu, &features)?;
+        Ok(Target { machine, triple, cpu, features, lanes: 1, has_avx512: false, has_avx2: false })
     }
 
     /// Gives the module the target's triple and data layout.

@@ -1,16 +1,223 @@
-//! NVIDIA GPUs. The emitter's gang of one lane (every value one scalar) is meant for this target:
-//! the shape analysis then finds no divergence and every branch is a real one, with barriers,
-//! simdgroup operations and memory left to the hardware. Not written yet: [`compile`] says so.
+//! NVIDIA GPUs: PTX from the IR.
+//!
+//! In: a module, the name of an entry point and what to specialize for ([`NvptxOptions`]). Out: an
+//! [`NvptxKernel`]: PTX with one entry named [`SYMBOL`], and what a host must know to launch it. One
+//! thread of the GPU runs one thread of the grid, a warp is a simdgroup, shared memory is threadgroup
+//! memory. Promised: every access of device and constant memory that is not proven to be in bounds is
+//! tested; a thread that fails the test records it in the [`status`] block and ends, and nothing outside of
+//! the kernel's memory is touched. Not here: the driver, memory, launches (`metallic-cuda`).
+//!
+//! * `kernel`: the entry: parameters, positions, the end of a thread;
+//! * `inst`, `math`: values; `memory`, `atomic`: pointers and accesses; `control`: branches;
+//!   `simdgroup`: operations among the threads of a warp.
 
-use msl_ir::Module;
+mod atomic;
+mod control;
+mod inst;
+mod kernel;
+mod math;
+mod memory;
+mod simdgroup;
+
+use msl_base::Span;
+use msl_ir::passes::pipeline;
+use msl_ir::{EntryPoint, Module};
 
 use crate::CodegenError;
+use crate::compiler::FaultSite;
+use crate::llvm::Ll;
+use crate::target::Target;
 
-/// PTX for an entry point.
-pub fn compile(_module: &Module, entry: &str) -> Result<String, CodegenError> {
-    Err(CodegenError::unsupported(
-        "unsupported-target-nvptx",
-        format!("cannot compile `{entry}` for NVIDIA GPUs yet"),
-        msl_base::Span::NONE,
-    ))
+/// The name of the entry in the PTX.
+pub const SYMBOL: &str = "metallic_kernel";
+
+/// What a kernel is specialized for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NvptxOptions {
+    /// Threads per threadgroup, as dispatched.
+    pub threadgroup: [u32; 3],
+    /// The grid may end in smaller threadgroups. Without, all must be full.
+    pub edge_groups: bool,
+    /// The buffers bound do not overlap where one of them is written.
+    pub noalias: bool,
+    /// Compute capability: 80 for 8.0.
+    pub sm: u32,
+    /// Run the IR's own passes first. Off only if the caller has.
+    pub run_passes: bool,
+}
+
+impl NvptxOptions {
+    pub fn new(threadgroup: [u32; 3]) -> NvptxOptions {
+        NvptxOptions { threadgroup, edge_groups: true, noalias: true, sm: 80, run_passes: true }
+    }
+
+    /// The version of PTX we write: old enough for the first driver that knows the GPU.
+    fn ptx_version(&self) -> u32 {
+        match self.sm {
+            120.. => 87,
+            100.. => 86,
+            90.. => 80,
+            89 => 78,
+            87 => 74,
+            86 => 71,
+            _ => 70,
+        }
+    }
+
+    /// The newest architecture that both we and the GPU know.
+    fn known_sm(&self) -> u32 {
+        const KNOWN: [u32; 10] = [70, 72, 75, 80, 86, 87, 89, 90, 100, 120];
+        KNOWN.into_iter().rev().find(|k| *k <= self.sm).unwrap_or(70)
+    }
+}
+
+/// The block of words that a kernel reports through. All words are 32 bits wide; it starts zeroed.
+pub mod status {
+    /// 1 as soon as a thread has faulted: the rest of the record is that thread's.
+    pub const CLAIMED: u64 = 0;
+    /// Index into [`NvptxKernel::sites`](super::NvptxKernel::sites).
+    pub const SITE: u64 = 4;
+    /// The number that the launch was given.
+    pub const DISPATCH: u64 = 8;
+    /// `thread_position_in_grid`, three words.
+    pub const THREAD: u64 = 12;
+    /// Byte offset in the argument, or an address; 64 bits.
+    pub const OFFSET: u64 = 24;
+    /// 64-bit words of log records written (or wanted), and how many there is room for.
+    pub const LOG_USED: u64 = 32;
+    pub const LOG_CAPACITY: u64 = 36;
+    /// Log records follow: `format | count << 32`, then `count` words. The format is an index into
+    /// [`NvptxKernel::formats`](super::NvptxKernel::formats).
+    pub const SIZE: u64 = 64;
+}
+
+/// The parameters of the entry, each in a slot of 8 bytes: for every parameter of the kernel two of 64 bits (see
+/// [`ArgumentSlot`](crate::abi::ArgumentSlot); threadgroup memory has its offset in the dynamic
+/// shared memory in the place of an address), then these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaunchInfo {
+    /// `threads_per_grid`.
+    pub grid: [u32; 3],
+    /// `threadgroups_per_grid`.
+    pub groups: [u32; 3],
+    /// Where the first threadgroup of this launch is; a large grid takes several launches.
+    pub base: [u32; 3],
+    pub dispatch: u32,
+    /// Bytes of dynamic shared memory.
+    pub dynamic_shared: u32,
+    pub range_count: u32,
+    /// Device address of the [`status`] block.
+    pub status: u64,
+    /// Device address of `range_count` pairs of 64-bit words: start and end of each resident buffer.
+    pub ranges: u64,
+}
+
+impl LaunchInfo {
+    /// In the order of the entry's parameters.
+    pub fn slots(&self) -> [u64; 14] {
+        let w = u64::from;
+        let ([gx, gy, gz], [nx, ny, nz], [bx, by, bz]) = (self.grid, self.groups, self.base);
+        [
+            w(gx),
+            w(gy),
+            w(gz),
+            w(nx),
+            w(ny),
+            w(nz),
+            w(bx),
+            w(by),
+            w(bz),
+            w(self.dispatch),
+            w(self.dynamic_shared),
+            w(self.range_count),
+            self.status,
+            self.ranges,
+        ]
+    }
+}
+
+/// PTX of one kernel for one threadgroup size, and what its launch must know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NvptxKernel {
+    pub ptx: String,
+    /// Parameters of the kernel: each takes two slots before the [`LaunchInfo`].
+    pub params: usize,
+    /// Bytes of threadgroup memory the kernel declares itself.
+    pub static_shared: u64,
+    /// Indexed by the fault record's site.
+    pub sites: Vec<FaultSite>,
+    /// Format strings of log records.
+    pub formats: Vec<String>,
+    /// The kernel follows pointers found in memory: the ranges of resident buffers must be passed.
+    pub needs_ranges: bool,
+    /// Threads per threadgroup: the only size it can be launched with.
+    pub threadgroup: [u32; 3],
+}
+
+/// Compiles kernels for NVIDIA GPUs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NvptxCompiler;
+
+impl NvptxCompiler {
+    pub fn compile(&self, module: &Module, entry: &str, options: &NvptxOptions) -> Result<NvptxKernel, CodegenError> {
+        let (ll, target, mut kernel) = self.build(module, entry, options, true)?;
+        kernel.ptx = String::from_utf8_lossy(&target.emit(&ll, true)?).into_owned();
+        Ok(kernel)
+    }
+
+    /// LLVM IR as text, before or after optimization.
+    pub fn emit_llvm_ir(
+        &self,
+        module: &Module,
+        entry: &str,
+        options: &NvptxOptions,
+        optimized: bool,
+    ) -> Result<String, CodegenError> {
+        Ok(self.build(module, entry, options, optimized)?.0.to_text())
+    }
+
+    fn build(
+        &self,
+        module: &Module,
+        entry: &str,
+        options: &NvptxOptions,
+        optimize: bool,
+    ) -> Result<(Ll, Target, NvptxKernel), CodegenError> {
+        let find = |m: &Module| -> Result<EntryPoint, CodegenError> {
+            let found = m.entry_points.iter().find(|e| e.name == entry).cloned();
+            found.ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))
+        };
+        let mut point = find(module)?;
+        let threads: u64 = options.threadgroup.iter().map(|n| u64::from(*n)).product();
+        if !(1..=1024).contains(&threads) {
+            return Err(CodegenError::ThreadgroupSize(options.threadgroup));
+        }
+        let prepared;
+        let mut module = module;
+        if options.run_passes {
+            let mut m = module.clone();
+            let facts = pipeline::Facts {
+                threads_per_threadgroup: Some(options.threadgroup),
+                full_threadgroups: !options.edge_groups,
+                threads_per_grid: None,
+            };
+            pipeline::run(&mut m, point.function, pipeline::Options { facts, ..Default::default() }).map_err(|d| {
+                CodegenError::Unsupported { id: "unsupported-kernel", message: d.message.clone(), span: Span::NONE }
+            })?;
+            prepared = m;
+            module = &prepared;
+            point = find(module)?;
+        }
+        let target = Target::nvptx(options.known_sm(), options.ptx_version())?;
+        let ll = Ll::new(entry);
+        target.prepare(&ll);
+        let kernel = kernel::emit_kernel(&ll, module, &point, options)?;
+        if cfg!(debug_assertions) || std::env::var_os("METALLIC_VERIFY").is_some() {
+            ll.verify().map_err(|e| CodegenError::Llvm(format!("{e}\n{}", ll.to_text())))?;
+        }
+        if optimize {
+            target.run_passes(&ll, "default<O2>")?;
+        }
+        Ok((ll, target, kernel))
+    }
 }

@@ -1,0 +1,403 @@
+//! The entry function: parameters, positions, and how a thread ends.
+//!
+//! The threads of a block, in order of their linear index, are the threads of the threadgroup. At an
+//! edge of the grid, where the threadgroup is smaller than the block, the linear index is split by the
+//! smaller size, so that simdgroups are what Metal makes them, and the threads left over end at once.
+//! Barriers do not wait for threads that have ended.
+
+use std::collections::HashMap;
+
+use msl_base::{Id, Span};
+use msl_ir::analysis::{GangLayout, Provenance, Uniformity};
+use msl_ir::{AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, Module, Op, ParamKind, ValueId};
+
+use super::control::Frame;
+use super::{NvptxKernel, NvptxOptions, SYMBOL, status};
+use crate::CodegenError;
+use crate::compiler::{FaultKind, FaultSite};
+use crate::llvm::{B, Ll, T, V};
+
+/// LLVM's number for the calling convention of kernels.
+const PTX_KERNEL: u32 = 71;
+
+/// LLVM's number for an address space. Constant memory is device memory that nobody writes.
+pub fn space_number(space: AddressSpace) -> u32 {
+    match space {
+        AddressSpace::Thread => 0,
+        AddressSpace::Device | AddressSpace::Constant => 1,
+        AddressSpace::Threadgroup => 3,
+    }
+}
+
+/// A pointer as it is computed.
+#[derive(Clone, Copy)]
+pub struct Ptr {
+    pub p: V,
+    /// Bytes from the start of the memory it was derived from, where that is known (`i64`).
+    pub offset: Option<V>,
+    /// Vouched for by trusted code.
+    pub valid: bool,
+}
+
+/// A value of one thread.
+#[derive(Clone)]
+pub enum Val {
+    /// One per component.
+    Comps(Vec<V>),
+    Ptr(Ptr),
+}
+
+/// An argument of the kernel.
+#[derive(Clone, Copy)]
+pub struct Arg {
+    pub value: V,
+    pub length: V,
+}
+
+/// The emitter of one kernel.
+pub struct Emit<'a> {
+    pub ll: &'a Ll,
+    pub module: &'a Module,
+    pub f: &'a Function,
+    pub options: &'a NvptxOptions,
+    pub provenance: Provenance,
+    pub uniformity: Uniformity,
+    pub args: Vec<Arg>,
+    pub globals: HashMap<GlobalId, V>,
+    pub locals: Vec<V>,
+
+    // The launch.
+    pub grid: [V; 3],
+    pub groups: [V; 3],
+    pub group: [V; 3],
+    pub group_size: [V; 3],
+    pub position: [V; 3],
+    pub index: V,
+    pub lane: V,
+    /// The threads of the warp that belong to the grid.
+    pub entry_mask: V,
+    pub dispatch: V,
+    pub range_count: V,
+    pub status: V,
+    pub ranges: V,
+
+    // What is learned on the way.
+    pub sites: Vec<FaultSite>,
+    pub formats: Vec<String>,
+    pub static_shared: u64,
+    pub needs_ranges: bool,
+
+    pub vals: Vec<Option<Val>>,
+    pub frames: Vec<Frame>,
+    /// The end of the thread.
+    pub end: B,
+    /// Where threads that faulted go, with their site and offset.
+    pub fault: B,
+    pub fault_from: Vec<(V, V, B)>,
+}
+
+pub fn emit_kernel(
+    ll: &Ll,
+    module: &Module,
+    entry: &EntryPoint,
+    options: &NvptxOptions,
+) -> Result<NvptxKernel, CodegenError> {
+    let f = &module.functions[entry.function];
+    let (i32t, i64t, global) = (ll.int(32), ll.int(64), ll.ptr_in(1));
+    let mut types: Vec<T> = Vec::new();
+    for p in &entry.params {
+        types.push(match p.kind {
+            ParamKind::Buffer { .. } | ParamKind::Texture { .. } => global,
+            ParamKind::Threadgroup { .. } | ParamKind::Sampler => i64t,
+        });
+        types.push(i64t);
+    }
+    let first = types.len() as u32;
+    types.extend([i32t; 12]);
+    types.extend([global, global]);
+    let function = ll.add_function(SYMBOL, ll.fn_type(ll.void(), &types), false);
+    ll.set_call_conv(function, PTX_KERNEL);
+    let [x, y, z] = options.threadgroup;
+    ll.string_attr(function, "nvvm.reqntid", &format!("{x},{y},{z}"));
+    if flushes_denormals(f, module) {
+        ll.string_attr(function, "denormal-fp-math-f32", "preserve-sign");
+    }
+    let provenance = Provenance::new(module, f);
+    for (i, p) in entry.params.iter().enumerate() {
+        let is_texture = matches!(p.kind, ParamKind::Texture { .. });
+        if !matches!(p.kind, ParamKind::Buffer { .. }) && !is_texture {
+            continue;
+        }
+        if options.noalias {
+            ll.attr_at(function, 2 * i as u32 + 1, "noalias");
+        }
+        let used = provenance.param_use(i as u32);
+        if !used.written && !used.escapes {
+            ll.attr_at(function, 2 * i as u32 + 1, "readonly");
+        }
+    }
+
+    let start = ll.block(function, "start");
+    let (end, fault) = (ll.block(function, "end"), ll.block(function, "fault"));
+    ll.at_end(start);
+    let info = |i: u32| ll.param(function, first + i);
+    let three = |i: u32| [info(i), info(i + 1), info(i + 2)];
+    let dynamic_shared = ll.global_bytes("dynamic_shared", 0, None, 16, 3);
+
+    let mut args = Vec::new();
+    for (i, (p, ty)) in entry.params.iter().zip(&f.params).enumerate() {
+        let (a, b) = (ll.param(function, 2 * i as u32), ll.param(function, 2 * i as u32 + 1));
+        args.push(match &p.kind {
+            ParamKind::Buffer { .. } | ParamKind::Sampler => Arg { value: a, length: b },
+            ParamKind::Threadgroup { .. } => Arg { value: ll.gep(dynamic_shared, a), length: b },
+            // The runtime binds as many descriptors as the type says.
+            ParamKind::Texture { array_len, .. } => {
+                let one = module.types.pointee(*ty).map_or(0, |(_, t)| module.types.size_of(t));
+                Arg { value: a, length: ll.c64(one * u64::from((*array_len).max(1))) }
+            }
+        });
+    }
+
+    let layout = GangLayout::consecutive(Some(options.threadgroup), 32, 1);
+    let zero = ll.c32(0);
+    let mut e = Emit {
+        ll,
+        module,
+        f,
+        options,
+        uniformity: Uniformity::analyze(module, f, &layout),
+        provenance,
+        args,
+        globals: HashMap::new(),
+        locals: Vec::new(),
+        grid: three(0),
+        groups: three(3),
+        group: [zero; 3],
+        group_size: options.threadgroup.map(|n| ll.c32(n)),
+        position: [zero; 3],
+        index: zero,
+        lane: zero,
+        entry_mask: zero,
+        dispatch: info(9),
+        range_count: info(11),
+        status: info(12),
+        ranges: info(13),
+        sites: Vec::new(),
+        formats: Vec::new(),
+        static_shared: 0,
+        needs_ranges: false,
+        vals: vec![None; f.insts.len()],
+        frames: Vec::new(),
+        end,
+        fault,
+        fault_from: Vec::new(),
+    };
+    for (_, local) in f.locals.iter() {
+        let size = module.types.size_of(local.ty).max(1);
+        let direct = e.value_type(local.ty);
+        let ty = direct.unwrap_or_else(|| ll.array(ll.int(8), size));
+        let slot = ll.alloca(ty, local.align.max(1));
+        e.locals.push(slot);
+    }
+    e.make_globals();
+    e.begin(three(6));
+    if e.block(&f.body)? {
+        ll.br(end);
+    }
+    e.finish();
+    Ok(NvptxKernel {
+        ptx: String::new(),
+        params: entry.params.len(),
+        static_shared: e.static_shared,
+        sites: e.sites,
+        formats: e.formats,
+        needs_ranges: e.needs_ranges,
+        threadgroup: options.threadgroup,
+    })
+}
+
+impl Emit<'_> {
+    fn sreg(&self, name: &str) -> V {
+        self.ll.intrinsic(&format!("llvm.nvvm.read.ptx.sreg.{name}"), self.ll.int(32), &[])
+    }
+
+    fn make_globals(&mut self) {
+        let (ll, module) = (self.ll, self.module);
+        let mut used = Vec::new();
+        msl_ir::analysis::tree::walk(self.f, &self.f.body, &mut |v| {
+            if let Op::GlobalAddr(g) = self.f.insts[v].op {
+                used.push(g);
+            }
+        });
+        for (id, g) in module.globals.iter() {
+            let size = module.types.size_of(g.ty);
+            let is_shared = g.space == AddressSpace::Threadgroup;
+            if is_shared {
+                self.static_shared = self.static_shared.next_multiple_of(u64::from(g.align.max(1))) + size;
+            }
+            if !used.contains(&id) {
+                continue;
+            }
+            let name = format!("global{}", id.index());
+            let size = size.max(1);
+            let v = if is_shared {
+                ll.global_bytes(&name, size, None, g.align.max(16), 3)
+            } else {
+                ll.global_bytes(&name, size, Some(g.init.as_deref().unwrap_or(&[])), g.align.max(16), 1)
+            };
+            self.globals.insert(id, v);
+        }
+    }
+
+    /// Positions; threads outside of the grid end here.
+    fn begin(&mut self, base: [V; 3]) {
+        let ll = self.ll;
+        let i32t = ll.int(32);
+        let axes = ["x", "y", "z"];
+        let size = self.options.threadgroup;
+        let tid: [V; 3] = std::array::from_fn(|i| {
+            if size[i] == 1 { ll.c32(0) } else { self.sreg(&format!("tid.{}", axes[i])) }
+        });
+        self.group = std::array::from_fn(|i| ll.add(self.sreg(&format!("ctaid.{}", axes[i])), base[i]));
+        let row = ll.add(tid[1], ll.mul(tid[2], ll.c32(size[1])));
+        self.index = ll.add(tid[0], ll.mul(row, ll.c32(size[0])));
+        self.lane = ll.and(self.index, ll.c32(31));
+        self.position = tid;
+        let active = ll.intrinsic("llvm.nvvm.activemask", i32t, &[]);
+        self.entry_mask = active;
+        let threads: u32 = size.iter().product();
+        if !self.options.edge_groups {
+            if threads.is_multiple_of(32) {
+                self.entry_mask = ll.c32(u32::MAX);
+            }
+            return;
+        }
+        let left: [V; 3] = std::array::from_fn(|i| {
+            let first = ll.mul(self.group[i], ll.c32(size[i]));
+            let rest = ll.sub(self.grid[i], first);
+            ll.intrinsic1("umin", i32t, &[rest, ll.c32(size[i])])
+        });
+        let count = ll.mul(ll.mul(left[0], left[1]), left[2]);
+        self.group_size = left;
+        if size[1] != 1 || size[2] != 1 {
+            let (small, joined) = (ll.new_block("edge"), ll.new_block("placed"));
+            let full_end = ll.current();
+            ll.likely_br(ll.eq(count, ll.c32(threads)), joined, small);
+            ll.at_end(small);
+            use llvm_sys::LLVMOpcode::{LLVMUDiv, LLVMURem};
+            let row = ll.bin(LLVMUDiv, self.index, left[0]);
+            let edge = [
+                ll.bin(LLVMURem, self.index, left[0]),
+                ll.bin(LLVMURem, row, left[1]),
+                ll.bin(LLVMUDiv, row, left[1]),
+            ];
+            ll.br(joined);
+            ll.at_end(joined);
+            self.position = std::array::from_fn(|i| ll.phi(i32t, &[(tid[i], full_end), (edge[i], small)]));
+        }
+        let inside = ll.ult(self.index, count);
+        self.entry_mask = ll.intrinsic("llvm.nvvm.vote.ballot.sync", i32t, &[active, inside]);
+        let body = ll.new_block("body");
+        ll.likely_br(inside, body, self.end);
+        ll.at_end(body);
+    }
+
+    pub fn position_in_grid(&self) -> [V; 3] {
+        let ll = self.ll;
+        std::array::from_fn(|i| {
+            let first = ll.mul(self.group[i], ll.c32(self.options.threadgroup[i]));
+            ll.add(first, self.position[i])
+        })
+    }
+
+    pub fn builtin(&self, b: Builtin) -> Vec<V> {
+        let ll = self.ll;
+        let dispatch = self.options.threadgroup;
+        let threads = || {
+            let [x, y, z] = self.group_size;
+            ll.mul(ll.mul(x, y), z)
+        };
+        let groups_of = |n: V, of: u32| {
+            let up = ll.add(n, ll.c32(of - 1));
+            ll.lshr(up, ll.c32(of.trailing_zeros()))
+        };
+        let all: u32 = dispatch.iter().product();
+        match b {
+            Builtin::ThreadPositionInGrid => self.position_in_grid().to_vec(),
+            Builtin::ThreadPositionInThreadgroup => self.position.to_vec(),
+            Builtin::ThreadgroupPositionInGrid => self.group.to_vec(),
+            Builtin::ThreadsPerGrid => self.grid.to_vec(),
+            Builtin::ThreadsPerThreadgroup => self.group_size.to_vec(),
+            Builtin::DispatchThreadsPerThreadgroup => dispatch.map(|n| ll.c32(n)).to_vec(),
+            Builtin::ThreadgroupsPerGrid => self.groups.to_vec(),
+            Builtin::ThreadIndexInThreadgroup => vec![self.index],
+            Builtin::ThreadIndexInSimdgroup => vec![self.lane],
+            Builtin::SimdgroupIndexInThreadgroup => vec![ll.lshr(self.index, ll.c32(5))],
+            Builtin::SimdgroupsPerThreadgroup => vec![groups_of(threads(), 32)],
+            Builtin::DispatchSimdgroupsPerThreadgroup => vec![ll.c32(all.div_ceil(32))],
+            Builtin::ThreadsPerSimdgroup => vec![ll.c32(32)],
+            Builtin::ThreadIndexInQuadgroup => vec![ll.and(self.index, ll.c32(3))],
+            Builtin::QuadgroupIndexInThreadgroup => vec![ll.lshr(self.index, ll.c32(2))],
+            Builtin::QuadgroupsPerThreadgroup => vec![groups_of(threads(), 4)],
+            Builtin::DispatchQuadgroupsPerThreadgroup => vec![ll.c32(all.div_ceil(4))],
+        }
+    }
+
+    /// Registers a place that can fault.
+    pub fn site(&mut self, kind: FaultKind, param: Option<u32>, span: Span, message: Option<String>) -> V {
+        self.sites.push(FaultSite { kind, param, span, message });
+        self.ll.c32(self.sites.len() as u32 - 1)
+    }
+
+    /// Ends the current block with a fault of this thread.
+    pub fn go_to_fault(&mut self, site: V, offset: V) {
+        self.fault_from.push((site, offset, self.ll.current()));
+        self.ll.br(self.fault);
+    }
+
+    fn finish(&mut self) {
+        let ll = self.ll;
+        ll.at_end(self.fault);
+        if self.fault_from.is_empty() {
+            ll.br(self.end);
+        } else {
+            let sites: Vec<_> = self.fault_from.iter().map(|(s, _, b)| (*s, *b)).collect();
+            let offsets: Vec<_> = self.fault_from.iter().map(|(_, o, b)| (*o, *b)).collect();
+            let site = ll.phi(ll.int(32), &sites);
+            let offset = ll.phi(ll.int(64), &offsets);
+            let found = ll.cmpxchg_in(self.status, ll.c32(0), ll.c32(1), "device");
+            let record = ll.block(ll.current_function(), "record");
+            ll.cond_br(ll.eq(found, ll.c32(0)), record, self.end);
+            ll.at_end(record);
+            let put = |v: V, at: u64| {
+                ll.store(v, ll.gep_const(self.status, at), 4);
+            };
+            put(site, status::SITE);
+            put(self.dispatch, status::DISPATCH);
+            for (i, v) in self.position_in_grid().into_iter().enumerate() {
+                put(v, status::THREAD + 4 * i as u64);
+            }
+            ll.store(offset, ll.gep_const(self.status, status::OFFSET), 8);
+            ll.br(self.end);
+        }
+        ll.at_end(self.end);
+        ll.ret_void();
+    }
+
+    pub fn ty(&self, v: ValueId) -> msl_ir::TypeId {
+        self.f.insts[v].ty
+    }
+}
+
+/// Whether every operation on `f32` may treat denormal numbers as zero.
+fn flushes_denormals(f: &Function, module: &Module) -> bool {
+    fn walk(f: &Function, module: &Module, block: &Block) -> bool {
+        block.insts.iter().all(|id| {
+            let inst = &f.insts[*id];
+            let is_arithmetic = matches!(inst.op, Op::Unary(..) | Op::Binary(..) | Op::Fma(..));
+            let is_f32 = module.types.scalar_of(inst.ty) == Some(msl_ir::Scalar::F32);
+            (!is_arithmetic || !is_f32 || inst.fp.is_fast()) && inst.op.blocks().iter().all(|b| walk(f, module, b))
+        })
+    }
+    walk(f, module, &f.body)
+}

@@ -1,0 +1,305 @@
+//! Addresses and accesses, with their tests.
+//!
+//! A pointer carries its offset from the memory it was derived from, so that a test is one comparison
+//! that LLVM can fold, move out of loops and share. What a pointer was derived from is known from the
+//! provenance analysis; where it is one of several, one of them must hold the access, and where it is
+//! unknown (loaded from an argument buffer, made from an integer) the ranges of all resident buffers
+//! are searched.
+
+use llvm_sys::LLVMIntPredicate as IP;
+use msl_base::Id;
+use msl_ir::analysis::Root;
+use msl_ir::{AddressSpace, Op, Scalar, Type, TypeId, ValueId};
+
+use super::kernel::{Emit, Ptr, Val, space_number};
+use crate::compiler::FaultKind;
+use crate::emit::arith;
+use crate::emit::value::{memory_type, register_type};
+use crate::llvm::V;
+
+impl Emit<'_> {
+    pub fn space_of(&self, v: ValueId) -> AddressSpace {
+        self.module.types.pointee(self.ty(v)).map_or(AddressSpace::Device, |p| p.0)
+    }
+    fn pointee(&self, v: ValueId) -> TypeId {
+        self.module.types.pointee(self.ty(v)).map_or(self.ty(v), |p| p.1)
+    }
+
+    // ---- addresses -----------------------------------------------------------------------------
+    pub fn address(&mut self, id: ValueId) -> Option<Val> {
+        let (ll, f) = (self.ll, self.f);
+        let types = &self.module.types;
+        let zero = Some(ll.c64(0));
+        let trusted = self.provenance.is_trusted(id);
+        let ptr = |p: V, offset: Option<V>, valid: bool| Some(Val::Ptr(Ptr { p, offset, valid }));
+        match &f.insts[id].op {
+            Op::Param(i) => {
+                let arg = self.args[*i as usize];
+                match types.get(self.ty(id)) {
+                    Type::Pointer { .. } => ptr(arg.value, zero, false),
+                    _ => Some(Val::Comps(vec![arg.value])),
+                }
+            }
+            Op::LocalAddr(l) => ptr(self.locals[l.index()], zero, false),
+            Op::GlobalAddr(g) => ptr(self.globals[g], zero, false),
+            Op::FieldAddr { base, field } => {
+                let b = self.pointer(*base);
+                let by = match types.get(self.pointee(*base)) {
+                    Type::Struct(s) => types.structure(*s).fields.get(*field as usize).map_or(0, |f| f.offset),
+                    _ => 0,
+                };
+                Some(Val::Ptr(self.moved(b, ll.c64(by))))
+            }
+            Op::IndexAddr { base, index } => {
+                let size = match types.get(self.pointee(*base)) {
+                    Type::Array { elem, .. } => types.size_of(*elem),
+                    Type::Vector { elem, .. } => u64::from(elem.size()),
+                    _ => 0,
+                };
+                Some(Val::Ptr(self.indexed(*base, *index, size)))
+            }
+            Op::PtrOffset { base, offset } => {
+                let size = types.size_of(self.pointee(*base));
+                Some(Val::Ptr(self.indexed(*base, *offset, size)))
+            }
+            Op::PtrCast(a) => Some(Val::Ptr(self.pointer(*a))),
+            Op::PtrDiff(a, b) => {
+                let (a, b) = (ll.ptr_to_int(self.scalar(*a)), ll.ptr_to_int(self.scalar(*b)));
+                Some(Val::Comps(vec![ll.sub(a, b)]))
+            }
+            Op::PtrToInt(a) => Some(Val::Comps(vec![ll.ptr_to_int(self.scalar(*a))])),
+            Op::IntToPtr(a) => {
+                let n = space_number(self.space_of(id));
+                ptr(ll.int_to_ptr_in(self.scalar(*a), n), None, trusted)
+            }
+            Op::AssumeValid(a) => {
+                let a = self.pointer(*a);
+                ptr(a.p, a.offset, true)
+            }
+            _ => None,
+        }
+    }
+
+    fn moved(&self, base: Ptr, by: V) -> Ptr {
+        let ll = self.ll;
+        if ll.as_const_int(by) == Some(0) {
+            return base;
+        }
+        Ptr { p: ll.gep(base.p, by), offset: base.offset.map(|o| ll.add(o, by)), valid: base.valid }
+    }
+    fn indexed(&self, base: ValueId, index: ValueId, size: u64) -> Ptr {
+        let ll = self.ll;
+        let (b, s) = (self.pointer(base), self.scalar_of(index));
+        let to = if s.is_signed() { Scalar::I64 } else { Scalar::U64 };
+        let index = arith::convert(ll, s, to, self.scalar(index));
+        self.moved(b, if size == 1 { index } else { ll.mul(index, ll.c64(size)) })
+    }
+
+    // ---- tests ---------------------------------------------------------------------------------
+    /// Start and length of the memory of a root.
+    fn extent(&self, root: Root) -> Option<(V, V)> {
+        let size = |ty: TypeId| self.ll.c64(self.module.types.size_of(ty));
+        match root {
+            Root::Param(i) => {
+                let a = self.args[i as usize];
+                Some((a.value, a.length))
+            }
+            Root::Global(g) => Some((self.globals[&g], size(self.module.globals[g].ty))),
+            Root::Local(l) => Some((self.locals[l.index()], size(self.f.locals[l].ty))),
+            Root::Unknown { .. } => None,
+        }
+    }
+
+    /// Ends the thread unless it may access `size` bytes.
+    pub fn check(&mut self, id: ValueId, pointer: ValueId, p: Ptr, size: u64, kind: FaultKind) {
+        let ll = self.ll;
+        if p.valid || self.provenance.is_trusted(pointer) {
+            return;
+        }
+        let roots = self.provenance.roots(pointer).to_vec();
+        let space = self.space_of(pointer);
+        let span = self.f.insts[id].span;
+        let within = |offset: V, length: V| {
+            let limit = match ll.as_const_int(length) {
+                Some(n) => ll.c64(n.saturating_sub(size - 1)),
+                None => ll.intrinsic1("usub.sat", ll.int(64), &[length, ll.c64(size - 1)]),
+            };
+            ll.ult(offset, limit)
+        };
+        let (ok, param, offset);
+        match roots[..] {
+            [Root::Local(_)] if p.offset.is_none() => return,
+            [root] if !matches!(root, Root::Unknown { .. }) => {
+                let Some((start, length)) = self.extent(root) else { return };
+                let o = p.offset.unwrap_or_else(|| ll.sub(ll.ptr_to_int(p.p), ll.ptr_to_int(start)));
+                (ok, offset) = (within(o, length), o);
+                param = match root {
+                    Root::Param(i) => Some(i),
+                    _ => None,
+                };
+            }
+            _ if space == AddressSpace::Thread => return,
+            _ if space == AddressSpace::Threadgroup => {
+                // Anywhere in the threadgroup's own memory.
+                let at = ll.ptr_to_int(p.p);
+                let bytes = ll.intrinsic("llvm.nvvm.read.ptx.sreg.total_smem_size", ll.int(32), &[]);
+                (ok, offset, param) = (within(at, ll.zext(bytes, ll.int(64))), at, None);
+            }
+            _ => {
+                let at = ll.ptr_to_int(p.p);
+                let mut any = ll.cbool(false);
+                for root in &roots {
+                    any = match self.extent(*root) {
+                        Some((start, length)) => ll.or(any, within(ll.sub(at, ll.ptr_to_int(start)), length)),
+                        None => ll.or(any, self.is_resident(at, size)),
+                    };
+                }
+                (ok, offset, param) = (any, at, None);
+            }
+        }
+        if ll.as_const_int(ok) == Some(1) {
+            return;
+        }
+        let site = self.site(kind, param, span, None);
+        let (good, bad) = (ll.new_block("inside"), ll.new_block("outside"));
+        ll.likely_br(ok, good, bad);
+        ll.at_end(bad);
+        self.go_to_fault(site, offset);
+        ll.at_end(good);
+    }
+
+    /// Whether some resident buffer holds the bytes.
+    fn is_resident(&mut self, address: V, size: u64) -> V {
+        let ll = self.ll;
+        self.needs_ranges = true;
+        let (i32t, i64t) = (ll.int(32), ll.int(64));
+        let ty = ll.fn_type(ll.int(1), &[i64t, i64t, ll.ptr_in(1), i32t]);
+        let f = ll.named_function("resident").unwrap_or_else(|| {
+            let here = ll.current();
+            let f = ll.add_function("resident", ty, true);
+            ll.attr(f, "noinline");
+            let (address, size, ranges, count) = (ll.param(f, 0), ll.param(f, 1), ll.param(f, 2), ll.param(f, 3));
+            let (entry, head, body, next) =
+                (ll.block(f, "entry"), ll.block(f, "head"), ll.block(f, "body"), ll.block(f, "next"));
+            let (yes, no) = (ll.block(f, "yes"), ll.block(f, "no"));
+            ll.at_end(entry);
+            ll.br(head);
+            ll.at_end(head);
+            let i = ll.phi(i32t, &[(ll.c32(0), entry)]);
+            ll.cond_br(ll.ult(i, count), body, no);
+            ll.at_end(body);
+            let range = ll.gep(ranges, ll.mul(ll.zext(i, i64t), ll.c64(16)));
+            let (start, end) = (ll.load(i64t, range, 8), ll.load(i64t, ll.gep_const(range, 8), 8));
+            let length = ll.sub(end, start);
+            let room = ll.intrinsic1("usub.sat", i64t, &[length, ll.sub(size, ll.c64(1))]);
+            ll.cond_br(ll.ult(ll.sub(address, start), room), yes, next);
+            ll.at_end(next);
+            let i1 = ll.add(i, ll.c32(1));
+            ll.add_incoming(i, &[(i1, next)]);
+            ll.br(head);
+            ll.at_end(yes);
+            ll.ret(ll.cbool(true));
+            ll.at_end(no);
+            ll.ret(ll.cbool(false));
+            ll.at_end(here);
+            f
+        });
+        ll.call(ty, f, &[address, ll.c64(size), self.ranges, self.range_count])
+    }
+
+    // ---- accesses ------------------------------------------------------------------------------
+    pub fn memory(&mut self, id: ValueId) -> Option<Val> {
+        let (ll, f) = (self.ll, self.f);
+        match f.insts[id].op {
+            Op::Load { ptr, align, volatile } => {
+                let p = self.pointer(ptr);
+                let ty = f.insts[id].ty;
+                let n = u32::from(self.module.types.component_count(ty)).max(1);
+                if self.module.types.pointee(ty).is_some() {
+                    self.check(id, ptr, p, 8, FaultKind::Read);
+                    let v = ll.load(self.register_of(ty), p.p, align);
+                    if volatile {
+                        ll.set_volatile(v);
+                    }
+                    return Some(Val::Ptr(Ptr { p: v, offset: None, valid: self.provenance.is_trusted(id) }));
+                }
+                let s = self.module.types.scalar_of(ty).unwrap_or(Scalar::U32);
+                self.check(id, ptr, p, u64::from(n * s.size()), FaultKind::Read);
+                let m = memory_type(ll, s);
+                let v = ll.load(if n == 1 { m } else { ll.vec(m, n) }, p.p, align);
+                if volatile {
+                    ll.set_volatile(v);
+                } else if self.never_changes(ptr) {
+                    ll.set_md(v, "invariant.load", ll.md_node(&[]));
+                }
+                let comps = (0..n).map(|i| if n == 1 { v } else { ll.extract(v, i) });
+                Some(Val::Comps(comps.map(|v| self.from_memory(s, v)).collect()))
+            }
+            Op::Store { ptr, value, align, volatile } => {
+                let p = self.pointer(ptr);
+                let ty = self.ty(value);
+                let st = if self.module.types.pointee(ty).is_some() {
+                    self.check(id, ptr, p, 8, FaultKind::Write);
+                    ll.store(self.scalar(value), p.p, align)
+                } else {
+                    let s = self.scalar_of(value);
+                    let c: Vec<V> = self.comps(value).into_iter().map(|v| self.to_memory(s, v)).collect();
+                    self.check(id, ptr, p, c.len() as u64 * u64::from(s.size()), FaultKind::Write);
+                    let mut v = c[0];
+                    if c.len() > 1 {
+                        v = ll.poison(ll.vec(memory_type(ll, s), c.len() as u32));
+                        for (i, x) in c.iter().enumerate() {
+                            v = ll.insert(v, *x, i as u32);
+                        }
+                    }
+                    ll.store(v, p.p, align)
+                };
+                if volatile {
+                    ll.set_volatile(st);
+                }
+                None
+            }
+            Op::Copy { dst, src, align } => {
+                let size = self.module.types.size_of(self.pointee(dst));
+                if size == 0 {
+                    return None;
+                }
+                let (d, s) = (self.pointer(dst), self.pointer(src));
+                self.check(id, src, s, size, FaultKind::Read);
+                self.check(id, dst, d, size, FaultKind::Write);
+                let (sd, ss) = (space_number(self.space_of(dst)), space_number(self.space_of(src)));
+                ll.copy_bytes(d.p, sd, s.p, ss, size, align);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Nothing writes this memory while the kernel runs.
+    fn never_changes(&self, ptr: ValueId) -> bool {
+        let space = self.space_of(ptr);
+        let constant = space == AddressSpace::Constant;
+        (constant || (self.options.noalias && space == AddressSpace::Device))
+            && self.provenance.is_read_only(self.module, self.f, ptr)
+    }
+
+    pub fn from_memory(&self, s: Scalar, v: V) -> V {
+        if s == Scalar::Bool { self.ll.ne(v, self.ll.zero(self.ll.int(8))) } else { v }
+    }
+    pub fn to_memory(&self, s: Scalar, v: V) -> V {
+        if s == Scalar::Bool { self.ll.zext(v, self.ll.int(8)) } else { v }
+    }
+
+    /// The ends of an access, for atomics.
+    pub fn atomic_pointer(&mut self, id: ValueId, ptr: ValueId, s: Scalar) -> V {
+        let p = self.pointer(ptr);
+        self.check(id, ptr, p, u64::from(s.size()), FaultKind::Atomic);
+        p.p
+    }
+    pub fn register(&self, s: Scalar) -> crate::llvm::T {
+        register_type(self.ll, s)
+    }
+    pub fn ule(&self, a: V, b: V) -> V {
+        self.ll.icmp(IP::LLVMIntULE, a, b)
+    }
+}

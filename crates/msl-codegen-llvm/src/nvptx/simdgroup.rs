@@ -1,0 +1,217 @@
+//! Operations between the threads of a simdgroup, which is a warp.
+//!
+//! Every instruction names the threads that take part. Where all threads of the warp are known to arrive,
+//! these are the ones that started; elsewhere, the ones that are active. Reductions and scans by halving
+//! need all 32; otherwise the active threads are visited one after another.
+
+use msl_ir::{BinaryOp, FpFlags, Scalar, SimdOp, ValueId};
+
+use super::kernel::Emit;
+use super::math;
+use crate::emit::value::register_type;
+use crate::llvm::V;
+
+impl Emit<'_> {
+    /// The threads that execute this instruction together.
+    pub fn active_mask(&self, id: ValueId) -> V {
+        if self.uniformity.lane_divergence().is_full(id) {
+            return self.entry_mask;
+        }
+        self.ll.intrinsic("llvm.nvvm.activemask", self.ll.int(32), &[])
+    }
+
+    pub fn simd(&mut self, id: ValueId, op: SimdOp, args: &[ValueId]) -> Vec<V> {
+        let ll = self.ll;
+        let i32t = ll.int(32);
+        let mask = self.active_mask(id);
+        let first = |mask: V| ll.intrinsic1("cttz", i32t, &[mask, ll.cbool(true)]);
+        match op {
+            SimdOp::Ballot => {
+                let bits = ll.intrinsic("llvm.nvvm.vote.ballot.sync", i32t, &[mask, self.scalar(args[0])]);
+                return vec![ll.zext(bits, ll.int(64))];
+            }
+            SimdOp::IsFirst => return vec![ll.eq(self.lane, first(mask))],
+            _ => {}
+        }
+        let s = self.scalar_of(args[0]);
+        let fp = self.f.insts[id].fp;
+        let comps = self.comps(args[0]);
+        match op {
+            SimdOp::Shuffle => {
+                let lane = ll.zext(self.scalar(args[1]), i32t);
+                let lane = ll.and(ll.trunc(lane, i32t), ll.c32(31));
+                comps.into_iter().map(|v| self.shuffle("idx", s, mask, v, lane, 31)).collect()
+            }
+            SimdOp::BroadcastFirst => {
+                let lane = first(mask);
+                comps.into_iter().map(|v| self.shuffle("idx", s, mask, v, lane, 31)).collect()
+            }
+            SimdOp::ReduceAdd
+            | SimdOp::ReduceMul
+            | SimdOp::ReduceMin
+            | SimdOp::ReduceMax
+            | SimdOp::ReduceAnd
+            | SimdOp::ReduceOr
+            | SimdOp::ReduceXor => comps.into_iter().map(|v| self.reduce(op, s, fp, mask, v)).collect(),
+            SimdOp::InclusiveAdd | SimdOp::ExclusiveAdd | SimdOp::InclusiveMul | SimdOp::ExclusiveMul => {
+                comps.into_iter().map(|v| self.scan(op, s, fp, mask, v)).collect()
+            }
+            SimdOp::Ballot | SimdOp::IsFirst => comps,
+        }
+    }
+
+    /// `shfl.sync` of any scalar type.
+    fn shuffle(&self, kind: &str, s: Scalar, mask: V, v: V, by: V, clamp: u32) -> V {
+        let ll = self.ll;
+        let i32t = ll.int(32);
+        let one = |v: V| {
+            let name = format!("llvm.nvvm.shfl.sync.{kind}.i32");
+            ll.intrinsic(&name, i32t, &[mask, v, by, ll.c32(clamp)])
+        };
+        if s.bits() == 64 {
+            let i64t = ll.int(64);
+            let low = one(ll.trunc(v, i32t));
+            let high = one(ll.trunc(ll.lshr(v, ll.c64(32)), i32t));
+            return ll.or(ll.zext(low, i64t), ll.shl(ll.zext(high, i64t), ll.c64(32)));
+        }
+        let t = register_type(ll, s);
+        let bits = ll.int(s.bits());
+        let word = ll.zext(ll.bitcast(v, bits), i32t);
+        ll.bitcast(ll.trunc(one(word), bits), t)
+    }
+
+    fn identity(&self, op: SimdOp, s: Scalar) -> V {
+        let ll = self.ll;
+        let t = register_type(ll, s);
+        let mul = matches!(op, SimdOp::ReduceMul | SimdOp::InclusiveMul | SimdOp::ExclusiveMul);
+        match s {
+            Scalar::BF16 => ll.cint(t, if mul { 0x3f80 } else { 0 }),
+            s if s.is_float() => ll.creal(t, if mul { 1.0 } else { 0.0 }),
+            _ => ll.cint(t, u64::from(mul)),
+        }
+    }
+
+    fn combine(&self, op: SimdOp, s: Scalar, fp: FpFlags, a: V, b: V) -> V {
+        let op = match op {
+            SimdOp::ReduceMul | SimdOp::InclusiveMul | SimdOp::ExclusiveMul => BinaryOp::Mul,
+            SimdOp::ReduceMin => BinaryOp::Min,
+            SimdOp::ReduceMax => BinaryOp::Max,
+            SimdOp::ReduceAnd => BinaryOp::And,
+            SimdOp::ReduceOr => BinaryOp::Or,
+            SimdOp::ReduceXor => BinaryOp::Xor,
+            _ => BinaryOp::Add,
+        };
+        math::binary(self.ll, op, s, fp, a, b)
+    }
+
+    fn reduce(&self, op: SimdOp, s: Scalar, fp: FpFlags, mask: V, v: V) -> V {
+        let ll = self.ll;
+        let i32t = ll.int(32);
+        // One instruction for 32-bit integers.
+        if self.options.sm >= 80 && matches!(s, Scalar::I32 | Scalar::U32) {
+            let name = match op {
+                SimdOp::ReduceAdd => "add",
+                SimdOp::ReduceMin if s.is_signed() => "min",
+                SimdOp::ReduceMax if s.is_signed() => "max",
+                SimdOp::ReduceMin => "umin",
+                SimdOp::ReduceMax => "umax",
+                SimdOp::ReduceAnd => "and",
+                SimdOp::ReduceOr => "or",
+                SimdOp::ReduceXor => "xor",
+                _ => "",
+            };
+            if !name.is_empty() {
+                return ll.intrinsic(&format!("llvm.nvvm.redux.sync.{name}"), i32t, &[v, mask]);
+            }
+        }
+        self.full_or_one_by_one(
+            mask,
+            |me| {
+                let mut v = v;
+                for by in [16, 8, 4, 2, 1] {
+                    v = me.combine(op, s, fp, v, me.shuffle("bfly", s, mask, v, ll.c32(by), 31));
+                }
+                v
+            },
+            |me| {
+                let first = ll.intrinsic1("cttz", i32t, &[mask, ll.cbool(true)]);
+                let start = me.shuffle("idx", s, mask, v, first, 31);
+                let rest = ll.and(mask, ll.sub(mask, ll.c32(1)));
+                me.over_lanes(rest, start, |me, sum, lane| {
+                    let x = me.shuffle("idx", s, mask, v, lane, 31);
+                    me.combine(op, s, fp, sum, x)
+                })
+            },
+        )
+    }
+
+    fn scan(&self, op: SimdOp, s: Scalar, fp: FpFlags, mask: V, v: V) -> V {
+        let ll = self.ll;
+        let exclusive = matches!(op, SimdOp::ExclusiveAdd | SimdOp::ExclusiveMul);
+        let identity = self.identity(op, s);
+        self.full_or_one_by_one(
+            mask,
+            |me| {
+                let shifted = |v: V, by: u32| {
+                    let x = me.shuffle("up", s, mask, v, ll.c32(by), 0);
+                    ll.select(ll.ult(me.lane, ll.c32(by)), identity, x)
+                };
+                let mut v = v;
+                for by in [1, 2, 4, 8, 16] {
+                    v = me.combine(op, s, fp, v, shifted(v, by));
+                }
+                if exclusive { shifted(v, 1) } else { v }
+            },
+            |me| {
+                me.over_lanes(mask, identity, |me, sum, lane| {
+                    let x = me.shuffle("idx", s, mask, v, lane, 31);
+                    let counts = if exclusive { ll.ult(lane, me.lane) } else { me.ule(lane, me.lane) };
+                    ll.select(counts, me.combine(op, s, fp, sum, x), sum)
+                })
+            },
+        )
+    }
+
+    /// Two ways to the same value: one for 32 threads, one for fewer.
+    fn full_or_one_by_one(&self, mask: V, full: impl FnOnce(&Self) -> V, other: impl FnOnce(&Self) -> V) -> V {
+        let ll = self.ll;
+        if ll.as_const_int(mask) == Some(u64::from(u32::MAX)) {
+            return full(self);
+        }
+        let (all, some, done) = (ll.new_block("all"), ll.new_block("some"), ll.new_block("reduced"));
+        ll.likely_br(ll.eq(mask, ll.c32(u32::MAX)), all, some);
+        ll.at_end(all);
+        let a = full(self);
+        let all_end = ll.current();
+        ll.br(done);
+        ll.at_end(some);
+        let b = other(self);
+        let some_end = ll.current();
+        ll.br(done);
+        ll.at_end(done);
+        ll.phi(ll.type_of(a), &[(a, all_end), (b, some_end)])
+    }
+
+    /// Folds over the set bits of `lanes`, lowest first.
+    fn over_lanes(&self, lanes: V, start: V, step: impl FnOnce(&Self, V, V) -> V) -> V {
+        let ll = self.ll;
+        let i32t = ll.int(32);
+        let from = ll.current();
+        let (head, body, done) = (ll.new_block("lanes"), ll.new_block("lane"), ll.new_block("endlanes"));
+        ll.br(head);
+        ll.at_end(head);
+        let left = ll.phi(i32t, &[(lanes, from)]);
+        let sum = ll.phi(ll.type_of(start), &[(start, from)]);
+        ll.cond_br(ll.ne(left, ll.c32(0)), body, done);
+        ll.at_end(body);
+        let lane = ll.intrinsic1("cttz", i32t, &[left, ll.cbool(true)]);
+        let next = step(self, sum, lane);
+        let rest = ll.and(left, ll.sub(left, ll.c32(1)));
+        let end = ll.current();
+        ll.add_incoming(left, &[(rest, end)]);
+        ll.add_incoming(sum, &[(next, end)]);
+        ll.br(head);
+        ll.at_end(done);
+        sum
+    }
+}

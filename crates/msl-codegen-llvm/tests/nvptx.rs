@@ -1,0 +1,78 @@
+//! PTX of whole kernels: instructions that should be there, and acceptance by `ptxas` where it is
+//! installed (`METALLIC_PTXAS` names it, or it is on the path).
+
+use std::process::Command;
+
+use msl_codegen_llvm::{NvptxCompiler, NvptxKernel, NvptxOptions};
+use msl_ir::text;
+
+const VECTOR_ADD: &str = include_str!("kernels/vector_add.ir");
+const MATMUL: &str = include_str!("kernels/matmul_naive.ir");
+const MANDELBROT: &str = include_str!("kernels/mandelbrot.ir");
+const REDUCE: &str = include_str!("kernels/reduce256.ir");
+
+fn compile(source: &str, entry: &str, options: &NvptxOptions) -> NvptxKernel {
+    let module = text::parse(source).unwrap_or_else(|e| panic!("{e:?}"));
+    NvptxCompiler.compile(&module, entry, options).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Assembles; what `ptxas` says about resources, or `None` where there is no `ptxas`.
+fn assemble(name: &str, kernel: &NvptxKernel, sm: u32) -> Option<String> {
+    let program = std::env::var("METALLIC_PTXAS").unwrap_or_else(|_| "ptxas".into());
+    let file = std::env::temp_dir().join(format!("metallic-{}-{name}-{sm}.ptx", std::process::id()));
+    std::fs::write(&file, &kernel.ptx).unwrap();
+    let arch = format!("--gpu-name=sm_{sm}");
+    let out = Command::new(program).args(["-v", &arch, "-o", "/dev/null"]).arg(&file).output();
+    let _ = std::fs::remove_file(&file);
+    let Ok(out) = out else {
+        eprintln!("no ptxas: {name} was not assembled");
+        return None;
+    };
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{name}: {text}\n{}", kernel.ptx);
+    Some(text)
+}
+
+#[test]
+fn kernels_assemble_for_several_architectures() {
+    let kernels = [
+        ("vector_add", VECTOR_ADD, "vector_add", [256, 1, 1]),
+        ("matmul", MATMUL, "matmul", [16, 16, 1]),
+        ("mandelbrot", MANDELBROT, "mandelbrot", [32, 8, 1]),
+        ("reduce256", REDUCE, "reduce256", [256, 1, 1]),
+    ];
+    for (name, source, entry, threadgroup) in kernels {
+        for (sm, edge_groups) in [(80, true), (90, false), (90, true), (100, true)] {
+            let options = NvptxOptions { sm, edge_groups, ..NvptxOptions::new(threadgroup) };
+            let kernel = compile(source, entry, &options);
+            assert!(!kernel.ptx.contains(".local"), "{name} uses local memory:\n{}", kernel.ptx);
+            if let Some(text) = assemble(name, &kernel, sm) {
+                assert!(text.contains("0 bytes spill stores"), "{name}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn read_only_buffers_go_through_the_read_only_cache() {
+    let kernel = compile(VECTOR_ADD, "vector_add", &NvptxOptions::new([256, 1, 1]));
+    assert!(kernel.ptx.contains("ld.global.nc"), "{}", kernel.ptx);
+    let options = NvptxOptions { noalias: false, ..NvptxOptions::new([256, 1, 1]) };
+    let kernel = compile(VECTOR_ADD, "vector_add", &options);
+    assert!(!kernel.ptx.contains("ld.global.nc"), "{}", kernel.ptx);
+}
+
+#[test]
+fn fast_arithmetic_uses_approximate_instructions() {
+    let kernel = compile(MATMUL, "matmul", &NvptxOptions::new([16, 16, 1]));
+    assert!(kernel.ptx.contains("fma.rn"), "{}", kernel.ptx);
+    assert!(!kernel.ptx.contains("call"), "{}", kernel.ptx);
+}
+
+#[test]
+fn barriers_and_shared_memory_are_instructions() {
+    let kernel = compile(REDUCE, "reduce256", &NvptxOptions::new([256, 1, 1]));
+    assert!(kernel.ptx.contains("bar") && kernel.ptx.contains(".shared"), "{}", kernel.ptx);
+    assert_eq!(kernel.static_shared, 1024);
+    assert!(kernel.ptx.contains(".reqntid 256"), "{}", kernel.ptx);
+}

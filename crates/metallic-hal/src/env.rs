@@ -8,7 +8,7 @@ pub struct Variable {
 
 pub const DEVICE: Variable = Variable {
     name: "PYMETALLIC_DEVICE",
-    help: "the default device: apple, cpu, interp, null or another that `metallic devices` lists",
+    help: "the default device: apple, cpu, cuda:0, interp, null or another that `metallic devices` lists",
 };
 pub const THREADS: Variable = Variable {
     name: "PYMETALLIC_THREADS",

@@ -16,6 +16,12 @@ use crate::{Command, CommandList, Completion, Fault, OnComplete, Queue, Submissi
 pub trait Executor: Send + Sync + 'static {
     /// Any command but those about events.
     fn execute(&self, command: &Command) -> Result<(), Fault>;
+    /// Waits for everything executed so far, whose results are then visible to the host and to other
+    /// queues. Called before a list signals or awaits an event and at its end; for devices that execute
+    /// without waiting. A fault is that of an earlier command.
+    fn flush(&self) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Has [`SerialQueue::drive`] called soon by another thread.
     fn schedule(&self, queue: Arc<SerialQueue>) {
         threads::spawn(move || queue.drive());
@@ -176,16 +182,20 @@ impl HostSubmission {
         while let Some(command) = work.list.commands.get(work.next) {
             result = match command {
                 Command::SignalEvent { event, value } => {
-                    event.signal(*value);
-                    Ok(())
+                    let flushed = flush(executor);
+                    if flushed.is_ok() {
+                        event.signal(*value);
+                    }
+                    flushed
                 }
                 Command::WaitEvent { event, value } => {
-                    if event.value() < *value {
+                    let flushed = flush(executor);
+                    if flushed.is_ok() && event.value() < *value {
                         let progress = Progress::Blocked(event.clone(), *value);
                         *slot = Some(work);
                         return progress;
                     }
-                    Ok(())
+                    flushed
                 }
                 command => catch_unwind(AssertUnwindSafe(|| executor.execute(command)))
                     .unwrap_or_else(|panic| Err(internal_error(&*panic))),
@@ -195,6 +205,8 @@ impl HostSubmission {
             }
             work.next += 1;
         }
+        // A fault that only shows now is of an earlier command than one that was known.
+        let result = flush(executor).and(result);
         let completion = Completion { result, start: work.start, end: timestamp() };
         let has_handlers = work.list.has_handlers;
         drop(work.list);
@@ -243,6 +255,10 @@ impl Submission for HostSubmission {
         }
         self.parked.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+fn flush(executor: &dyn Executor) -> Result<(), Fault> {
+    catch_unwind(AssertUnwindSafe(|| executor.flush())).unwrap_or_else(|panic| Err(internal_error(&*panic)))
 }
 
 fn internal_error(panic: &(dyn std::any::Any + Send)) -> Fault {

@@ -42,17 +42,24 @@ impl Device {
     pub fn system_default() -> Result<Device> {
         match env::DEVICE.get().filter(|name| !name.is_empty()) {
             Some(name) => Device::by_name(&name),
-            None => Device::all().into_iter().next().map_or_else(|| Device::open(&BUILTIN[0]), Ok),
+            None => {
+                let mut listed = BUILTIN.iter().filter(|b| b.is_listed);
+                listed.find_map(|b| Device::open(b).ok()).map_or_else(|| Device::open(&BUILTIN[0]), Ok)
+            }
         }
     }
 
     /// All devices that do real work. `interp` and `null` exist besides, by name.
     pub fn all() -> Vec<Device> {
-        BUILTIN.iter().filter(|b| b.is_listed).filter_map(|b| Device::open(b).ok()).collect()
+        let builtin = BUILTIN.iter().filter(|b| b.is_listed).filter_map(|b| Device::open(b).ok());
+        builtin.chain((0..metallic_cuda::count()).filter_map(|n| Device::open_cuda(n).ok())).collect()
     }
 
-    /// A device by its id: `apple` (on a Mac), `cpu`, `interp`, `null`.
+    /// A device by its id: `apple` (on a Mac), `cpu`, `cuda:0` (NVIDIA GPUs, counted from 0), `interp`, `null`.
     pub fn by_name(name: &str) -> Result<Device> {
+        if let Some(number) = cuda_number(name) {
+            return Device::open_cuda(number);
+        }
         match BUILTIN.iter().find(|b| b.id.eq_ignore_ascii_case(name)) {
             Some(builtin) => Device::open(builtin),
             None => {
@@ -64,7 +71,8 @@ impl Device {
 
     /// What [`Device::by_name`] accepts.
     pub fn ids() -> Vec<String> {
-        BUILTIN.iter().map(|b| b.id.to_string()).collect()
+        let builtin = BUILTIN.iter().map(|b| b.id.to_string());
+        builtin.chain((0..metallic_cuda::count()).map(|n| format!("cuda:{n}"))).collect()
     }
 
     /// A device of one's own.
@@ -73,11 +81,17 @@ impl Device {
     }
 
     fn open(builtin: &Builtin) -> Result<Device> {
+        Device::open_once(builtin.id, builtin.open)
+    }
+    fn open_cuda(number: u32) -> Result<Device> {
+        Device::open_once(&format!("cuda:{number}"), || Ok(Arc::new(metallic_cuda::CudaDevice::new(number)?)))
+    }
+    fn open_once(id: &str, make: impl FnOnce() -> hal::Result<Arc<dyn hal::Device>>) -> Result<Device> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(device) = open.iter().find(|d| d.id() == builtin.id) {
+        if let Some(device) = open.iter().find(|d| d.id() == id) {
             return Ok(device.clone());
         }
-        let device = Device { hal: (builtin.open)()? };
+        let device = Device { hal: make()? };
         open.push(device.clone());
         Ok(device)
     }
@@ -204,9 +218,13 @@ impl Device {
         ComputePipelineState::new(self, function)
     }
 
-    /// What code generation makes of a function, as text, at a stage such as `llvm` or `asm`.
+    /// What code generation makes of a function, as text, at a stage such as `llvm`, `asm` or `ptx`.
     pub fn emit(&self, function: &Function, stage: &str, threadgroup: hal::Size) -> Result<String> {
         let source = crate::compute_pipeline_state::pipeline_source(function)?;
+        // Text for NVIDIA GPUs needs none.
+        if stage == "ptx" && cuda_number(self.id()).is_none() {
+            return Ok(metallic_cuda::emit(&source, stage, threadgroup.to_array(), None)?);
+        }
         Ok(self.hal.emit(&source, stage, threadgroup.to_array())?)
     }
 
@@ -216,6 +234,12 @@ impl Device {
     pub fn make_shared_event(&self) -> SharedEvent {
         Event::new()
     }
+}
+
+/// `cuda:1` is 1, `cuda` is 0.
+fn cuda_number(name: &str) -> Option<u32> {
+    let (kind, number) = name.split_once(':').unwrap_or((name, "0"));
+    if kind.eq_ignore_ascii_case("cuda") { number.parse().ok() } else { None }
 }
 
 impl PartialEq for Device {

@@ -72,7 +72,11 @@ impl Emit<'_> {
         match &inst.op {
             Op::Const(bits) => {
                 if is_pointer {
-                    return Ok(Some(Val::Ptr(Ptr { p: ll.zero(self.register_of(inst.ty)), offset: None, valid: false })));
+                    return Ok(Some(Val::Ptr(Ptr {
+                        p: ll.zero(self.register_of(inst.ty)),
+                        offset: None,
+                        valid: false,
+                    })));
                 }
                 let s = module.types.scalar_of(inst.ty).unwrap_or(Scalar::U32);
                 comps(vec![self.constant(s, *bits); n])

@@ -255,9 +255,8 @@ impl Emit<'_> {
         let i32t = ll.int(32);
         let axes = ["x", "y", "z"];
         let size = self.options.threadgroup;
-        let tid: [V; 3] = std::array::from_fn(|i| {
-            if size[i] == 1 { ll.c32(0) } else { self.sreg(&format!("tid.{}", axes[i])) }
-        });
+        let tid: [V; 3] =
+            std::array::from_fn(|i| if size[i] == 1 { ll.c32(0) } else { self.sreg(&format!("tid.{}", axes[i])) });
         self.group = std::array::from_fn(|i| ll.add(self.sreg(&format!("ctaid.{}", axes[i])), base[i]));
         let row = ll.add(tid[1], ll.mul(tid[2], ll.c32(size[1])));
         self.index = ll.add(tid[0], ll.mul(row, ll.c32(size[0])));
@@ -286,11 +285,8 @@ impl Emit<'_> {
             ll.at_end(small);
             use llvm_sys::LLVMOpcode::{LLVMUDiv, LLVMURem};
             let row = ll.bin(LLVMUDiv, self.index, left[0]);
-            let edge = [
-                ll.bin(LLVMURem, self.index, left[0]),
-                ll.bin(LLVMURem, row, left[1]),
-                ll.bin(LLVMUDiv, row, left[1]),
-            ];
+            let edge =
+                [ll.bin(LLVMURem, self.index, left[0]), ll.bin(LLVMURem, row, left[1]), ll.bin(LLVMUDiv, row, left[1])];
             ll.br(joined);
             ll.at_end(joined);
             self.position = std::array::from_fn(|i| ll.phi(i32t, &[(tid[i], full_end), (edge[i], small)]));

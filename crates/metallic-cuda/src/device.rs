@@ -1,0 +1,66 @@
+//! The device.
+
+use std::sync::Arc;
+
+use metallic_hal::{
+    Buffer, Device, DeviceInfo, HostMemory, Pipeline, PipelineSource, Queue, Result, SerialQueue, StorageMode, Texture,
+    TextureDescriptor,
+};
+
+use crate::driver::{Attribute, Context, Driver};
+use crate::encoder::Encoder;
+use crate::memory::{CudaBuffer, CudaTexture};
+use crate::pipeline::CudaPipeline;
+
+/// One NVIDIA GPU as a Metal device.
+pub struct CudaDevice {
+    info: DeviceInfo,
+    context: Arc<Context>,
+}
+
+/// How many GPUs there are; 0 without a driver.
+pub fn count() -> u32 {
+    Driver::get().map_or(0, Driver::count)
+}
+
+impl CudaDevice {
+    /// The GPU of this number, counted from 0.
+    pub fn new(index: u32) -> Result<CudaDevice> {
+        let context = Context::open(index)?;
+        let mut info = DeviceInfo::host(context.name(), context.id.clone(), 0x6375_6461_0000 + u64::from(index));
+        info.has_unified_memory = false;
+        info.max_threads_per_threadgroup = [1024, 1024, 64];
+        info.max_buffer_length = context.memory();
+        info.compute_units = context.attribute(Attribute::Multiprocessors);
+        Ok(CudaDevice { info, context })
+    }
+
+    /// 12.4 is 12040.
+    pub fn driver_version(&self) -> u32 {
+        self.context.driver_version()
+    }
+}
+
+impl Device for CudaDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+    fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>> {
+        Ok(Arc::new(CudaBuffer::new(&self.context, length, storage_mode)?))
+    }
+    fn make_buffer_no_copy(&self, memory: HostMemory) -> Result<Arc<dyn Buffer>> {
+        Ok(Arc::new(CudaBuffer::over(&self.context, memory)?))
+    }
+    fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>> {
+        Ok(Arc::new(CudaTexture::new(&self.context, descriptor)?))
+    }
+    fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>> {
+        Ok(Arc::new(CudaPipeline::new(source, &self.context)?))
+    }
+    fn make_command_queue(&self) -> Result<Arc<dyn Queue>> {
+        Ok(SerialQueue::new(Arc::new(Encoder::new(&self.context)?)))
+    }
+    fn emit(&self, source: &PipelineSource, stage: &str, threadgroup: [u32; 3]) -> Result<String> {
+        crate::library::emit(source, stage, threadgroup, Some(self.context.capability()))
+    }
+}

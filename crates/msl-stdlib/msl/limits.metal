@@ -87,64 +87,74 @@ enum float_round_style { round_indeterminate = -1, round_toward_zero = 0, round_
 template <typename T> struct _numeric_limits_impl { static constexpr constant bool is_specialized = false; };
 template <typename T> struct numeric_limits : _numeric_limits_impl<T> {};
 
-#define __INTEGER_LIMITS(T, lo, hi, sign, nbits) \
-  template <> struct _numeric_limits_impl<T> { \
-    static constexpr constant bool is_specialized = true; \
-    static constexpr constant bool is_signed = sign; \
-    static constexpr constant bool is_integer = true; \
-    static constexpr constant bool is_exact = true; \
-    static constexpr constant bool has_infinity = false; \
-    static constexpr constant bool has_quiet_NaN = false; \
-    static constexpr constant bool is_bounded = true; \
-    static constexpr constant int digits = nbits; \
-    static constexpr constant int digits10 = nbits * 3 / 10; \
-    static constexpr constant int radix = 2; \
-    static constexpr T min() { return T(lo); } \
-    static constexpr T lowest() { return T(lo); } \
-    static constexpr T max() { return T(hi); } \
-    static constexpr T epsilon() { return T(0); } \
-    static constexpr T infinity() { return T(0); } \
-    static constexpr T quiet_NaN() { return T(0); } \
-  };
-__INTEGER_LIMITS(bool, false, true, false, 1)
-__INTEGER_LIMITS(char, CHAR_MIN, CHAR_MAX, true, 7)
-__INTEGER_LIMITS(uchar, 0, UCHAR_MAX, false, 8)
-__INTEGER_LIMITS(short, SHRT_MIN, SHRT_MAX, true, 15)
-__INTEGER_LIMITS(ushort, 0, USHRT_MAX, false, 16)
-__INTEGER_LIMITS(int, INT_MIN, INT_MAX, true, 31)
-__INTEGER_LIMITS(uint, 0, UINT_MAX, false, 32)
-__INTEGER_LIMITS(long, LONG_MIN, LONG_MAX, true, 63)
-__INTEGER_LIMITS(ulong, 0, ULONG_MAX, false, 64)
-#undef __INTEGER_LIMITS
+template <typename T, T lo, T hi, int nbits> struct __integer_limits {
+  static constexpr constant bool is_specialized = true;
+  static constexpr constant bool is_signed = __is_signed(T);
+  static constexpr constant bool is_integer = true;
+  static constexpr constant bool is_exact = true;
+  static constexpr constant bool has_infinity = false;
+  static constexpr constant bool has_quiet_NaN = false;
+  static constexpr constant bool has_signaling_NaN = false;
+  static constexpr constant bool is_iec559 = false;
+  static constexpr constant bool is_bounded = true;
+  static constexpr constant bool is_modulo = !__is_signed(T);
+  static constexpr constant int digits = nbits;
+  static constexpr constant int digits10 = nbits * 3 / 10;
+  static constexpr constant int max_digits10 = 0;
+  static constexpr constant int radix = 2;
+  static constexpr T min() { return lo; }
+  static constexpr T lowest() { return lo; }
+  static constexpr T max() { return hi; }
+  static constexpr T epsilon() { return T(0); }
+  static constexpr T round_error() { return T(0); }
+  static constexpr T denorm_min() { return T(0); }
+  static constexpr T infinity() { return T(0); }
+  static constexpr T quiet_NaN() { return T(0); }
+  static constexpr T signaling_NaN() { return T(0); }
+};
+template <> struct numeric_limits<bool> : __integer_limits<bool, false, true, 1> {};
+template <> struct numeric_limits<char> : __integer_limits<char, CHAR_MIN, CHAR_MAX, 7> {};
+template <> struct numeric_limits<uchar> : __integer_limits<uchar, 0, UCHAR_MAX, 8> {};
+template <> struct numeric_limits<short> : __integer_limits<short, SHRT_MIN, SHRT_MAX, 15> {};
+template <> struct numeric_limits<ushort> : __integer_limits<ushort, 0, USHRT_MAX, 16> {};
+template <> struct numeric_limits<int> : __integer_limits<int, INT_MIN, INT_MAX, 31> {};
+template <> struct numeric_limits<uint> : __integer_limits<uint, 0, UINT_MAX, 32> {};
+template <> struct numeric_limits<long> : __integer_limits<long, LONG_MIN, LONG_MAX, 63> {};
+template <> struct numeric_limits<ulong> : __integer_limits<ulong, 0, ULONG_MAX, 64> {};
 
-#define __FLOAT_LIMITS(T, U, mantissa, lo, hi, eps, denorm, inf, nan, minexp, maxexp) \
-  template <> struct _numeric_limits_impl<T> { \
-    static constexpr constant bool is_specialized = true; \
-    static constexpr constant bool is_signed = true; \
-    static constexpr constant bool is_integer = false; \
-    static constexpr constant bool is_exact = false; \
-    static constexpr constant bool has_infinity = true; \
-    static constexpr constant bool has_quiet_NaN = true; \
-    static constexpr constant bool is_iec559 = true; \
-    static constexpr constant bool is_bounded = true; \
-    static constexpr constant int digits = mantissa; \
-    static constexpr constant int digits10 = (mantissa - 1) * 3 / 10; \
-    static constexpr constant int radix = 2; \
-    static constexpr constant int min_exponent = minexp; \
-    static constexpr constant int max_exponent = maxexp; \
-    static constexpr T min() { return lo; } \
-    static constexpr T max() { return hi; } \
-    static constexpr T lowest() { return -hi; } \
-    static constexpr T epsilon() { return eps; } \
-    static constexpr T round_error() { return T(0.5f); } \
-    static constexpr T denorm_min() { return __metal_bitcast<T>(U(denorm)); } \
-    static constexpr T infinity() { return __metal_bitcast<T>(U(inf)); } \
-    static constexpr T quiet_NaN() { return __metal_bitcast<T>(U(nan)); } \
-    static constexpr T signaling_NaN() { return __metal_bitcast<T>(U(nan)); } \
-  };
-__FLOAT_LIMITS(float, uint, 24, FLT_MIN, FLT_MAX, FLT_EPSILON, 1, 0x7f800000u, 0x7fc00000u, -125, 128)
-__FLOAT_LIMITS(half, ushort, 11, HALF_MIN, HALF_MAX, HALF_EPSILON, 1, 0x7c00, 0x7e00, -13, 16)
-__FLOAT_LIMITS(bfloat, ushort, 8, BFLT_MIN, BFLT_MAX, BFLT_EPSILON, 1, 0x7f80, 0x7fc0, -125, 128)
-#undef __FLOAT_LIMITS
+// The format is given by its digits and exponents; U holds its bits.
+template <typename T, typename U, int mantissa, int minexp, int maxexp, U least, U greatest, U inf> struct __float_limits {
+  static constexpr constant bool is_specialized = true;
+  static constexpr constant bool is_signed = true;
+  static constexpr constant bool is_integer = false;
+  static constexpr constant bool is_exact = false;
+  static constexpr constant bool has_infinity = true;
+  static constexpr constant bool has_quiet_NaN = true;
+  static constexpr constant bool has_signaling_NaN = true;
+  static constexpr constant bool is_iec559 = true;
+  static constexpr constant bool is_bounded = true;
+  static constexpr constant bool is_modulo = false;
+  static constexpr constant float_round_style round_style = round_to_nearest;
+  static constexpr constant int digits = mantissa;
+  static constexpr constant int digits10 = (mantissa - 1) * 3 / 10;
+  static constexpr constant int max_digits10 = mantissa * 3 / 10 + 2;
+  static constexpr constant int radix = 2;
+  static constexpr constant int min_exponent = minexp;
+  static constexpr constant int max_exponent = maxexp;
+  static constexpr constant int min_exponent10 = minexp * 3 / 10;
+  static constexpr constant int max_exponent10 = maxexp * 3 / 10;
+  static constexpr T min() { return __metal_bitcast<T>(least); }
+  static constexpr T max() { return __metal_bitcast<T>(greatest); }
+  static constexpr T lowest() { return -__metal_bitcast<T>(greatest); }
+  static constexpr T epsilon() { return T(1.0f / float(1 << (mantissa - 1))); }
+  static constexpr T round_error() { return T(0.5f); }
+  static constexpr T denorm_min() { return __metal_bitcast<T>(U(1)); }
+  static constexpr T infinity() { return __metal_bitcast<T>(inf); }
+  static constexpr T quiet_NaN() { return __metal_bitcast<T>(U(inf | least >> 1)); }
+  static constexpr T signaling_NaN() { return __metal_bitcast<T>(U(inf | least >> 2)); }
+};
+template <> struct numeric_limits<float> : __float_limits<float, uint, 24, -125, 128, 0x00800000, 0x7f7fffff, 0x7f800000> {};
+template <> struct numeric_limits<half> : __float_limits<half, ushort, 11, -13, 16, 0x0400, 0x7bff, 0x7c00> {};
+template <> struct numeric_limits<bfloat> : __float_limits<bfloat, ushort, 8, -125, 128, 0x0080, 0x7f7f, 0x7f80> {};
 
 } // namespace metal

@@ -468,10 +468,14 @@ impl Parser<'_> {
     }
 }
 
-/// Builtins take types among their arguments: `__is_same(T, U)`, `__builtin_bit_cast(T, x)`.
+/// Builtins take types among their arguments: `__is_same(T, U)`, `__builtin_bit_cast(T, x)`. The intrinsics of the standard
+/// library take values only.
 fn takes_types(callee: &Expr) -> bool {
     match &callee.kind {
-        ExprKind::Name(name) => super::name::last_symbol(name).is_some_and(|n| n.as_str().starts_with("__")),
+        ExprKind::Name(name) => super::name::last_symbol(name).is_some_and(|n| {
+            let n = n.as_str();
+            n.starts_with("__") && !n.starts_with("__metal_")
+        }),
         _ => false,
     }
 }

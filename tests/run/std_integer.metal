@@ -4,9 +4,7 @@
 // buffer 1: i8 = 127 127 3 -128 1 -51 1 10
 // buffer 2: i8 = 1 -128 127 5 -2 74 -80 -11
 // buffer 3: i8 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: i8 = -1 127 3 -128 0 -14 -103 22
 // expect 3[8]: i8 = -128 0 -3 0 -2 88 -105 2
 // expect 3[16]: i8 = -1 127 1 -128 0 -7 -52 11
@@ -34,7 +32,20 @@
 // expect 3[192]: i8 = 127 127 3 -128 1 -51 1 10
 // expect 3[200]: i8 = -128 127 0 -128 -1 37 -104 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: i8 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i8 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i8 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = char;
 #include "tests/run/include/integer_functions.h"
 //--- functions of uchar
@@ -42,9 +53,7 @@ using T = char;
 // buffer 1: u8 = 255 255 3 0 1 29 1 10
 // buffer 2: u8 = 1 0 255 5 2 109 222 11
 // buffer 3: u8 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: u8 = 255 255 3 0 255 216 20 22
 // expect 3[8]: u8 = 0 0 0 0 253 158 18 2
 // expect 3[16]: u8 = 127 255 1 0 127 108 10 11
@@ -72,7 +81,20 @@ using T = char;
 // expect 3[192]: u8 = 255 255 3 0 1 29 1 10
 // expect 3[200]: u8 = 0 255 0 0 254 187 19 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: u8 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u8 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u8 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = uchar;
 #include "tests/run/include/integer_functions.h"
 //--- functions of short
@@ -80,9 +102,7 @@ using T = uchar;
 // buffer 1: i16 = 32767 32767 3 -32768 1 -23612 8 10
 // buffer 2: i16 = 1 -32768 32767 5 -2 -1224 22874 -11
 // buffer 3: i16 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: i16 = -1 32767 3 -32768 0 -1570 -20871 22
 // expect 3[8]: i16 = -32768 0 -3 0 -2 32767 -20887 2
 // expect 3[16]: i16 = -1 32767 1 -32768 0 -785 -10436 11
@@ -110,7 +130,20 @@ using T = uchar;
 // expect 3[192]: i16 = 32767 32767 3 -32768 1 -23612 8 10
 // expect 3[200]: i16 = -32768 32767 0 -32768 -1 22042 -20879 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: i16 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i16 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i16 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = short;
 #include "tests/run/include/integer_functions.h"
 //--- functions of ushort
@@ -118,9 +151,7 @@ using T = short;
 // buffer 1: u16 = 65535 65535 3 0 1 16226 9 10
 // buffer 2: u16 = 1 0 65535 5 2 29260 51993 11
 // buffer 3: u16 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: u16 = 65535 65535 3 0 65535 23973 8117 22
 // expect 3[8]: u16 = 0 0 0 0 65533 0 8099 2
 // expect 3[16]: u16 = 32767 65535 1 0 32767 11986 4058 11
@@ -148,7 +179,20 @@ using T = short;
 // expect 3[192]: u16 = 65535 65535 3 0 1 16226 9 10
 // expect 3[200]: u16 = 0 65535 0 0 65534 7747 8108 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: u16 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u16 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u16 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = ushort;
 #include "tests/run/include/integer_functions.h"
 //--- functions of int
@@ -156,9 +200,7 @@ using T = ushort;
 // buffer 1: i32 = 2147483647 2147483647 3 -2147483648 1 -1575502163 9 10
 // buffer 2: i32 = 1 -2147483648 2147483647 5 -2 -347295166 -1371269749 -11
 // buffer 3: i32 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: i32 = -1 2147483647 3 -2147483648 0 -2147483648 174744565 22
 // expect 3[8]: i32 = -2147483648 0 -3 0 -2 377557731 174744547 2
 // expect 3[16]: i32 = -1 2147483647 1 -2147483648 0 -1386723298 87372282 11
@@ -186,7 +228,20 @@ using T = ushort;
 // expect 3[192]: i32 = 2147483647 2147483647 3 -2147483648 1 -1575502163 9 10
 // expect 3[200]: i32 = -2147483648 2147483647 0 -2147483648 -1 -1197944432 174744556 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: i32 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i32 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i32 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = int;
 #include "tests/run/include/integer_functions.h"
 //--- functions of uint
@@ -194,9 +249,7 @@ using T = int;
 // buffer 1: u32 = 4294967295 4294967295 3 0 1 1599435267 9 10
 // buffer 2: u32 = 1 0 4294967295 5 2 884585951 3966150535 11
 // buffer 3: u32 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: u32 = 4294967295 4294967295 3 0 4294967295 4294967295 1349251832 22
 // expect 3[8]: u32 = 0 0 0 0 4294967293 1144677188 1349251814 2
 // expect 3[16]: u32 = 2147483647 4294967295 1 0 2147483647 2171773861 674625916 11
@@ -224,7 +277,20 @@ using T = int;
 // expect 3[192]: u32 = 4294967295 4294967295 3 0 1 1599435267 9 10
 // expect 3[200]: u32 = 0 4294967295 0 0 4294967294 2744112455 1349251823 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: u32 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u32 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u32 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = uint;
 #include "tests/run/include/integer_functions.h"
 //--- functions of long
@@ -232,9 +298,7 @@ using T = uint;
 // buffer 1: i64 = 9223372036854775807 9223372036854775807 3 -9223372036854775808 1 -4720586066214327776 9 10
 // buffer 2: i64 = 1 -9223372036854775808 9223372036854775807 5 -2 6920065358279733766 -7873054320740221640 -11
 // buffer 3: i64 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: i64 = -1 9223372036854775807 3 -9223372036854775808 0 -8414233006936190088 -943842519274427095 22
 // expect 3[8]: i64 = -9223372036854775808 0 -3 0 -2 1026939125492465464 -943842519274427113 2
 // expect 3[16]: i64 = -1 9223372036854775807 1 -9223372036854775808 0 -4207116503468095044 -471921259637213548 11
@@ -262,7 +326,20 @@ using T = uint;
 // expect 3[192]: i64 = 9223372036854775807 9223372036854775807 3 -9223372036854775808 1 -4720586066214327776 9 10
 // expect 3[200]: i64 = -9223372036854775808 9223372036854775807 0 -9223372036854775808 -1 -3693646940721862312 -943842519274427104 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: i64 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i64 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: i64 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = long;
 #include "tests/run/include/integer_functions.h"
 //--- functions of ulong
@@ -270,9 +347,7 @@ using T = long;
 // buffer 1: u64 = 18446744073709551615 18446744073709551615 3 0 1 6309815957650144511 11 10
 // buffer 2: u64 = 1 0 18446744073709551615 5 2 9019777130605235170 10964188997154589307 11
 // buffer 3: u64 = zeros(208)
-// buffer 4: u32 = zeros(26)
 // dispatch: scalars grid=8 threadgroup=8
-// dispatch: vectors grid=2 threadgroup=2
 // expect 3[0]: u64 = 18446744073709551615 18446744073709551615 3 0 18446744073709551615 14022820656385754299 5787620081580088021 22
 // expect 3[8]: u64 = 0 0 0 0 18446744073709551613 1403188741085465277 5787620081580087999 2
 // expect 3[16]: u64 = 9223372036854775807 18446744073709551615 1 0 9223372036854775807 7011410328192877149 2893810040790044010 11
@@ -300,6 +375,19 @@ using T = long;
 // expect 3[192]: u64 = 18446744073709551615 18446744073709551615 3 0 1 6309815957650144511 11 10
 // expect 3[200]: u64 = 0 18446744073709551615 0 0 18446744073709551614 7713004698735609788 5787620081580088010 12
 // The vector forms agree with the scalar forms.
-// expect 4: u32 = fill(26, 0)
+// buffer 5: u32 = zeros(26)
+// buffer 4: u64 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors2 grid=4 threadgroup=4
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u64 = zeros(208)
+// buffer 6: u32 = 6
+// dispatch: vectors3 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// buffer 4: u64 = zeros(208)
+// buffer 6: u32 = 8
+// dispatch: vectors4 grid=2 threadgroup=2
+// dispatch: compare grid=208 threadgroup=8
+// expect 5: u32 = fill(26, 0)
 using T = ulong;
 #include "tests/run/include/integer_functions.h"

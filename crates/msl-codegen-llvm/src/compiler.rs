@@ -26,7 +26,7 @@ pub struct CompileOptions {
     pub quick: bool,
     /// Run the IR's own passes first. Off only if the caller has.
     pub run_passes: bool,
-    /// Vectors that run in step, instead of what the compiler would choose.
+    /// Vectors that run in step, instead of what the compiler would choose; at least a simdgroup's.
     pub parts: Option<u32>,
 }
 

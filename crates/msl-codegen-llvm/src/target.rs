@@ -42,7 +42,6 @@ pub struct Target {
     /// Lanes of one vector register holding 32-bit elements.
     pub lanes: u32,
     pub has_avx512: bool,
-    pub has_avx2: bool,
 }
 
 impl Drop for Target {
@@ -150,7 +149,7 @@ impl Target {
             4
         };
         let machine = make_machine(&triple, &cpu, &features)?;
-        Ok(Target { machine, triple, cpu, features, lanes, has_avx512, has_avx2 })
+        Ok(Target { machine, triple, cpu, features, lanes, has_avx512 })
     }
 
     /// NVIDIA GPUs of a compute capability (`sm` 90 for 9.0) with a version of PTX (80 for 8.0).
@@ -158,7 +157,7 @@ impl Target {
         initialize();
         let (triple, cpu, features) = ("nvptx64-nvidia-cuda".to_string(), format!("sm_{sm}"), format!("+ptx{ptx}"));
         let machine = make_machine(&triple, &cpu, &features)?;
-        Ok(Target { machine, triple, cpu, features, lanes: 1, has_avx512: false, has_avx2: false })
+        Ok(Target { machine, triple, cpu, features, lanes: 1, has_avx512: false })
     }
 
     /// Gives the module the target's triple and data layout.

@@ -3,7 +3,7 @@
 
 mod common;
 use common::*;
-use msl_codegen_llvm::CompileOptions;
+use msl_codegen_llvm::{CompileOptions, Isa};
 use std::fmt::Write;
 
 struct Generator {
@@ -398,9 +398,12 @@ fn configuration(seed: u64) -> (Sizes, u32) {
     (shapes[(seed / 7) as usize % shapes.len()], (seed % 11) as u32)
 }
 
+/// Ways to compile.
+const VARIANTS: usize = if cfg!(target_arch = "x86_64") { 5 } else { 3 };
+
 /// What is wrong with the code for a program, if anything.
 fn mistake(source: &str, sizes: Sizes, n: u32) -> Option<String> {
-    (0..3).find_map(|k| mistake_in(source, sizes, n, k))
+    (0..VARIANTS).find_map(|k| mistake_in(source, sizes, n, k))
 }
 
 fn mistake_in(source: &str, (grid, tg): Sizes, n: u32, variant: usize) -> Option<String> {
@@ -412,10 +415,16 @@ fn mistake_in(source: &str, (grid, tg): Sizes, n: u32, variant: usize) -> Option
     let options = match variant {
         0 => base,
         1 => CompileOptions { run_passes: false, ..base },
+        3 | 4 => base,
         _ => CompileOptions { run_passes: false, parts: Some(4), ..base },
     };
     {
-        let kernel = compile(source, "f", &options);
+        let isa = match variant {
+            3 => Isa::Avx2,
+            4 => Isa::Sse4,
+            _ => Isa::Host,
+        };
+        let kernel = compile_for(isa, source, "f", &options);
         let out = launch(&kernel, grid, tg, &args);
         if out.fault.is_some() {
             return Some(format!("fault {:?}, {options:?}", out.fault));
@@ -436,7 +445,7 @@ fn mistake_in(source: &str, (grid, tg): Sizes, n: u32, variant: usize) -> Option
 
 /// Leaves out lines for as long as the mistake stays.
 fn reduce(source: &str, sizes: Sizes, n: u32) -> String {
-    let k = (0..3).rev().find(|k| mistake_in(source, sizes, n, *k).is_some()).unwrap_or(0);
+    let k = (0..VARIANTS).rev().find(|k| mistake_in(source, sizes, n, *k).is_some()).unwrap_or(0);
     std::panic::set_hook(Box::new(|_| {}));
     let wrong = |lines: &[&str]| {
         let text = lines.join("\n");

@@ -132,6 +132,17 @@ impl Emit<'_> {
         self.call_helper(h, &[self.scratch, v, base, length, offsets, mask, site, self.first_thread(part)]);
     }
 
+    /// Stack memory for the arguments of helpers; all calls share it.
+    fn slow_buffer(&self, kind: u8, size: u64) -> V {
+        let size = size.next_power_of_two().max(64);
+        if let Some(v) = self.slow_buffers.borrow().get(&(kind, size)) {
+            return *v;
+        }
+        let v = self.ll.alloca(self.ll.array(self.ll.int(8), size), 64);
+        self.slow_buffers.borrow_mut().insert((kind, size), v);
+        v
+    }
+
     /// Linear accesses of all parts in one call: `places` gives each part's scalar offset and first
     /// index. Loads return `count` vectors for each part; stores take them.
     pub fn slow_linear(
@@ -156,8 +167,8 @@ impl Emit<'_> {
         let n = places.len() as u64;
         let name = format!("{}_{}_{}", if is_store { "stores" } else { "loads" }, ll.suffix(vt), ty.name());
         // Each part: scalar offset, first index, mask.
-        let table = ll.alloca(ll.array(l, 3 * n), 8);
-        let data = ll.alloca(ll.array(vt, n * e.count as u64), 64);
+        let table = self.slow_buffer(0, 24 * n);
+        let data = self.slow_buffer(1, n * e.count as u64 * u64::from(lanes) * bytes);
         for (k, (scalar, first)) in places.iter().enumerate() {
             let at = |j: u64| ll.gep_const(table, (k as u64 * 3 + j) * 8);
             ll.store(*scalar, at(0), 8);
@@ -255,9 +266,9 @@ impl Emit<'_> {
         let t = memory_type(ll, e.scalar);
         let bytes = u64::from(e.scalar.size());
         let n = offsets.len() as u64;
-        let table = ll.alloca(ll.array(l, n), 8);
-        let on = ll.alloca(ll.array(b, n), 1);
-        let data = ll.alloca(ll.array(t, n * e.count as u64), 8);
+        let table = self.slow_buffer(0, 8 * n);
+        let on = self.slow_buffer(2, n);
+        let data = self.slow_buffer(1, n * e.count as u64 * bytes);
         for (k, o) in offsets.iter().enumerate() {
             ll.store(*o, ll.gep_const(table, k as u64 * 8), 8);
             ll.store(ll.zext(active[k], b), ll.gep_const(on, k as u64), 1);

@@ -155,11 +155,11 @@ impl Emit<'_> {
                     let (x, y) = (self.address(&self.pointer(*a)), self.address(&self.pointer(*b)));
                     let c = Shape::of(shape.c[0].bits);
                     return Ok(Some(Val::Comps(vec![
-                        self.map(c, &[&x, &y], |v| arith::compare(ll, *op, Scalar::U64, fp, v[0], v[1])),
+                        self.map(c, &[&x, &y], |v| arith::compare(ll, *op, Scalar::U64, v[0], v[1])),
                     ])));
                 }
                 let from = self.scalar_of(*a);
-                self.each(n, &shape.c, &[*a, *b], |v| arith::compare(ll, *op, from, fp, v[0], v[1]))
+                self.each(n, &shape.c, &[*a, *b], |v| arith::compare(ll, *op, from, v[0], v[1]))
             }
             Op::Select { condition, a, b } if self.module.types.pointee(inst.ty).is_some() => {
                 let (c, x, y) = (self.comp(*condition, 0), self.pointer(*a), self.pointer(*b));
@@ -375,7 +375,7 @@ impl Emit<'_> {
             Some(v) => {
                 let exact = v.ty.is_signed() || v.ty.bits() == 64;
                 let shape = match v.index.shape.linear {
-                    Some(Linear { exact: e, .. }) if e || exact => p.scalar.shape.add(v.index.shape.scale(v.scale)),
+                    Some(Linear { exact: e, .. }) if e || exact => p.scalar.shape.plus(v.index.shape.scale(v.scale)),
                     _ => Shape::of((p.scalar.shape.bits | v.index.shape.bits) & crate::emit::shape::ALL),
                 };
                 self.map(shape, &[&p.scalar, &v.index], |x| {

@@ -21,7 +21,7 @@ use crate::compiler::{CompileOptions, FaultSite};
 use crate::emit::arith;
 use crate::emit::flow::{Flow, Gangs, State, analyze};
 use crate::emit::live::{Liveness, Places};
-use crate::emit::shape::{ALL, L, P, Root, Shape};
+use crate::emit::shape::{ALL, Root, Shape};
 use crate::emit::value::{Comp, Gang, Val};
 use crate::llvm::{B, Ll, V};
 use crate::target::Target;
@@ -113,6 +113,7 @@ pub struct Emit<'a> {
     /// Where a return of all lanes goes.
     pub end: B,
     pub regions: super::regions::Regions,
+    pub slow_buffers: RefCell<HashMap<(u8, u64), V>>,
     /// Accesses known to be within bounds where code is being emitted.
     pub unchecked: HashMap<ValueId, super::hoist::Known>,
 }
@@ -229,11 +230,6 @@ pub fn emit_kernel(
     let (head, body, next, done) =
         (ll.new_block("groups"), ll.new_block("group"), ll.new_block("nextgroup"), ll.new_block("return"));
     let i32t = ll.int(32);
-    let g32 = ll.trunc(first, i32t);
-    let div = |a: V, b: V| {
-        let b = ll.intrinsic1("umax", i32t, &[b, ll.c32(1)]);
-        (ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, a, b), ll.bin(llvm_sys::LLVMOpcode::LLVMURem, a, b))
-    };
     // Linear indices fit in 32 bits in all but absurd grids; those are divided in 64.
     let wide = |v: V| ll.intrinsic1("umax", ll.int(64), &[ll.zext(v, ll.int(64)), ll.c64(1)]);
     let row = ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, first, wide(groups[0]));
@@ -241,7 +237,6 @@ pub fn emit_kernel(
     let plane = ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, row, wide(groups[1]));
     let y0 = ll.trunc(ll.sub(row, ll.mul(plane, wide(groups[1]))), i32t);
     let z0 = ll.trunc(plane, i32t);
-    let _ = (g32, div);
     let from = ll.current();
     ll.br(head);
     ll.at_end(head);
@@ -323,6 +318,7 @@ pub fn emit_kernel(
             frames: Vec::new(),
             end: next,
             regions: super::regions::Regions::default(),
+            slow_buffers: RefCell::default(),
             unchecked: HashMap::new(),
         };
         e.place_private();
@@ -428,10 +424,12 @@ fn choose_gang(
     };
     let threads: u32 = options.threadgroup.iter().product();
     let first = attempt(base);
-    if edge || options.parts == Some(base) {
+    // A simdgroup is never cut in two.
+    let wanted = options.parts.map(|p| p.next_power_of_two().clamp(base, 64));
+    if edge || wanted == Some(base) {
         return first;
     }
-    if let Some(p) = options.parts {
+    if let Some(p) = wanted {
         return attempt(p);
     }
     let has_loop = any_inst(f, &f.body, &|_, op| matches!(op, Op::Loop { .. }));
@@ -680,6 +678,5 @@ impl Emit<'_> {
             Some((0..gang.parts).map(|p| ll.ult(self.linear_index.get(ll, gang, p, true), n)).collect())
         };
         self.mask.clone_from(&self.entry_mask);
-        let _ = (L, P);
     }
 }

@@ -138,7 +138,7 @@ impl Emit<'_> {
                 vec![self.collapse(p, to)]
             }
         };
-        for i in 0..count {
+        for (i, value) in new.iter().enumerate().take(count) {
             let c = first + i;
             let target = shape.c[c];
             let comp = if blend {
@@ -159,12 +159,12 @@ impl Emit<'_> {
                 let v = (0..gang.parts)
                     .map(|p| {
                         let m = self.mask_part(&self.mask, p);
-                        ll.select(m, new[i].get(ll, gang, p, true), old_comp.get(ll, gang, p, true))
+                        ll.select(m, value.get(ll, gang, p, true), old_comp.get(ll, gang, p, true))
                     })
                     .collect();
                 Comp { shape: Shape::VARYING, v }
             } else {
-                new[i].clone()
+                value.clone()
             };
             let comp = comp.coerce(self.ll, self.gang, target);
             self.write_slot(l.index(), c, &comp);

@@ -116,10 +116,10 @@ impl Emit<'_> {
         }
     }
 
-    fn to_memory(&self, s: Scalar, v: V) -> V {
+    fn stored_form(&self, s: Scalar, v: V) -> V {
         if s == Scalar::Bool { self.ll.zext(v, self.ll.like(self.ll.int(8), v)) } else { v }
     }
-    fn from_memory(&self, s: Scalar, v: V) -> V {
+    fn loaded(&self, s: Scalar, v: V) -> V {
         if s == Scalar::Bool { self.ll.ne(v, self.ll.zero(self.ll.type_of(v))) } else { v }
     }
 
@@ -244,7 +244,7 @@ impl Emit<'_> {
                 );
                 (0..e.count)
                     .map(|k| {
-                        let v = (0..n as usize).map(|i| self.from_memory(e.scalar, out[i * e.count + k])).collect();
+                        let v = (0..n as usize).map(|i| self.loaded(e.scalar, out[i * e.count + k])).collect();
                         Comp { shape, v }
                     })
                     .collect()
@@ -253,7 +253,7 @@ impl Emit<'_> {
                 for (i, o) in offsets.iter().enumerate() {
                     let vals: Vec<V> = values
                         .iter()
-                        .map(|c| self.to_memory(e.scalar, c.get(ll, self.gang, i as u32, false)))
+                        .map(|c| self.stored_form(e.scalar, c.get(ll, self.gang, i as u32, false)))
                         .collect();
                     let inside = if p.valid || known.is_some() { ll.cbool(true) } else { ll.ult(*o, limit) };
                     let ok = ll.and(inside, active[i]);
@@ -362,9 +362,9 @@ impl Emit<'_> {
         let at = |o: V| if root == Root::Raw { ll.int_to_ptr(o) } else { ll.gep(base, o) };
         let values: Vec<Vec<V>> = match what {
             Access::Load => Vec::new(),
-            Access::Store(v) => {
-                (0..n).map(|i| v.iter().map(|c| self.to_memory(e.scalar, c.get(ll, gang, i, true))).collect()).collect()
-            }
+            Access::Store(v) => (0..n)
+                .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
+                .collect(),
         };
         let out = self.two_ways(
             ok,
@@ -405,7 +405,7 @@ impl Emit<'_> {
         let shape = if n > 1 { Shape::of(shape.bits | crate::emit::shape::P) } else { shape };
         (0..e.count)
             .map(|k| {
-                let v = (0..n as usize).map(|i| self.from_memory(e.scalar, out[i * e.count + k])).collect();
+                let v = (0..n as usize).map(|i| self.loaded(e.scalar, out[i * e.count + k])).collect();
                 Comp { shape, v }
             })
             .collect()
@@ -458,7 +458,7 @@ impl Emit<'_> {
         let size = u64::from(e.scalar.size());
         let t = memory_type(ll, e.scalar);
         let step = stride / size;
-        if stride % size != 0 || step > 4 || (step > 1 && mask.is_some()) {
+        if !stride.is_multiple_of(size) || step > 4 || (step > 1 && mask.is_some()) {
             let offsets = ll.iota(ll.int(64), lanes, stride);
             let vt = ll.vec(t, lanes);
             let m = mask.unwrap_or_else(|| self.all_on());
@@ -495,7 +495,7 @@ impl Emit<'_> {
         let size = u64::from(e.scalar.size());
         let step = stride / size;
         let align = e.align.min(e.scalar.size());
-        if stride % size != 0 || step > 4 || (step > 1 && e.count == 1) {
+        if !stride.is_multiple_of(size) || step > 4 || (step > 1 && e.count == 1) {
             let offsets = ll.iota(ll.int(64), lanes, stride);
             let m = mask.unwrap_or_else(|| self.all_on());
             for (k, v) in values.iter().enumerate() {
@@ -553,9 +553,9 @@ impl Emit<'_> {
         let shape = Shape::of((p.scalar.shape.bits | var.index.shape.bits) & ALL);
         let values: Vec<Vec<V>> = match what {
             Access::Load => Vec::new(),
-            Access::Store(v) => {
-                (0..n).map(|i| v.iter().map(|c| self.to_memory(e.scalar, c.get(ll, gang, i, true))).collect()).collect()
-            }
+            Access::Store(v) => (0..n)
+                .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
+                .collect(),
         };
         let near = var.index.shape.bits & NEAR != 0 && var.scale as u64 == e.size() && e.count == 1 && !p.valid;
         let out = if near {
@@ -624,8 +624,10 @@ impl Emit<'_> {
     ) -> Vec<V> {
         let ll = self.ll;
         let gang = self.gang;
-        let wide_enough = e.scalar.size() >= 4;
-        if !p.valid && !wide_enough {
+        let small = e.scalar.size() < 4;
+        if small && !values.is_empty() {
+            // There is no instruction for these; a function does it lane by lane.
+            let (base, length) = if p.valid { (self.valid_base(p, base), ll.c64(u64::MAX)) } else { (base, length) };
             let mut out = Vec::new();
             for i in 0..n {
                 let offsets = self.offsets64(p, var, i);
@@ -634,7 +636,7 @@ impl Emit<'_> {
             return out;
         }
         // Indices stay 32 bits wide if possible: the hardware takes them with a scale up to 8.
-        let narrow = var.ty.bits() == 32 && !p.valid;
+        let narrow = var.ty.bits() == 32 && !p.valid && !small;
         let size = e.size();
         let t = memory_type(ll, e.scalar);
         let vt = ll.vec(t, gang.lanes);
@@ -697,7 +699,9 @@ impl Emit<'_> {
                     for k in 0..e.count {
                         let from = ll.gep_const(*from, k as u64 * u64::from(e.scalar.size()));
                         let ptrs = ll.gep_typed(*unit, from, *index);
-                        if values.is_empty() {
+                        if small {
+                            out.push(me.gather_small(e.scalar, ptrs, m));
+                        } else if values.is_empty() {
                             let g = ll.gather(vt, ptrs, align, m, ll.zero(vt));
                             me.annotate(g, p.root);
                             out.push(g);
@@ -718,6 +722,25 @@ impl Emit<'_> {
                 out
             },
         )
+    }
+
+    /// What offsets of a vouched-for pointer count from.
+    fn valid_base(&self, p: &Pointer, base: V) -> V {
+        if p.root == Root::Raw { self.ll.null() } else { base }
+    }
+
+    /// Elements of one or two bytes: gathers the aligned words that hold them. Such a word never
+    /// reaches into a page that the element is not in.
+    fn gather_small(&self, s: Scalar, ptrs: V, mask: V) -> V {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        let (wide, words) = (ll.vec(ll.int(64), lanes), ll.vec(ll.int(32), lanes));
+        let address = ll.ptr_to_int(ptrs);
+        let aligned = ll.int_to_ptr(ll.and(address, ll.cint(wide, !3)));
+        let word = ll.gather(words, aligned, 4, mask, ll.zero(words));
+        let shift = ll.trunc(ll.shl(ll.and(address, ll.cint(wide, 3)), ll.cint(wide, 3)), words);
+        let t = ll.vec(ll.int(s.size() * 8), lanes);
+        ll.bitcast(ll.trunc(ll.lshr(word, shift), t), ll.vec(memory_type(ll, s), lanes))
     }
 
     /// Addresses from nowhere known: the host says lane by lane what they may touch.
@@ -751,7 +774,7 @@ impl Emit<'_> {
                         out.push(if one { ll.extract(v, 0) } else { v });
                     }
                     Access::Store(values) => {
-                        let v = self.to_memory(e.scalar, values[k].get(ll, gang, i, true));
+                        let v = self.stored_form(e.scalar, values[k].get(ll, gang, i, true));
                         ll.scatter(v, ptrs, align, m);
                     }
                 }
@@ -766,7 +789,7 @@ impl Emit<'_> {
                 if one {
                     return Comp {
                         shape: Shape::of(address.shape.bits & ALL),
-                        v: vec![self.from_memory(e.scalar, list[0])],
+                        v: vec![self.loaded(e.scalar, list[0])],
                     };
                 }
                 let v: Vec<V> = list
@@ -774,7 +797,7 @@ impl Emit<'_> {
                     .enumerate()
                     .map(|(i, v)| {
                         let v = if scalars { self.first_active(*v, i as u32) } else { *v };
-                        self.from_memory(e.scalar, v)
+                        self.loaded(e.scalar, v)
                     })
                     .collect();
                 Comp { shape: Shape::of((address.shape.bits | crate::emit::shape::P) & ALL), v }
@@ -803,8 +826,8 @@ impl Emit<'_> {
         let Some((_, ty)) = types.pointee(self.f.insts[src].ty) else { return Ok(()) };
         let size = types.size_of(ty);
         let (scalar, unit) = match align {
-            a if a >= 4 && size % 4 == 0 => (Scalar::U32, 4),
-            a if a >= 2 && size % 2 == 0 => (Scalar::U16, 2),
+            a if a >= 4 && size.is_multiple_of(4) => (Scalar::U32, 4),
+            a if a >= 2 && size.is_multiple_of(2) => (Scalar::U16, 2),
             _ => (Scalar::U8, 1),
         };
         let (to, from) = (self.pointer(dst), self.pointer(src));

@@ -316,9 +316,9 @@ fn round_f64_to_f16(ll: &Ll, v: V, t: crate::llvm::T) -> V {
     ll.cast(O::LLVMFPTrunc, ll.bitcast(odd, f), t)
 }
 
-pub fn compare(ll: &Ll, op: CompareOp, s: Scalar, flags: FpFlags, a: V, b: V) -> V {
+pub fn compare(ll: &Ll, op: CompareOp, s: Scalar, a: V, b: V) -> V {
     if s == Scalar::BF16 {
-        return compare(ll, op, Scalar::F32, flags, bf16_to_f32(ll, a), bf16_to_f32(ll, b));
+        return compare(ll, op, Scalar::F32, bf16_to_f32(ll, a), bf16_to_f32(ll, b));
     }
     if s.is_float() {
         let p = match op {

@@ -355,7 +355,7 @@ impl Walk<'_> {
         let c = if var.lanes() || var.linear.is_some() {
             let scale = v.c[2].linear;
             match (var.linear, scale) {
-                (Some(l), Some(k)) if l.exact || k.exact => s.add(var.scale(k.stride)),
+                (Some(l), Some(k)) if l.exact || k.exact => s.plus(var.scale(k.stride)),
                 _ => Shape::of((s.bits | var.bits) & ALL),
             }
         } else {
@@ -765,8 +765,8 @@ impl Walk<'_> {
             Op::Unary(UnaryOp::Neg, a) if is_integer => each(&[a], &|_, s| s[0].scale(-1)),
             Op::Unary(_, a) => mixed(&[a]),
             Op::Binary(op, a, b) if is_integer => each(&[a, b], &|i, s| match op {
-                BinaryOp::Add => s[0].add(s[1]),
-                BinaryOp::Sub => s[0].sub(s[1]),
+                BinaryOp::Add => s[0].plus(s[1]),
+                BinaryOp::Sub => s[0].minus(s[1]),
                 BinaryOp::Mul => match (self.constant(*a, i), self.constant(*b, i)) {
                     (_, Some(k)) => s[0].scale(k),
                     (Some(k), _) => s[1].scale(k),

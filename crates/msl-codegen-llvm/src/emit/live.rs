@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use msl_base::{Arena, Id};
+use msl_base::Id;
 use msl_ir::{Block, Function, LabelId, LocalId, Op, Type, TypeTable, ValueId};
 
 /// A set of locals.
@@ -248,6 +248,3 @@ pub fn barriers(f: &Function) -> Vec<bool> {
     walk(f, &f.body, &mut out);
     out
 }
-
-/// Shares the arena's type in signatures of this module.
-pub type Insts = Arena<ValueId, msl_ir::Inst>;

@@ -113,10 +113,10 @@ impl Shape {
         let bits = (self.bits | other.bits) & ALL;
         Shape::of(bits | if bits & L != 0 && near(self) && near(other) { NEAR } else { 0 })
     }
-    pub fn add(self, other: Shape) -> Shape {
+    pub fn plus(self, other: Shape) -> Shape {
         self.combine(other, |a, b| a.checked_add(b))
     }
-    pub fn sub(self, other: Shape) -> Shape {
+    pub fn minus(self, other: Shape) -> Shape {
         self.combine(other, |a, b| a.checked_sub(b))
     }
     fn combine(self, other: Shape, f: impl Fn(i64, i64) -> Option<i64>) -> Shape {

@@ -30,7 +30,7 @@ impl Emit<'_> {
                 let at = self.atomic_pointer(id, ptr, s);
                 let (e, d) = (self.to_bits(s, self.scalar(expected)), self.to_bits(s, self.scalar(desired)));
                 let found = ll.cmpxchg_in(at, e, d, "device");
-                Some(Val::Comps(vec![self.from_bits(s, found)]))
+                Some(Val::Comps(vec![self.of_bits(s, found)]))
             }
             Op::Atomic { op, ptr, value, .. } => {
                 let s = match value {
@@ -41,7 +41,7 @@ impl Emit<'_> {
                 if op == AtomicOp::Load {
                     let v = ll.load(ll.int(s.size() * 8), at, s.size());
                     ll.set_atomic_in(v, "device");
-                    return Some(Val::Comps(vec![self.from_bits(s, v)]));
+                    return Some(Val::Comps(vec![self.of_bits(s, v)]));
                 }
                 let x = self.scalar(value?);
                 if op == AtomicOp::Store {
@@ -60,8 +60,8 @@ impl Emit<'_> {
         let t = ll.int(s.size() * 8);
         if s == Scalar::Bool { ll.zext(v, t) } else { ll.bitcast(v, t) }
     }
-    fn from_bits(&self, s: Scalar, v: V) -> V {
-        if s == Scalar::Bool { self.from_memory(s, v) } else { self.ll.bitcast(v, self.register(s)) }
+    fn of_bits(&self, s: Scalar, v: V) -> V {
+        if s == Scalar::Bool { self.loaded(s, v) } else { self.ll.bitcast(v, self.register(s)) }
     }
 
     fn modify(&mut self, op: AtomicOp, s: Scalar, at: V, x: V) -> V {
@@ -87,7 +87,7 @@ impl Emit<'_> {
             AtomicOp::Load | AtomicOp::Store => None,
         };
         if let Some(d) = direct {
-            return self.from_bits(s, ll.atomic_rmw_in(d, at, self.to_bits(s, x), "device"));
+            return self.of_bits(s, ll.atomic_rmw_in(d, at, self.to_bits(s, x), "device"));
         }
         // The rest: compare and exchange until it holds.
         let t = ll.int(s.size() * 8);
@@ -98,7 +98,7 @@ impl Emit<'_> {
         ll.br(again);
         ll.at_end(again);
         let seen = ll.phi(t, &[(first, before)]);
-        let old = self.from_bits(s, seen);
+        let old = self.of_bits(s, seen);
         let combine = |b: BinaryOp| math::binary(ll, b, s, FpFlags::STRICT, old, x);
         let new = match op {
             AtomicOp::Add => combine(BinaryOp::Add),
@@ -116,6 +116,6 @@ impl Emit<'_> {
         ll.add_incoming(seen, &[(found, end)]);
         ll.cond_br(ll.eq(found, seen), out, again);
         ll.at_end(out);
-        self.from_bits(s, found)
+        self.of_bits(s, found)
     }
 }

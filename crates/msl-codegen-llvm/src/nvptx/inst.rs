@@ -135,11 +135,11 @@ impl Emit<'_> {
             Op::Compare(op, a, b) => {
                 if module.types.pointee(self.ty(*a)).is_some() {
                     let (a, b) = (ll.ptr_to_int(self.scalar(*a)), ll.ptr_to_int(self.scalar(*b)));
-                    return Ok(self.of(arith::compare(ll, *op, Scalar::U64, inst.fp, a, b)));
+                    return Ok(self.of(arith::compare(ll, *op, Scalar::U64, a, b)));
                 }
                 let s = self.scalar_of(*a);
                 let pairs = self.comps(*a).into_iter().zip(self.comps(*b));
-                comps(pairs.map(|(a, b)| arith::compare(ll, *op, s, inst.fp, a, b)).collect())
+                comps(pairs.map(|(a, b)| arith::compare(ll, *op, s, a, b)).collect())
             }
             Op::Select { condition, a, b } => {
                 let c = self.comps(*condition);

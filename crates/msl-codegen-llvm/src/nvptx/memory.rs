@@ -233,7 +233,7 @@ impl Emit<'_> {
                     ll.set_md(v, "invariant.load", ll.md_node(&[]));
                 }
                 let comps = (0..n).map(|i| if n == 1 { v } else { ll.extract(v, i) });
-                Some(Val::Comps(comps.map(|v| self.from_memory(s, v)).collect()))
+                Some(Val::Comps(comps.map(|v| self.loaded(s, v)).collect()))
             }
             Op::Store { ptr, value, align, volatile } => {
                 let p = self.pointer(ptr);
@@ -283,7 +283,7 @@ impl Emit<'_> {
             && self.provenance.is_read_only(self.module, self.f, ptr)
     }
 
-    pub fn from_memory(&self, s: Scalar, v: V) -> V {
+    pub fn loaded(&self, s: Scalar, v: V) -> V {
         if s == Scalar::Bool { self.ll.ne(v, self.ll.zero(self.ll.int(8))) } else { v }
     }
     pub fn to_memory(&self, s: Scalar, v: V) -> V {

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicU32;
 
 use msl_codegen_llvm::abi::{ArgumentSlot, FaultRecord, LaunchContext, find_no_range, ignore_log, record_fault};
-use msl_codegen_llvm::{CompileOptions, CompiledKernel, CpuCompiler, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CompiledKernel, CpuCompiler, Isa, TargetOptions};
 use msl_ir::interp::{Argument, BufferRef, DispatchKind, Machine, Options};
 use msl_ir::{Module, ParamKind, text};
 
@@ -58,8 +58,12 @@ pub struct Outcome {
 }
 
 pub fn compile(source: &str, entry: &str, options: &CompileOptions) -> CompiledKernel {
+    compile_for(Isa::Host, source, entry, options)
+}
+
+pub fn compile_for(isa: Isa, source: &str, entry: &str, options: &CompileOptions) -> CompiledKernel {
     let module = parse(source);
-    match CpuCompiler::new(TargetOptions::default()).compile(&module, entry, options) {
+    match CpuCompiler::new(TargetOptions { isa }).compile(&module, entry, options) {
         Ok(k) => k,
         Err(e) => panic!("{e}"),
     }

@@ -90,181 +90,177 @@ inline device uchar* texel(constant __texture_descriptor* t, uint x, uint y, uin
 }
 inline uint extent(uint full, uint level) { return __metal_max(full >> level, 1u); }
 
-inline uint u8(device uchar* p, uint i) { return uint(p[i]); }
-inline uint u16(device uchar* p, uint i) { return uint(((device ushort*)p)[i]); }
-inline uint u32(device uchar* p, uint i) { return ((device uint*)p)[i]; }
-inline float f16(device uchar* p, uint i) { return float(((device half*)p)[i]); }
-inline float f32(device uchar* p, uint i) { return ((device float*)p)[i]; }
-inline int s8(device uchar* p, uint i) { return int(((device char*)p)[i]); }
-inline int s16(device uchar* p, uint i) { return int(((device short*)p)[i]); }
+// A texel is up to 16 bytes: it is read and written as whole words, and taken apart in registers. Memory is touched
+// in five places instead of once per format and channel.
+inline uint4 load_texel(device uchar* p, uint bytes) {
+  switch (bytes) {
+    case 1: return uint4(uint(p[0]), 0u, 0u, 0u);
+    case 2: return uint4(uint(*(device ushort*)p), 0u, 0u, 0u);
+    case 4: return uint4(*(device uint*)p, 0u, 0u, 0u);
+    case 8: return uint4(*(device uint2*)p, 0u, 0u);
+    default: return *(device uint4*)p;
+  }
+}
+inline void store_texel(device uchar* p, uint bytes, uint4 w) {
+  switch (bytes) {
+    case 1: p[0] = uchar(w.x); break;
+    case 2: *(device ushort*)p = ushort(w.x); break;
+    case 4: *(device uint*)p = w.x; break;
+    case 8: *(device uint2*)p = w.xy; break;
+    default: *(device uint4*)p = w; break;
+  }
+}
+
+// The formats below are Metal's numbers (`MTLPixelFormat`), which group them by the number of channels.
+inline uint channels(uint format) {
+  return format < 30u || (format >= 53u && format < 60u) ? 1u : format < 40u || (format >= 60u && format < 70u) || (format >= 103u && format < 110u) ? 2u : 4u;
+}
+inline bool is_srgb(uint format) { return format == 11u || format == 31u || format == 71u || format == 81u; }
+inline bool is_bgra(uint format) { return format == 80u || format == 81u || format == 94u; }
+
+inline uint4 bytes_of(uint w) { return uint4(w & 255u, (w >> 8) & 255u, (w >> 16) & 255u, w >> 24); }
+inline uint4 halves_of(uint4 w) { return uint4(w.x & 65535u, w.x >> 16, w.y & 65535u, w.y >> 16); }
+inline uint4 from_halves(uint4 v) { return uint4(v.x | (v.y << 16), v.z | (v.w << 16), 0u, 0u); }
+inline uint from_bytes(uint4 v) { return v.x | (v.y << 8) | (v.z << 16) | (v.w << 24); }
+inline float half_value(uint bits) { return float(__metal_bitcast<half>(ushort(bits))); }
+inline uint half_bits(float x) { return uint(__metal_bitcast<ushort>(half(x))); }
 
 // An unsigned small float of `mantissa` bits after 5 bits of exponent (RG11B10Float).
-inline float small_float(uint bits, uint mantissa) { return float(__metal_bitcast<half>(ushort(bits << (10u - mantissa)))); }
-inline uint to_small_float(float x, uint mantissa) {
-  uint h = uint(__metal_bitcast<ushort>(half(__metal_max(x, 0.0f))));
-  return h >> (10u - mantissa);
-}
+inline float small_float(uint bits, uint mantissa) { return half_value(bits << (10u - mantissa)); }
+inline uint to_small_float(float x, uint mantissa) { return half_bits(__metal_max(x, 0.0f)) >> (10u - mantissa); }
 
-// Cases are Metal's numbers of the pixel formats (`MTLPixelFormat`).
-inline float4 decode_float(uint format, device uchar* p) {
+inline float4 decode_float(uint format, uint4 w) {
+  uint v = w.x;
+  float4 c = float4(0.0f);
   switch (format) {
-    case 1: return float4(0.0f, 0.0f, 0.0f, float(u8(p, 0)) / 255.0f);
-    case 10: return float4(float(u8(p, 0)) / 255.0f, 0.0f, 0.0f, 1.0f);
-    case 11: return float4(__pack::from_srgb(float(u8(p, 0)) / 255.0f), 0.0f, 0.0f, 1.0f);
-    case 12: return float4(__pack::from_snorm8(u8(p, 0)), 0.0f, 0.0f, 1.0f);
-    case 20: return float4(float(u16(p, 0)) / 65535.0f, 0.0f, 0.0f, 1.0f);
-    case 22: return float4(__pack::from_snorm16(u16(p, 0)), 0.0f, 0.0f, 1.0f);
-    case 25: return float4(f16(p, 0), 0.0f, 0.0f, 1.0f);
-    case 30: return float4(float(u8(p, 0)) / 255.0f, float(u8(p, 1)) / 255.0f, 0.0f, 1.0f);
-    case 31: return float4(__pack::from_srgb(float(u8(p, 0)) / 255.0f), __pack::from_srgb(float(u8(p, 1)) / 255.0f), 0.0f, 1.0f);
-    case 32: return float4(__pack::from_snorm8(u8(p, 0)), __pack::from_snorm8(u8(p, 1)), 0.0f, 1.0f);
-    case 40: { uint v = u16(p, 0); return float4(float(v >> 11) / 31.0f, float((v >> 5) & 63u) / 63.0f, float(v & 31u) / 31.0f, 1.0f); }
-    case 41: { uint v = u16(p, 0); return float4(float(v >> 11) / 31.0f, float((v >> 6) & 31u) / 31.0f, float((v >> 1) & 31u) / 31.0f, float(v & 1u)); }
-    case 42: { uint v = u16(p, 0); return float4(float(v >> 12), float((v >> 8) & 15u), float((v >> 4) & 15u), float(v & 15u)) / 15.0f; }
-    case 43: { uint v = u16(p, 0); return float4(float((v >> 10) & 31u) / 31.0f, float((v >> 5) & 31u) / 31.0f, float(v & 31u) / 31.0f, float(v >> 15)); }
-    case 55: return float4(f32(p, 0), 0.0f, 0.0f, 1.0f);
-    case 60: return float4(float(u16(p, 0)) / 65535.0f, float(u16(p, 1)) / 65535.0f, 0.0f, 1.0f);
-    case 62: return float4(__pack::from_snorm16(u16(p, 0)), __pack::from_snorm16(u16(p, 1)), 0.0f, 1.0f);
-    case 65: return float4(f16(p, 0), f16(p, 1), 0.0f, 1.0f);
-    case 70: return unpack_unorm4x8_to_float(u32(p, 0));
-    case 71: return unpack_unorm4x8_srgb_to_float(u32(p, 0));
-    case 72: return unpack_snorm4x8_to_float(u32(p, 0));
-    case 80: return unpack_unorm4x8_to_float(u32(p, 0)).zyxw;
-    case 81: { float4 c = unpack_unorm4x8_to_float(u32(p, 0)).zyxw; return float4(__pack::from_srgb(c.x), __pack::from_srgb(c.y), __pack::from_srgb(c.z), c.w); }
-    case 90: return unpack_unorm10a2_to_float(u32(p, 0));
-    case 94: return unpack_unorm10a2_to_float(u32(p, 0)).zyxw;
-    case 92: { uint v = u32(p, 0); return float4(small_float(v & 2047u, 6u), small_float((v >> 11) & 2047u, 6u), small_float(v >> 22, 5u), 1.0f); }
+    case 10: case 11: case 30: case 31: case 70: case 71: case 80: case 81: c = float4(bytes_of(v)) / 255.0f; break;
+    case 12: case 32: case 72: c = unpack_snorm4x8_to_float(v); break;
+    case 20: case 60: case 110: c = float4(halves_of(w)) / 65535.0f; break;
+    case 22: case 62: case 112: {
+      uint4 h = halves_of(w);
+      c = float4(__pack::from_snorm16(h.x), __pack::from_snorm16(h.y), __pack::from_snorm16(h.z), __pack::from_snorm16(h.w));
+      break;
+    }
+    case 25: case 65: case 115: {
+      uint4 h = halves_of(w);
+      c = float4(half_value(h.x), half_value(h.y), half_value(h.z), half_value(h.w));
+      break;
+    }
+    case 55: case 105: case 125: c = __metal_bitcast<float4>(w); break;
+    case 1: return float4(0.0f, 0.0f, 0.0f, float(v) / 255.0f);
+    case 40: return float4(float(v >> 11) / 31.0f, float((v >> 5) & 63u) / 63.0f, float(v & 31u) / 31.0f, 1.0f);
+    case 41: return float4(float(v >> 11) / 31.0f, float((v >> 6) & 31u) / 31.0f, float((v >> 1) & 31u) / 31.0f, float(v & 1u));
+    case 42: return float4(float(v >> 12), float((v >> 8) & 15u), float((v >> 4) & 15u), float(v & 15u)) / 15.0f;
+    case 43: return float4(float((v >> 10) & 31u) / 31.0f, float((v >> 5) & 31u) / 31.0f, float(v & 31u) / 31.0f, float(v >> 15));
+    case 90: case 94: c = unpack_unorm10a2_to_float(v); break;
+    case 92: return float4(small_float(v & 2047u, 6u), small_float((v >> 11) & 2047u, 6u), small_float(v >> 22, 5u), 1.0f);
     case 93: {
-      uint v = u32(p, 0);
-      float scale = __math::ldexp(1.0f, int(v >> 27) - 24);
+      // 2^(e - 24) is a normal float for every 5-bit e.
+      float scale = __math::power_of_two(int(v >> 27) - 24);
       return float4(float(v & 511u) * scale, float((v >> 9) & 511u) * scale, float((v >> 18) & 511u) * scale, 1.0f);
     }
-    case 105: return float4(f32(p, 0), f32(p, 1), 0.0f, 1.0f);
-    case 110: return float4(float(u16(p, 0)), float(u16(p, 1)), float(u16(p, 2)), float(u16(p, 3))) / 65535.0f;
-    case 112: return float4(__pack::from_snorm16(u16(p, 0)), __pack::from_snorm16(u16(p, 1)), __pack::from_snorm16(u16(p, 2)), __pack::from_snorm16(u16(p, 3)));
-    case 115: return float4(f16(p, 0), f16(p, 1), f16(p, 2), f16(p, 3));
-    case 125: return *(device float4*)p;
     default: return float4(0.0f);
   }
+  uint n = channels(format);
+  if (n == 1u) c = float4(c.x, 0.0f, 0.0f, 1.0f);
+  if (n == 2u) c = float4(c.xy, 0.0f, 1.0f);
+  if (is_bgra(format)) c = c.zyxw;
+  // Linear values; channels that are not there stay 0.
+  if (is_srgb(format)) c = float4(__pack::from_srgb(c.x), __pack::from_srgb(c.y), __pack::from_srgb(c.z), c.w);
+  return c;
 }
-inline uint4 decode_uint(uint format, device uchar* p) {
+inline uint4 decode_uint(uint format, uint4 w) {
+  uint4 c = w;
   switch (format) {
-    case 13: return uint4(u8(p, 0), 0u, 0u, 1u);
-    case 23: return uint4(u16(p, 0), 0u, 0u, 1u);
-    case 33: return uint4(u8(p, 0), u8(p, 1), 0u, 1u);
-    case 53: return uint4(u32(p, 0), 0u, 0u, 1u);
-    case 63: return uint4(u16(p, 0), u16(p, 1), 0u, 1u);
-    case 73: return uint4(u8(p, 0), u8(p, 1), u8(p, 2), u8(p, 3));
-    case 91: { uint v = u32(p, 0); return uint4(v & 1023u, (v >> 10) & 1023u, (v >> 20) & 1023u, v >> 30); }
-    case 103: return uint4(u32(p, 0), u32(p, 1), 0u, 1u);
-    case 113: return uint4(u16(p, 0), u16(p, 1), u16(p, 2), u16(p, 3));
-    case 123: return *(device uint4*)p;
+    case 13: case 33: case 73: c = bytes_of(w.x); break;
+    case 23: case 63: case 113: c = halves_of(w); break;
+    case 53: case 103: case 123: break;
+    case 91: return uint4(w.x & 1023u, (w.x >> 10) & 1023u, (w.x >> 20) & 1023u, w.x >> 30);
     default: return uint4(0u);
   }
+  uint n = channels(format);
+  return n == 1u ? uint4(c.x, 0u, 0u, 1u) : n == 2u ? uint4(c.xy, 0u, 1u) : c;
 }
-inline int4 decode_int(uint format, device uchar* p) {
+inline int4 decode_int(uint format, uint4 w) {
+  int4 c = int4(w);
   switch (format) {
-    case 14: return int4(s8(p, 0), 0, 0, 1);
-    case 24: return int4(s16(p, 0), 0, 0, 1);
-    case 34: return int4(s8(p, 0), s8(p, 1), 0, 1);
-    case 54: return int4(int(u32(p, 0)), 0, 0, 1);
-    case 64: return int4(s16(p, 0), s16(p, 1), 0, 1);
-    case 74: return int4(s8(p, 0), s8(p, 1), s8(p, 2), s8(p, 3));
-    case 104: return int4(int(u32(p, 0)), int(u32(p, 1)), 0, 1);
-    case 114: return int4(s16(p, 0), s16(p, 1), s16(p, 2), s16(p, 3));
-    case 124: return *(device int4*)p;
+    case 14: case 34: case 74: c = (int4(bytes_of(w.x)) << 24) >> 24; break;
+    case 24: case 64: case 114: c = (int4(halves_of(w)) << 16) >> 16; break;
+    case 54: case 104: case 124: break;
     default: return int4(0);
   }
+  uint n = channels(format);
+  return n == 1u ? int4(c.x, 0, 0, 1) : n == 2u ? int4(c.xy, 0, 1) : c;
 }
-inline void put8(device uchar* p, uint i, uint v) { p[i] = uchar(v); }
-inline void put16(device uchar* p, uint i, uint v) { ((device ushort*)p)[i] = ushort(v); }
-inline void put32(device uchar* p, uint i, uint v) { ((device uint*)p)[i] = v; }
-inline void put_half(device uchar* p, uint i, float v) { ((device half*)p)[i] = half(v); }
-inline void encode_float(uint format, device uchar* p, float4 c) {
+
+inline uint4 encode_float(uint format, float4 color) {
+  float4 c = color;
+  if (is_srgb(format)) c = float4(__pack::to_srgb(c.x), __pack::to_srgb(c.y), __pack::to_srgb(c.z), c.w);
+  if (is_bgra(format)) c = c.zyxw;
   switch (format) {
-    case 1: put8(p, 0, __pack::unorm(c.w, 255.0f)); break;
-    case 10: put8(p, 0, __pack::unorm(c.x, 255.0f)); break;
-    case 11: put8(p, 0, __pack::unorm(__pack::to_srgb(c.x), 255.0f)); break;
-    case 12: put8(p, 0, __pack::snorm(c.x, 127.0f, 255u)); break;
-    case 20: put16(p, 0, __pack::unorm(c.x, 65535.0f)); break;
-    case 22: put16(p, 0, __pack::snorm(c.x, 32767.0f, 65535u)); break;
-    case 25: put_half(p, 0, c.x); break;
-    case 30: put8(p, 0, __pack::unorm(c.x, 255.0f)); put8(p, 1, __pack::unorm(c.y, 255.0f)); break;
-    case 31: put8(p, 0, __pack::unorm(__pack::to_srgb(c.x), 255.0f)); put8(p, 1, __pack::unorm(__pack::to_srgb(c.y), 255.0f)); break;
-    case 32: put8(p, 0, __pack::snorm(c.x, 127.0f, 255u)); put8(p, 1, __pack::snorm(c.y, 127.0f, 255u)); break;
-    case 40: put16(p, 0, (__pack::unorm(c.x, 31.0f) << 11) | (__pack::unorm(c.y, 63.0f) << 5) | __pack::unorm(c.z, 31.0f)); break;
-    case 41: put16(p, 0, (__pack::unorm(c.x, 31.0f) << 11) | (__pack::unorm(c.y, 31.0f) << 6) | (__pack::unorm(c.z, 31.0f) << 1) | __pack::unorm(c.w, 1.0f)); break;
-    case 42: put16(p, 0, (__pack::unorm(c.x, 15.0f) << 12) | (__pack::unorm(c.y, 15.0f) << 8) | (__pack::unorm(c.z, 15.0f) << 4) | __pack::unorm(c.w, 15.0f)); break;
-    case 43: put16(p, 0, (__pack::unorm(c.w, 1.0f) << 15) | (__pack::unorm(c.x, 31.0f) << 10) | (__pack::unorm(c.y, 31.0f) << 5) | __pack::unorm(c.z, 31.0f)); break;
-    case 55: ((device float*)p)[0] = c.x; break;
-    case 60: put16(p, 0, __pack::unorm(c.x, 65535.0f)); put16(p, 1, __pack::unorm(c.y, 65535.0f)); break;
-    case 62: put16(p, 0, __pack::snorm(c.x, 32767.0f, 65535u)); put16(p, 1, __pack::snorm(c.y, 32767.0f, 65535u)); break;
-    case 65: put_half(p, 0, c.x); put_half(p, 1, c.y); break;
-    case 70: put32(p, 0, pack_float_to_unorm4x8(c)); break;
-    case 71: put32(p, 0, pack_float_to_srgb_unorm4x8(c)); break;
-    case 72: put32(p, 0, pack_float_to_snorm4x8(c)); break;
-    case 80: put32(p, 0, pack_float_to_unorm4x8(c.zyxw)); break;
-    case 81: put32(p, 0, pack_float_to_unorm4x8(float4(__pack::to_srgb(c.z), __pack::to_srgb(c.y), __pack::to_srgb(c.x), c.w))); break;
-    case 90: put32(p, 0, pack_float_to_unorm10a2(c)); break;
-    case 94: put32(p, 0, pack_float_to_unorm10a2(c.zyxw)); break;
-    case 92: put32(p, 0, to_small_float(c.x, 6u) | (to_small_float(c.y, 6u) << 11) | (to_small_float(c.z, 5u) << 22)); break;
+    case 10: case 11: case 30: case 31: case 70: case 71: case 80: case 81: return uint4(pack_float_to_unorm4x8(c), 0u, 0u, 0u);
+    case 12: case 32: case 72: return uint4(pack_float_to_snorm4x8(c), 0u, 0u, 0u);
+    case 20: case 60: case 110: return uint4(pack_float_to_unorm2x16(c.xy), pack_float_to_unorm2x16(c.zw), 0u, 0u);
+    case 22: case 62: case 112: return uint4(pack_float_to_snorm2x16(c.xy), pack_float_to_snorm2x16(c.zw), 0u, 0u);
+    case 25: case 65: case 115: return from_halves(uint4(half_bits(c.x), half_bits(c.y), half_bits(c.z), half_bits(c.w)));
+    case 55: case 105: case 125: return __metal_bitcast<uint4>(c);
+    case 90: case 94: return uint4(pack_float_to_unorm10a2(c), 0u, 0u, 0u);
+    default: break;
+  }
+  uint v = 0u;
+  switch (format) {
+    case 1: v = __pack::unorm(c.w, 255.0f); break;
+    case 40: v = (__pack::unorm(c.x, 31.0f) << 11) | (__pack::unorm(c.y, 63.0f) << 5) | __pack::unorm(c.z, 31.0f); break;
+    case 41: v = (__pack::unorm(c.x, 31.0f) << 11) | (__pack::unorm(c.y, 31.0f) << 6) | (__pack::unorm(c.z, 31.0f) << 1) | __pack::unorm(c.w, 1.0f); break;
+    case 42: v = (__pack::unorm(c.x, 15.0f) << 12) | (__pack::unorm(c.y, 15.0f) << 8) | (__pack::unorm(c.z, 15.0f) << 4) | __pack::unorm(c.w, 15.0f); break;
+    case 43: v = (__pack::unorm(c.w, 1.0f) << 15) | (__pack::unorm(c.x, 31.0f) << 10) | (__pack::unorm(c.y, 31.0f) << 5) | __pack::unorm(c.z, 31.0f); break;
+    case 92: v = to_small_float(c.x, 6u) | (to_small_float(c.y, 6u) << 11) | (to_small_float(c.z, 5u) << 22); break;
     case 93: {
       float r = __metal_min(__metal_max(c.x, 0.0f), 65408.0f), g = __metal_min(__metal_max(c.y, 0.0f), 65408.0f), b = __metal_min(__metal_max(c.z, 0.0f), 65408.0f);
       float m = __metal_max(r, __metal_max(g, b));
       int e = __metal_max(int(__metal_bitcast<uint>(m) >> 23) - 127, -16) + 16;
-      float scale = __math::ldexp(1.0f, 24 - e);
-      if (uint(__metal_rint(m * scale)) == 512u) { e += 1; scale = scale * 0.5f; }
-      put32(p, 0, uint(__metal_rint(r * scale)) | (uint(__metal_rint(g * scale)) << 9) | (uint(__metal_rint(b * scale)) << 18) | (uint(e) << 27));
+      float scale = __math::power_of_two(24 - e);
+      bool carries = uint(__metal_rint(m * scale)) == 512u;
+      e += carries ? 1 : 0;
+      scale = carries ? scale * 0.5f : scale;
+      v = uint(__metal_rint(r * scale)) | (uint(__metal_rint(g * scale)) << 9) | (uint(__metal_rint(b * scale)) << 18) | (uint(e) << 27);
       break;
     }
-    case 105: ((device float*)p)[0] = c.x; ((device float*)p)[1] = c.y; break;
-    case 110: put16(p, 0, __pack::unorm(c.x, 65535.0f)); put16(p, 1, __pack::unorm(c.y, 65535.0f)); put16(p, 2, __pack::unorm(c.z, 65535.0f)); put16(p, 3, __pack::unorm(c.w, 65535.0f)); break;
-    case 112: put16(p, 0, __pack::snorm(c.x, 32767.0f, 65535u)); put16(p, 1, __pack::snorm(c.y, 32767.0f, 65535u)); put16(p, 2, __pack::snorm(c.z, 32767.0f, 65535u)); put16(p, 3, __pack::snorm(c.w, 32767.0f, 65535u)); break;
-    case 115: put_half(p, 0, c.x); put_half(p, 1, c.y); put_half(p, 2, c.z); put_half(p, 3, c.w); break;
-    case 125: *(device float4*)p = c; break;
     default: break;
   }
+  return uint4(v, 0u, 0u, 0u);
 }
-inline void encode_uint(uint format, device uchar* p, uint4 c) {
+inline uint4 encode_uint(uint format, uint4 c) {
   switch (format) {
-    case 13: put8(p, 0, __metal_min(c.x, 255u)); break;
-    case 23: put16(p, 0, __metal_min(c.x, 65535u)); break;
-    case 33: put8(p, 0, __metal_min(c.x, 255u)); put8(p, 1, __metal_min(c.y, 255u)); break;
-    case 53: put32(p, 0, c.x); break;
-    case 63: put16(p, 0, __metal_min(c.x, 65535u)); put16(p, 1, __metal_min(c.y, 65535u)); break;
-    case 73: { uint4 v = __metal_min(c, uint4(255u)); put32(p, 0, v.x | (v.y << 8) | (v.z << 16) | (v.w << 24)); break; }
-    case 91: put32(p, 0, __metal_min(c.x, 1023u) | (__metal_min(c.y, 1023u) << 10) | (__metal_min(c.z, 1023u) << 20) | (__metal_min(c.w, 3u) << 30)); break;
-    case 103: put32(p, 0, c.x); put32(p, 1, c.y); break;
-    case 113: { uint4 v = __metal_min(c, uint4(65535u)); put16(p, 0, v.x); put16(p, 1, v.y); put16(p, 2, v.z); put16(p, 3, v.w); break; }
-    case 123: *(device uint4*)p = c; break;
-    default: break;
+    case 13: case 33: case 73: return uint4(from_bytes(__metal_min(c, uint4(255u))), 0u, 0u, 0u);
+    case 23: case 63: case 113: return from_halves(__metal_min(c, uint4(65535u)));
+    case 91: {
+      uint4 v = __metal_min(c, uint4(1023u, 1023u, 1023u, 3u));
+      return uint4(v.x | (v.y << 10) | (v.z << 20) | (v.w << 30), 0u, 0u, 0u);
+    }
+    default: return c;
   }
 }
-inline uint narrow(int x, int limit) { return uint(__metal_min(__metal_max(x, -limit - 1), limit)); }
-inline void encode_int(uint format, device uchar* p, int4 c) {
+inline uint4 encode_int(uint format, int4 c) {
   switch (format) {
-    case 14: put8(p, 0, narrow(c.x, 127)); break;
-    case 24: put16(p, 0, narrow(c.x, 32767)); break;
-    case 34: put8(p, 0, narrow(c.x, 127)); put8(p, 1, narrow(c.y, 127)); break;
-    case 54: put32(p, 0, uint(c.x)); break;
-    case 64: put16(p, 0, narrow(c.x, 32767)); put16(p, 1, narrow(c.y, 32767)); break;
-    case 74: put8(p, 0, narrow(c.x, 127)); put8(p, 1, narrow(c.y, 127)); put8(p, 2, narrow(c.z, 127)); put8(p, 3, narrow(c.w, 127)); break;
-    case 104: put32(p, 0, uint(c.x)); put32(p, 1, uint(c.y)); break;
-    case 114: put16(p, 0, narrow(c.x, 32767)); put16(p, 1, narrow(c.y, 32767)); put16(p, 2, narrow(c.z, 32767)); put16(p, 3, narrow(c.w, 32767)); break;
-    case 124: *(device int4*)p = c; break;
-    default: break;
+    case 14: case 34: case 74: return uint4(from_bytes(uint4(__metal_min(__metal_max(c, int4(-128)), int4(127))) & 255u), 0u, 0u, 0u);
+    case 24: case 64: case 114: return from_halves(uint4(__metal_min(__metal_max(c, int4(-32768)), int4(32767))) & 65535u);
+    default: return uint4(c);
   }
 }
 
-template <typename T> inline vec<T, 4> decode(uint format, device uchar* p) {
-  if constexpr (is_floating_point_v<T>) return vec<T, 4>(decode_float(format, p));
-  else if constexpr (is_signed_v<T>) return vec<T, 4>(decode_int(format, p));
-  else return vec<T, 4>(decode_uint(format, p));
+template <typename T> inline vec<T, 4> decode(constant __texture_descriptor* t, device uchar* p) {
+  uint4 w = load_texel(p, t->bytes_per_texel);
+  if constexpr (is_floating_point_v<T>) return vec<T, 4>(decode_float(t->format, w));
+  else if constexpr (is_signed_v<T>) return vec<T, 4>(decode_int(t->format, w));
+  else return vec<T, 4>(decode_uint(t->format, w));
 }
-template <typename T> inline void encode(uint format, device uchar* p, vec<T, 4> c) {
-  if constexpr (is_floating_point_v<T>) encode_float(format, p, float4(c));
-  else if constexpr (is_signed_v<T>) encode_int(format, p, int4(c));
-  else encode_uint(format, p, uint4(c));
+template <typename T> inline void encode(constant __texture_descriptor* t, device uchar* p, vec<T, 4> c) {
+  uint4 w;
+  if constexpr (is_floating_point_v<T>) w = encode_float(t->format, float4(c));
+  else if constexpr (is_signed_v<T>) w = encode_int(t->format, int4(c));
+  else w = encode_uint(t->format, uint4(c));
+  store_texel(p, t->bytes_per_texel, w);
 }
 
 // Outside the texture a read gives zero and a write does nothing.
@@ -272,12 +268,12 @@ template <typename T> inline vec<T, 4> read(constant __texture_descriptor* t, ui
   uint l = __metal_min(level, t->mip_levels - 1u);
   bool inside = (level < t->mip_levels) & (x < extent(t->width, l)) & (y < extent(t->height, l)) & (z < extent(t->depth, l)) & (slice < t->array_length);
   if (!inside) return vec<T, 4>(T(0));
-  return decode<T>(t->format, texel(t, x, y, z, slice, l));
+  return decode<T>(t, texel(t, x, y, z, slice, l));
 }
 template <typename T> inline void write(constant __texture_descriptor* t, vec<T, 4> c, uint x, uint y, uint z, uint slice, uint level) {
   uint l = __metal_min(level, t->mip_levels - 1u);
   bool inside = (level < t->mip_levels) & (x < extent(t->width, l)) & (y < extent(t->height, l)) & (z < extent(t->depth, l)) & (slice < t->array_length);
-  if (inside) encode<T>(t->format, texel(t, x, y, z, slice, l), c);
+  if (inside) encode<T>(t, texel(t, x, y, z, slice, l), c);
 }
 
 // The texel index that address mode `mode` makes of i, or -1 for the border.
@@ -302,7 +298,7 @@ template <typename T> inline vec<T, 4> fetch(constant __texture_descriptor* t, s
   int y = wrap(tm, i.y, int(extent(t->height, l)));
   int z = wrap(rm, i.z, int(extent(t->depth, l)));
   if ((x < 0) | (y < 0) | (z < 0)) return border<T>(s, x < 0 ? sm : y < 0 ? tm : rm);
-  return decode<T>(t->format, texel(t, uint(x), uint(y), uint(z), slice, l));
+  return decode<T>(t, texel(t, uint(x), uint(y), uint(z), slice, l));
 }
 inline float safe_coordinate(float x) { return __metal_isnan(x) ? 0.0f : __metal_min(__metal_max(x, -1.0e9f), 1.0e9f); }
 

@@ -20,11 +20,46 @@ struct OnDevice {
     /// For devices whose driver compiles MSL.
     text: Option<Arc<LibraryText>>,
     constants: Vec<FunctionConstantValue>,
+    /// Is given PTX of every kernel that is launched.
+    ptxas: Option<Ptxas>,
 }
 
 impl OnDevice {
     fn new(device: Arc<dyn Device>) -> OnDevice {
-        OnDevice { device, library: None, module: None, text: None, constants: Vec::new() }
+        OnDevice { device, library: None, module: None, text: None, constants: Vec::new(), ptxas: None }
+    }
+}
+
+/// The assembler for PTX: `METALLIC_PTXAS`, or the one on the path.
+struct Ptxas {
+    program: String,
+    seen: std::collections::HashSet<String>,
+}
+
+impl Ptxas {
+    fn find() -> Option<Ptxas> {
+        let program = std::env::var("METALLIC_PTXAS").unwrap_or_else(|_| "ptxas".into());
+        let works = std::process::Command::new(&program).arg("--version").output().is_ok();
+        works.then(|| Ptxas { program, seen: Default::default() })
+    }
+
+    fn check(&mut self, source: &PipelineSource, threadgroup: [u32; 3]) -> Result<(), String> {
+        let ptx = metallic_cuda::emit(source, "ptx", threadgroup, Some(90)).map_err(|e| e.to_string())?;
+        if !self.seen.insert(ptx.clone()) {
+            return Ok(());
+        }
+        let file = std::env::temp_dir().join(format!("metallic-conformance-{}.ptx", std::process::id()));
+        std::fs::write(&file, &ptx).map_err(|e| e.to_string())?;
+        let out = std::process::Command::new(&self.program)
+            .args(["--gpu-name=sm_90", "-O1", "-o", "/dev/null"])
+            .arg(&file)
+            .output()
+            .map_err(|e| e.to_string())?;
+        let _ = std::fs::remove_file(&file);
+        if out.status.success() {
+            return Ok(());
+        }
+        Err(format!("kernel {}: ptxas says {}\n{ptx}", source.label, String::from_utf8_lossy(&out.stderr)))
     }
 }
 
@@ -63,6 +98,9 @@ impl Executor for OnDevice {
             label: launch.kernel.into(),
             eager: false,
         };
+        if let Some(ptxas) = &mut self.ptxas {
+            ptxas.check(&source, launch.threadgroup)?;
+        }
         let pipeline = self.device.make_compute_pipeline_state(&source).map_err(|e| e.to_string())?;
         let mut buffers = Vec::new();
         let mut textures = Vec::new();
@@ -216,6 +254,10 @@ impl FileProvider for FromRoot {
 }
 
 fn run_all(device: &Arc<dyn Device>) {
+    run_all_with(device, None);
+}
+
+fn run_all_with(device: &Arc<dyn Device>, mut ptxas: Option<Ptxas>) {
     let wanted = std::env::var("METALLIC_TEST").unwrap_or_default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/run");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().filter_map(|e| e.ok().map(|e| e.path())).collect();
@@ -229,10 +271,11 @@ fn run_all(device: &Arc<dyn Device>) {
             continue;
         }
         let text = std::fs::read_to_string(file).unwrap();
-        let mut executor = OnDevice::new(device.clone());
+        let mut executor = OnDevice { ptxas: ptxas.take(), ..OnDevice::new(device.clone()) };
         if let Err(e) = run_file(&name, &text, &FromRoot, &mut executor) {
             failures.push(e);
         }
+        ptxas = executor.ptxas;
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
@@ -248,6 +291,22 @@ fn kernels_give_what_they_should_on_the_cpu_device() {
 }
 
 #[test]
+fn kernels_give_what_they_should_on_cuda_devices() {
+    // Most machines have no NVIDIA GPU.
+    let Ok(device) = metallic_cuda::CudaDevice::new(0) else { return };
+    run_all(&(Arc::new(device) as Arc<dyn Device>));
+}
+
+#[test]
+fn kernels_become_ptx_that_assembles() {
+    let Some(ptxas) = Ptxas::find() else {
+        eprintln!("no ptxas: nothing was assembled");
+        return;
+    };
+    run_all_with(&(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()) as Arc<dyn Device>), Some(ptxas));
+}
+
+#[test]
 #[cfg(target_os = "macos")]
 fn kernels_give_what_they_should_on_the_apple_device() {
     // A virtual machine may have no Metal.
@@ -257,7 +316,17 @@ fn kernels_give_what_they_should_on_the_apple_device() {
 
 #[test]
 fn math_functions_are_accurate_on_the_cpu_device() {
-    let device: Arc<dyn Device> = Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap());
+    check_math(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()));
+}
+
+#[test]
+fn math_functions_are_accurate_on_cuda_devices() {
+    if let Ok(device) = metallic_cuda::CudaDevice::new(0) {
+        check_math(Arc::new(device));
+    }
+}
+
+fn check_math(device: Arc<dyn Device>) {
     let mut executor = OnDevice::new(device);
     if let Err(failures) = msl::conformance::accuracy::check_math(&mut executor, 4) {
         panic!("\n{failures}");

@@ -4,7 +4,7 @@ use metallic::*;
 
 /// The devices of this build that execute kernels.
 fn devices() -> Vec<Device> {
-    ["interp", "cpu"].into_iter().filter_map(|id| Device::by_name(id).ok()).collect()
+    ["interp", "cpu", "cuda:0"].into_iter().filter_map(|id| Device::by_name(id).ok()).collect()
 }
 
 const KERNELS: &str = r#"

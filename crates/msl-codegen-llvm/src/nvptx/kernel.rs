@@ -385,14 +385,22 @@ impl Emit<'_> {
     }
 }
 
-/// Whether every operation on `f32` may treat denormal numbers as zero.
+/// Whether the whole kernel may treat denormal numbers as zero: LLVM decides that by function. Comparisons
+/// tell them apart even in fast math, and so do `bf16` operations, which are done in `f32`.
 fn flushes_denormals(f: &Function, module: &Module) -> bool {
     fn walk(f: &Function, module: &Module, block: &Block) -> bool {
         block.insts.iter().all(|id| {
             let inst = &f.insts[*id];
-            let is_arithmetic = matches!(inst.op, Op::Unary(..) | Op::Binary(..) | Op::Fma(..));
-            let is_f32 = module.types.scalar_of(inst.ty) == Some(msl_ir::Scalar::F32);
-            (!is_arithmetic || !is_f32 || inst.fp.is_fast()) && inst.op.blocks().iter().all(|b| walk(f, module, b))
+            let scalar = |v: ValueId| module.types.scalar_of(f.insts[v].ty);
+            let own = match &inst.op {
+                Op::Unary(_, a) | Op::Binary(_, a, _) | Op::Fma(a, ..) => match scalar(*a) {
+                    Some(msl_ir::Scalar::F32) => inst.fp.is_fast(),
+                    s => s != Some(msl_ir::Scalar::BF16),
+                },
+                Op::Compare(_, a, _) => !matches!(scalar(*a), Some(msl_ir::Scalar::F32 | msl_ir::Scalar::BF16)),
+                _ => true,
+            };
+            own && inst.op.blocks().iter().all(|b| walk(f, module, b))
         })
     }
     walk(f, module, &f.body)

@@ -67,6 +67,7 @@ impl Encoder {
             .map_err(|error| Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(error.to_string()) })?;
         let stop = AtomicU32::new(0);
         let fault = FaultRecord::default();
+        let memory = BoundMemory { dispatch, arguments: &arguments };
         let context = LaunchContext {
             arguments: arguments.slots.as_ptr(),
             grid_threads: threads.to_array(),
@@ -78,7 +79,7 @@ impl Encoder {
             on_fault,
             find_range,
             on_log,
-            user: (&raw const *dispatch).cast_mut().cast::<c_void>(),
+            user: (&raw const memory).cast_mut().cast::<c_void>(),
         };
         let scratch = usize::try_from(variant.kernel.scratch_size(&arguments.threadgroup_memory)).unwrap_or(usize::MAX);
         let launch = Launch { context: &context, variant: &variant, scratch };
@@ -254,25 +255,32 @@ unsafe extern "C" fn on_fault(context: *const LaunchContext, site: u32, group: *
     }
 }
 
+/// Where addresses that a kernel computes may point to.
+struct BoundMemory<'a> {
+    dispatch: &'a Dispatch,
+    arguments: &'a Arguments,
+}
+
 unsafe extern "C" fn find_range(context: *const LaunchContext, address: u64, range: *mut [u64; 2]) {
-    // SAFETY: as above; `user` is the dispatch, `range` points to two words.
-    let (dispatch, range) = unsafe { (&*(*context).user.cast::<Dispatch>(), &mut *range) };
-    let bound = dispatch.arguments.iter().filter_map(|argument| match argument {
+    // SAFETY: as above; `user` is what `Encoder::dispatch` gave, `range` points to two words.
+    let (memory, range) = unsafe { (&*(*context).user.cast::<BoundMemory<'_>>(), &mut *range) };
+    let arguments = &memory.dispatch.arguments;
+    let bound = arguments.iter().filter_map(|argument| match argument {
         Argument::Buffer { buffer, .. } => Some(buffer),
         _ => None,
     });
-    let buffers = dispatch
+    let buffers = memory
+        .dispatch
         .resident
         .iter()
         .chain(bound)
         .map(|buffer| [buffer.gpu_address(), buffer.gpu_address() + buffer.length()]);
-    // The descriptor of a texture, whose address a kernel may keep in a local.
-    let descriptors = dispatch.arguments.iter().filter_map(|argument| {
-        let Argument::Textures(textures) = argument else { return None };
-        let [one] = &textures[..] else { return None };
-        let start = &raw const *HostTexture::of(&**one)?.layout() as u64;
-        Some([start, start + size_of::<msl_ir::TextureDescriptor>() as u64])
-    });
+    // The descriptors of textures, whose addresses a kernel may keep in a local or compute from an index.
+    let descriptors = arguments
+        .iter()
+        .zip(&memory.arguments.slots)
+        .filter(|(argument, _)| matches!(argument, Argument::Textures(_)))
+        .map(|(_, slot)| [slot.address, slot.address + slot.length]);
     *range = buffers.chain(descriptors).find(|[start, end]| (*start..*end).contains(&address)).unwrap_or([0, 0]);
 }
 

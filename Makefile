@@ -22,7 +22,7 @@ lint: setup
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 rust-test: setup
-	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --exclude pymetallic; else $(CARGO) test --workspace --exclude pymetallic; fi
+	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --exclude pymetallic --no-fail-fast; else $(CARGO) test --workspace --exclude pymetallic --no-fail-fast; fi
 
 python-test: develop cli
 	$(BIN)/python -m pytest tests/python

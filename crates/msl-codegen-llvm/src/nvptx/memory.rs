@@ -110,8 +110,37 @@ impl Emit<'_> {
         }
     }
 
-    /// Ends the thread unless it may access `size` bytes.
-    pub fn check(&mut self, id: ValueId, pointer: ValueId, p: Ptr, size: u64, kind: FaultKind) {
+    /// Where `size` bytes may be accessed through a pointer. Threadgroup and thread memory: within the variable,
+    /// at its end instead of beyond it; that needs no branch, so loops keep one exit. Device and constant
+    /// memory: the thread ends unless the access is in bounds.
+    pub fn check(&mut self, id: ValueId, pointer: ValueId, p: Ptr, size: u64, align: u32, kind: FaultKind) -> V {
+        if !p.valid
+            && size <= 16
+            && matches!(self.space_of(pointer), AddressSpace::Thread | AddressSpace::Threadgroup)
+            && let (Some(offset), [root]) = (p.offset, self.provenance.roots(pointer))
+            && let Some((start, length)) = self.extent(*root)
+        {
+            return self.clamped(start, length, offset, size, align);
+        }
+        self.test(id, pointer, p, size, kind);
+        p.p
+    }
+
+    fn clamped(&self, start: V, length: V, offset: V, size: u64, align: u32) -> V {
+        let ll = self.ll;
+        let i64t = ll.int(64);
+        let aligned = !(u64::from(align.max(1)) - 1);
+        let last = match ll.as_const_int(length) {
+            Some(n) => ll.c64(n.saturating_sub(size) & aligned),
+            None => ll.and(ll.intrinsic1("usub.sat", i64t, &[length, ll.c64(size)]), ll.c64(aligned)),
+        };
+        match (ll.as_const_int(offset), ll.as_const_int(last)) {
+            (Some(o), Some(l)) => ll.gep_const(start, o.min(l)),
+            _ => ll.gep(start, ll.intrinsic1("umin", i64t, &[offset, last])),
+        }
+    }
+
+    fn test(&mut self, id: ValueId, pointer: ValueId, p: Ptr, size: u64, kind: FaultKind) {
         let ll = self.ll;
         if p.valid || self.provenance.is_trusted(pointer) {
             return;
@@ -216,17 +245,17 @@ impl Emit<'_> {
                 let ty = f.insts[id].ty;
                 let n = u32::from(self.module.types.component_count(ty)).max(1);
                 if self.module.types.pointee(ty).is_some() {
-                    self.check(id, ptr, p, 8, FaultKind::Read);
-                    let v = ll.load(self.register_of(ty), p.p, align);
+                    let at = self.check(id, ptr, p, 8, align, FaultKind::Read);
+                    let v = ll.load(self.register_of(ty), at, align);
                     if volatile {
                         ll.set_volatile(v);
                     }
                     return Some(Val::Ptr(Ptr { p: v, offset: None, valid: self.provenance.is_trusted(id) }));
                 }
                 let s = self.module.types.scalar_of(ty).unwrap_or(Scalar::U32);
-                self.check(id, ptr, p, u64::from(n * s.size()), FaultKind::Read);
+                let at = self.check(id, ptr, p, u64::from(n * s.size()), align, FaultKind::Read);
                 let m = memory_type(ll, s);
-                let v = ll.load(if n == 1 { m } else { ll.vec(m, n) }, p.p, align);
+                let v = ll.load(if n == 1 { m } else { ll.vec(m, n) }, at, align);
                 if volatile {
                     ll.set_volatile(v);
                 } else if self.never_changes(ptr) {
@@ -239,12 +268,13 @@ impl Emit<'_> {
                 let p = self.pointer(ptr);
                 let ty = self.ty(value);
                 let st = if self.module.types.pointee(ty).is_some() {
-                    self.check(id, ptr, p, 8, FaultKind::Write);
-                    ll.store(self.scalar(value), p.p, align)
+                    let at = self.check(id, ptr, p, 8, align, FaultKind::Write);
+                    ll.store(self.scalar(value), at, align)
                 } else {
                     let s = self.scalar_of(value);
                     let c: Vec<V> = self.comps(value).into_iter().map(|v| self.to_memory(s, v)).collect();
-                    self.check(id, ptr, p, c.len() as u64 * u64::from(s.size()), FaultKind::Write);
+                    let size = c.len() as u64 * u64::from(s.size());
+                    let at = self.check(id, ptr, p, size, align, FaultKind::Write);
                     let mut v = c[0];
                     if c.len() > 1 {
                         v = ll.poison(ll.vec(memory_type(ll, s), c.len() as u32));
@@ -252,7 +282,7 @@ impl Emit<'_> {
                             v = ll.insert(v, *x, i as u32);
                         }
                     }
-                    ll.store(v, p.p, align)
+                    ll.store(v, at, align)
                 };
                 if volatile {
                     ll.set_volatile(st);
@@ -265,10 +295,10 @@ impl Emit<'_> {
                     return None;
                 }
                 let (d, s) = (self.pointer(dst), self.pointer(src));
-                self.check(id, src, s, size, FaultKind::Read);
-                self.check(id, dst, d, size, FaultKind::Write);
+                let from = self.check(id, src, s, size, align, FaultKind::Read);
+                let to = self.check(id, dst, d, size, align, FaultKind::Write);
                 let (sd, ss) = (space_number(self.space_of(dst)), space_number(self.space_of(src)));
-                ll.copy_bytes(d.p, sd, s.p, ss, size, align);
+                ll.copy_bytes(to, sd, from, ss, size, align);
                 None
             }
             _ => None,
@@ -293,8 +323,7 @@ impl Emit<'_> {
     /// The ends of an access, for atomics.
     pub fn atomic_pointer(&mut self, id: ValueId, ptr: ValueId, s: Scalar) -> V {
         let p = self.pointer(ptr);
-        self.check(id, ptr, p, u64::from(s.size()), FaultKind::Atomic);
-        p.p
+        self.check(id, ptr, p, u64::from(s.size()), s.size(), FaultKind::Atomic)
     }
     pub fn register(&self, s: Scalar) -> crate::llvm::T {
         register_type(self.ll, s)

@@ -175,6 +175,7 @@ impl Encoder {
         let mut shared = 0u64;
         // Address, length and whether it is written, of each buffer.
         let mut bound = Vec::new();
+        let mut ranges: Vec<[u64; 2]> = Vec::new();
         for (argument, param) in dispatch.arguments.iter().zip(params) {
             let written = param.access != Access::ReadOnly;
             let (address, length) = match argument {
@@ -200,6 +201,8 @@ impl Encoder {
                         _ => self
                             .stage(state, unsafe { std::slice::from_raw_parts(layouts.as_ptr().cast::<u8>(), size) })?,
                     };
+                    // An array of textures that is indexed holds pointers to descriptors.
+                    ranges.push([address, address + size as u64]);
                     (address, size as u64)
                 }
                 Argument::Sampler(sampler) => (sampler.0, 0),
@@ -211,7 +214,6 @@ impl Encoder {
             };
             slots.extend([address, length]);
         }
-        let mut ranges: Vec<[u64; 2]> = Vec::new();
         for buffer in dispatch.resident.iter() {
             // What the kernel does with it is not known.
             let address = self.use_buffer(state, buffer, true)?;
@@ -226,7 +228,9 @@ impl Encoder {
         let variant = pipeline.variant(threadgroup, edge_groups, noalias)?;
         let function = pipeline.function(&variant)?;
         let kernel = &variant.kernel;
-        if kernel.needs_ranges {
+        if !kernel.needs_ranges {
+            ranges.clear();
+        } else {
             ranges.extend(dispatch.arguments.iter().filter_map(|argument| match argument {
                 Argument::Buffer { buffer, .. } => Some([buffer.gpu_address(), buffer.gpu_address() + buffer.length()]),
                 _ => None,

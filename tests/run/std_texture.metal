@@ -246,3 +246,85 @@ kernel void pass(texture2d<float> a [[texture(0)]], texture2d<float> b [[texture
     for (uint i = 0; i < 2; i++) { sum = both[i].read(uint2(0)).x; out[3 + i] = sum; }
     out[5] = width_of(a) - 1;
 }
+//--- options of samples
+// texture 0: r32Float 4x4 array=2 levels=3 = fill(32, 1) 10 20 30 40 50 60 70 80 100 200
+// texture 1: r32Float 4x4x4 levels=2 = fill(64, 3) fill(8, 7)
+// texture 2: r32Float 2x2 array=6 levels=2 = fill(24, 2) 3 4 5 6 7 8
+// buffer 0: f32 = zeros(12)
+// dispatch: options grid=1
+// expect 0: f32 = 65 65 65 200 7 7 5 3 5 2 12.5 100
+#include <metal_stdlib>
+using namespace metal;
+kernel void options(texture2d_array<float> t [[texture(0)]], texture3d<float> v [[texture(1)]], texturecube<float> c [[texture(2)]],
+                    device float* out [[buffer(0)]]) {
+    constexpr sampler s(filter::linear, mip_filter::linear);
+    float2 m(0.5);
+    out[0] = t.sample(s, m, 1, level(1)).x;
+    out[1] = t.sample(s, m, 1, bias(1)).x;
+    out[2] = t.sample(s, m, 1, gradient2d(float2(0.5, 0), float2(0))).x;
+    out[3] = t.sample(s, m, 1, level(0.5), min_lod_clamp(2)).x;
+    out[4] = v.sample(s, float3(0.5), level(1)).x;
+    out[5] = v.sample(s, float3(0.5), gradient3d(float3(0), float3(0, 0, 0.5))).x;
+    out[6] = v.sample(s, float3(0.5), min_lod_clamp(0.5)).x;
+    out[7] = c.sample(s, float3(1, 0, 0), level(1)).x;
+    out[8] = c.sample(s, float3(0, 1, 0), gradientcube(float3(2, 0, 0), float3(0))).x;
+    out[9] = c.sample(s, float3(0, 1, 0)).x;
+    out[10] = t.sample(s, float2(0.375, 0.25), 0, level(1), int2(0)).x;
+    out[11] = t.sample(s, float2(0.3), 0, level(5)).x;
+}
+//--- gathers of arrays and cubes, comparisons of depth
+// texture 0: r32Float 2x2 array=2 = 1 2 3 4  5 6 7 8
+// texture 1: r32Float 2x2 array=6 = iota(24)
+// texture 2: r32Float 2x2 array=2 = 0.1 0.2 0.3 0.4  0.5 0.6 0.7 0.8
+// texture 3: r32Float 1x1 array=6 = 0.1 0.2 0.3 0.4 0.5 0.6
+// buffer 0: f32 = zeros(20)
+// dispatch: gathers grid=1
+// expect 0: f32 = 7 8 6 5  6 7 5 4  0 1 0 0  0.5 1 0.75 0 1 0.5 0.7 0
+#include <metal_stdlib>
+using namespace metal;
+kernel void gathers(texture2d_array<float> a [[texture(0)]], texturecube<float> c [[texture(1)]], depth2d_array<float> d [[texture(2)]],
+                    depthcube<float> e [[texture(3)]], device float* out [[buffer(0)]]) {
+    constexpr sampler s(filter::linear);
+    constexpr sampler less(filter::linear, compare_func::less);
+    constexpr sampler equal(compare_func::greater);
+    float4 v = a.gather(s, float2(0.5), 1);
+    for (int i = 0; i < 4; i++) out[i] = v[i];
+    v = c.gather(s, float3(-1, 0, 0));
+    for (int i = 0; i < 4; i++) out[4 + i] = v[i];
+    v = d.gather_compare(less, float2(0.5), 0, 0.35f);
+    for (int i = 0; i < 4; i++) out[8 + i] = v[i];
+    out[12] = d.sample(s, float2(0), 1);
+    out[13] = d.get_array_size() == 2 && d.read(uint2(1, 1), 0) == 0.4f;
+    out[14] = d.sample_compare(less, float2(0.5), 1, 0.55f);
+    out[15] = e.sample_compare(equal, float3(0, 0, 1), 0.45f);
+    out[16] = e.sample_compare(equal, float3(0, 0, 1), 0.55f);
+    out[17] = e.sample(s, float3(0, 0, 1));
+    out[18] = d.gather(s, float2(0.5), 1).x;
+    out[19] = is_null_texture(a);
+}
+//--- atomic operations
+// texture 0: r32Uint 2x2
+// texture 1: r32Sint 4x1 = 5 5 5 5
+// buffer 0: u32 = zeros(4)
+// dispatch: count grid=64 threadgroup=32
+// expect texture 0: u32 = 64 63 2016 0
+// expect texture 1: i32 = -64 5 5 70
+// expect 0: u32 = 1 0 9 7
+#include <metal_stdlib>
+using namespace metal;
+kernel void count(texture2d<uint, access::read_write> t [[texture(0)]], texture1d<int, access::read_write> s [[texture(1)]],
+                  device uint* out [[buffer(0)]], uint i [[thread_position_in_grid]]) {
+    t.atomic_fetch_add(uint2(0, 0), uint4(1));
+    t.atomic_fetch_max(uint2(1, 0), uint4(i));
+    t.atomic_fetch_add(uint2(0, 1), uint4(i));
+    t.atomic_fetch_add(uint2(2, 0), uint4(1));
+    s.atomic_fetch_min(0u, int4(-int(i) - 1));
+    if (i == 0) {
+        s.atomic_store(int4(9), 3u);
+        int4 wanted(9);
+        out[0] = s.atomic_compare_exchange_weak(3u, &wanted, int4(7));
+        out[1] = s.atomic_compare_exchange_weak(3u, &wanted, int4(8));
+        out[2] = 2 + wanted.x;
+        out[3] = s.atomic_exchange(3u, int4(70)).x;
+    }
+}

@@ -149,3 +149,41 @@ kernel void vectors(device int* out [[buffer(0)]]) {
     out[0] = works<char>() + works<uchar>() + works<short>() + works<ushort>() + works<int>() + works<uint>() + works<long>()
            + works<ulong>() + works<half>() + works<bfloat>() + works<float>() + (flags.x && !flags.y && flags.w);
 }
+//--- array_ref, uniform and more traits
+// buffer 0: i32 = zeros(8)
+// dispatch: refs grid=1
+// expect 0: i32 = 6 3 1 3 8 15 2 1
+#include <metal_stdlib>
+using namespace metal;
+static int total(array_ref<int> a) {
+    int sum = 0;
+    for (int x : a) sum += x;
+    return sum;
+}
+static_assert(is_same_v<common_type_t<int, float>, float> && rank<int[2][3]>::value == 2 && alignment_of<float4>::value == 16, "");
+kernel void refs(device int* out [[buffer(0)]]) {
+    array<int, 3> a = {1, 2, 3};
+    out[0] = total(a);
+    array_ref<int> r = make_array_ref(a);
+    out[1] = int(r.size()); out[2] = r.front(); out[3] = r[2];
+    uniform<int> u = 4;
+    out[4] = u + u;
+    int plain[2] = {7, 8};
+    out[5] = total(array_ref<int>(plain, 2));
+    out[6] = make_uniform(2);
+    out[7] = array_ref<int>().empty();
+}
+//--- log records
+// buffer 0: i32 = 1
+// dispatch: talk grid=1
+// expect 0: i32 = 2
+#include <metal_stdlib>
+#include <metal_logging>
+using namespace metal;
+constant os_log logger("org.example", "kernels");
+kernel void talk(device int* p [[buffer(0)]]) {
+    os_log_default.log("value %d of %f", p[0], 1.5f);
+    logger.log_error("an error: %u", 3u);
+    logger.log_with_type(os_log_type_debug, "nothing");
+    p[0] = 2;
+}

@@ -137,35 +137,4 @@ template <typename T> inline T determinant(matrix<T, 4, 4> m) {
   return s0 * c5 - s1 * c4 + s2 * c3 + s3 * c2 - s4 * c1 + s5 * c0;
 }
 
-// ---- array<T, N> (section 2.12) ----
-
-template <typename T, size_t N> struct [[__metal_special("array")]] array {
-  T __elements[N];
-  constexpr size_t size() const { return N; }
-  constexpr bool empty() const { return N == 0; }
-  constexpr thread T& operator[](size_t i) thread { return __elements[i]; }
-  constexpr device T& operator[](size_t i) device { return __elements[i]; }
-  constexpr threadgroup T& operator[](size_t i) threadgroup { return __elements[i]; }
-  constexpr const thread T& operator[](size_t i) const thread { return __elements[i]; }
-  constexpr const device T& operator[](size_t i) const device { return __elements[i]; }
-  constexpr const constant T& operator[](size_t i) const constant { return __elements[i]; }
-  constexpr const threadgroup T& operator[](size_t i) const threadgroup { return __elements[i]; }
-  constexpr thread T* data() thread { return __elements; }
-  constexpr device T* data() device { return __elements; }
-  constexpr threadgroup T* data() threadgroup { return __elements; }
-  constexpr const thread T* data() const thread { return __elements; }
-  constexpr const device T* data() const device { return __elements; }
-  constexpr const constant T* data() const constant { return __elements; }
-  constexpr const threadgroup T* data() const threadgroup { return __elements; }
-  constexpr thread T& front() thread { return __elements[0]; }
-  constexpr thread T& back() thread { return __elements[N - 1]; }
-  constexpr thread T* begin() thread { return __elements; }
-  constexpr thread T* end() thread { return __elements + N; }
-  constexpr const thread T* begin() const thread { return __elements; }
-  constexpr const thread T* end() const thread { return __elements + N; }
-  constexpr const constant T* begin() const constant { return __elements; }
-  constexpr const constant T* end() const constant { return __elements + N; }
-  void fill(T value) thread { for (size_t i = 0; i < N; i++) __elements[i] = value; }
-};
-
 } // namespace metal

@@ -35,12 +35,17 @@ enum class compare_func { never = 0, less = 1, equal = 2, less_equal = 3, greate
 enum class border_color { transparent_black = 0, opaque_black = 1, opaque_white = 2 };
 struct max_anisotropy { uint value; explicit constexpr max_anisotropy(int v) : value(uint(v)) {} };
 struct lod_clamp { float low; float high; explicit constexpr lod_clamp(float a, float b) : low(a), high(b) {} };
-struct bias { float value; explicit constexpr bias(float v) : value(v) {} };
-struct level { float value; explicit constexpr level(float v) : value(v) {} };
-struct min_lod_clamp { float value; explicit constexpr min_lod_clamp(float v) : value(v) {} };
-struct gradient2d { float2 dx; float2 dy; explicit constexpr gradient2d(float2 x, float2 y) : dx(x), dy(y) {} };
-struct gradient3d { float3 dx; float3 dy; explicit constexpr gradient3d(float3 x, float3 y) : dx(x), dy(y) {} };
-struct gradientcube { float3 dx; float3 dy; explicit constexpr gradientcube(float3 x, float3 y) : dx(x), dy(y) {} };
+// What may follow the coordinates of a sample; `__option` tells these types from offsets.
+#define __LOD_OPTION(name) struct name { using __option = void; float value; explicit constexpr name(float v) : value(v) {} };
+__LOD_OPTION(bias)
+__LOD_OPTION(level)
+__LOD_OPTION(min_lod_clamp)
+#undef __LOD_OPTION
+#define __GRADIENT(name, V) struct name { using __option = void; V dx; V dy; explicit constexpr name(V x, V y) : dx(x), dy(y) {} };
+__GRADIENT(gradient2d, float2)
+__GRADIENT(gradient3d, float3)
+__GRADIENT(gradientcube, float3)
+#undef __GRADIENT
 
 // The state is packed as `SamplerState` of the IR's reflect.rs says.
 struct [[__metal_special("sampler")]] sampler {
@@ -351,10 +356,19 @@ template <typename T, int D> inline vec<T, 4> sample(constant __texture_descript
   if (!both) return levels[0];
   return vec<T, 4>(float4(levels[0]) + (float4(levels[1]) - float4(levels[0])) * (l - whole));
 }
-inline float lod_of(float2 dx, float2 dy, float w, float h) {
-  float2 a = dx * float2(w, h), b = dy * float2(w, h);
-  return 0.5f * __math::log2_precise(__metal_max(a.x * a.x + a.y * a.y, b.x * b.x + b.y * b.y));
+// The level of detail that options ask for. A compute kernel has no derivatives: without options it is zero.
+inline float lod(constant __texture_descriptor* t, bias b) { return b.value; }
+inline float lod(constant __texture_descriptor* t, level l) { return l.value; }
+inline float lod(constant __texture_descriptor* t, min_lod_clamp m) { return m.value; }
+inline float lod(constant __texture_descriptor* t, gradient3d g) {
+  float3 size = float3(float(t->width), float(t->height), float(t->depth)), a = g.dx * size, b = g.dy * size;
+  return 0.5f * __math::log2_precise(__metal_max(dot(a, a), dot(b, b)));
 }
+inline float lod(constant __texture_descriptor* t, gradient2d g) { return lod(t, gradient3d(float3(g.dx, 0.0f), float3(g.dy, 0.0f))); }
+// Across a face of a cube coordinates go from -1 to 1.
+inline float lod(constant __texture_descriptor* t, gradientcube g) { return lod(t, gradient3d(g.dx * 0.5f, g.dy * 0.5f)); }
+template <typename O> inline float lod(constant __texture_descriptor* t, O option, min_lod_clamp m) { return __metal_max(lod(t, option), m.value); }
+
 // The four texels of a bilinear footprint, counter-clockwise from the lower left, one component each.
 template <typename T> inline vec<T, 4> gather(constant __texture_descriptor* t, sampler s, float2 c, uint slice, int2 offset, component which) {
   float2 u = s.__bits(13, 1) != 0u ? c : c * float2(float(t->width), float(t->height));
@@ -402,138 +416,234 @@ inline float2 cube_face(float3 d, thread uint& face) {
   else { face = d.x < 0.0f ? 1u : 0u; sc = d.x < 0.0f ? d.z : -d.z; tc = -d.y; ma = ax; }
   return float2(sc / ma, tc / ma) * 0.5f + 0.5f;
 }
+template <typename T> inline vec<T, 4> sample_cube(constant __texture_descriptor* t, sampler s, float3 d, uint slice, float lod) {
+  uint face;
+  float2 c = cube_face(d, face);
+  return sample<T, 2>(t, s, float3(c, 0.0f), slice * 6u + face, lod, int3(0));
+}
+template <typename T> inline vec<T, 4> gather_cube(constant __texture_descriptor* t, sampler s, float3 d, uint slice, component n) {
+  uint face;
+  float2 c = cube_face(d, face);
+  return gather<T>(t, s, c, slice * 6u + face, int2(0), n);
+}
+// Each of the four texels compared.
+inline float4 gather_compare(constant __texture_descriptor* t, sampler s, float2 c, uint slice, float reference, int2 offset) {
+  float4 v = gather<float>(t, s, c, slice, offset, component::x);
+  uint f = s.__bits(14, 4);
+  return float4(compare_one(f, reference, v.x), compare_one(f, reference, v.y), compare_one(f, reference, v.z), compare_one(f, reference, v.w));
+}
+
+// Atomic operations use the first component; outside the texture they do nothing.
+template <typename T> inline bool is_inside(constant __texture_descriptor* t, uint3 c, uint slice) {
+  return (c.x < t->width) & (c.y < t->height) & (c.z < t->depth) & (slice < t->array_length);
+}
+template <typename T> inline device T* atomic_texel(constant __texture_descriptor* t, uint3 c, uint slice) {
+  return (device T*)texel(t, c.x, c.y, c.z, slice, 0u);
+}
+template <typename T> inline bool compare_exchange(constant __texture_descriptor* t, uint3 c, uint slice, thread vec<T, 4>* expected, vec<T, 4> desired) {
+  if (!is_inside<T>(t, c, slice)) return false;
+  T wanted = expected->x, found = __metal_atomic_compare_exchange(atomic_texel<T>(t, c, slice), wanted, desired.x);
+  expected->x = found;
+  return found == wanted;
+}
+#define __ATOMIC(name) \
+  template <typename T> inline vec<T, 4> name(constant __texture_descriptor* t, uint3 c, uint slice, vec<T, 4> v) { \
+    T found = T(0); \
+    if (is_inside<T>(t, c, slice)) found = __metal_##name(atomic_texel<T>(t, c, slice), v.x); \
+    return vec<T, 4>(found, T(0), T(0), T(0)); \
+  }
+__ATOMIC(atomic_exchange) __ATOMIC(atomic_add) __ATOMIC(atomic_sub) __ATOMIC(atomic_min) __ATOMIC(atomic_max) __ATOMIC(atomic_and)
+__ATOMIC(atomic_or) __ATOMIC(atomic_xor)
+#undef __ATOMIC
 } // namespace __texture
 
+// Members of the texture types. C is the type of coordinates, `slice` an expression over the parameters in `extra`.
 #define __TEXTURE_COMMON \
   constant __texture_descriptor* __t; \
   uint get_num_mip_levels() const { return __t->mip_levels; }
 #define __TEXTURE_WIDTH uint get_width(uint lod = 0) const { return __texture::extent(__t->width, lod); }
 #define __TEXTURE_HEIGHT uint get_height(uint lod = 0) const { return __texture::extent(__t->height, lod); }
+#define __TEXTURE_DEPTH uint get_depth(uint lod = 0) const { return __texture::extent(__t->depth, lod); }
 #define __TEXTURE_ARRAY(faces) uint get_array_size() const { return __t->array_length / faces; }
+#define __NOTHING
+#define __SLICE , uint slice
+#define __FACE , uint face
+#define __FACE_SLICE , uint face, uint slice
+#define __TEXTURE_ACCESS(C, S, extra, x, y, z, slice) \
+  vec<T, 4> read(C c extra, uint lod = 0) const { return __texture::read<T>(__t, x, y, z, slice, lod); } \
+  vec<T, 4> read(S c extra, ushort lod = 0) const { return __texture::read<T>(__t, x, y, z, slice, uint(lod)); } \
+  void write(vec<T, 4> v, C c extra, uint lod = 0) const { __texture::write<T>(__t, v, x, y, z, slice, lod); } \
+  void write(vec<T, 4> v, S c extra, ushort lod = 0) const { __texture::write<T>(__t, v, x, y, z, slice, uint(lod)); } \
+  void fence() const {}
+#define __TEXTURE_SAMPLE(D, C, I, extra, c3, slice, o3) \
+  vec<T, 4> sample(sampler s, C c extra, I offset = I(0)) const { return __texture::sample<T, D>(__t, s, c3, slice, 0.0f, o3); } \
+  template <typename O, typename = typename O::__option> vec<T, 4> sample(sampler s, C c extra, O option, I offset = I(0)) const { \
+    return __texture::sample<T, D>(__t, s, c3, slice, __texture::lod(__t, option), o3); \
+  } \
+  template <typename O, typename = typename O::__option> vec<T, 4> sample(sampler s, C c extra, O option, min_lod_clamp m, I offset = I(0)) const { \
+    return __texture::sample<T, D>(__t, s, c3, slice, __texture::lod(__t, option, m), o3); \
+  }
+#define __TEXTURE_CUBE_SAMPLE(extra, slice) \
+  vec<T, 4> sample(sampler s, float3 d extra) const { return __texture::sample_cube<T>(__t, s, d, slice, 0.0f); } \
+  template <typename... O> vec<T, 4> sample(sampler s, float3 d extra, O... options) const { \
+    return __texture::sample_cube<T>(__t, s, d, slice, __texture::lod(__t, options...)); \
+  } \
+  vec<T, 4> gather(sampler s, float3 d extra, component n = component::x) const { return __texture::gather_cube<T>(__t, s, d, slice, n); }
+#define __TEXTURE_ATOMIC(C, extra, c3, slice) \
+  vec<T, 4> atomic_load(C c extra) const { \
+    return vec<T, 4>(__texture::is_inside<T>(__t, c3, slice) ? __metal_atomic_load(__texture::atomic_texel<T>(__t, c3, slice)) : T(0), T(0), T(0), T(0)); \
+  } \
+  void atomic_store(vec<T, 4> v, C c extra) const { __texture::atomic_exchange<T>(__t, c3, slice, v); } \
+  bool atomic_compare_exchange_weak(C c extra, thread vec<T, 4>* expected, vec<T, 4> desired) const { \
+    return __texture::compare_exchange<T>(__t, c3, slice, expected, desired); \
+  } \
+  vec<T, 4> atomic_exchange(C c extra, vec<T, 4> v) const { return __texture::atomic_exchange<T>(__t, c3, slice, v); } \
+  vec<T, 4> atomic_fetch_add(C c extra, vec<T, 4> v) const { return __texture::atomic_add<T>(__t, c3, slice, v); } \
+  vec<T, 4> atomic_fetch_sub(C c extra, vec<T, 4> v) const { return __texture::atomic_sub<T>(__t, c3, slice, v); } \
+  vec<T, 4> atomic_fetch_min(C c extra, vec<T, 4> v) const { return __texture::atomic_min<T>(__t, c3, slice, v); } \
+  vec<T, 4> atomic_fetch_max(C c extra, vec<T, 4> v) const { return __texture::atomic_max<T>(__t, c3, slice, v); } \
+  vec<T, 4> atomic_fetch_and(C c extra, vec<T, 4> v) const { return __texture::atomic_and<T>(__t, c3, slice, v); } \
+  vec<T, 4> atomic_fetch_or(C c extra, vec<T, 4> v) const { return __texture::atomic_or<T>(__t, c3, slice, v); } \
+  vec<T, 4> atomic_fetch_xor(C c extra, vec<T, 4> v) const { return __texture::atomic_xor<T>(__t, c3, slice, v); }
 
 template <typename T, access A = access::sample> struct [[__metal_special("texture1d")]] texture1d {
   __TEXTURE_COMMON __TEXTURE_WIDTH
-  vec<T, 4> read(uint c, uint lod = 0) const { return __texture::read<T>(__t, c, 0u, 0u, 0u, lod); }
-  vec<T, 4> read(ushort c, ushort lod = 0) const { return __texture::read<T>(__t, uint(c), 0u, 0u, 0u, uint(lod)); }
-  void write(vec<T, 4> v, uint c, uint lod = 0) const { __texture::write<T>(__t, v, c, 0u, 0u, 0u, lod); }
-  void write(vec<T, 4> v, ushort c, ushort lod = 0) const { __texture::write<T>(__t, v, uint(c), 0u, 0u, 0u, uint(lod)); }
+  __TEXTURE_ACCESS(uint, ushort, __NOTHING, uint(c), 0u, 0u, 0u)
+  __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
   vec<T, 4> sample(sampler s, float c) const { return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), 0u, 0.0f, int3(0)); }
-  void fence() const {}
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texture1d_array")]] texture1d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_ARRAY(1u)
-  vec<T, 4> read(uint c, uint slice, uint lod = 0) const { return __texture::read<T>(__t, c, 0u, 0u, slice, lod); }
-  void write(vec<T, 4> v, uint c, uint slice, uint lod = 0) const { __texture::write<T>(__t, v, c, 0u, 0u, slice, lod); }
+  __TEXTURE_ACCESS(uint, ushort, __SLICE, uint(c), 0u, 0u, slice)
+  __TEXTURE_ATOMIC(uint, __SLICE, uint3(c, 0u, 0u), slice)
   vec<T, 4> sample(sampler s, float c, uint slice) const { return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), slice, 0.0f, int3(0)); }
-  void fence() const {}
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texture2d")]] texture2d {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
-  vec<T, 4> read(uint2 c, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, 0u, lod); }
-  vec<T, 4> read(ushort2 c, ushort lod = 0) const { return __texture::read<T>(__t, uint(c.x), uint(c.y), 0u, 0u, uint(lod)); }
-  void write(vec<T, 4> v, uint2 c, uint lod = 0) const { __texture::write<T>(__t, v, c.x, c.y, 0u, 0u, lod); }
-  void write(vec<T, 4> v, ushort2 c, ushort lod = 0) const { __texture::write<T>(__t, v, uint(c.x), uint(c.y), 0u, 0u, uint(lod)); }
-  vec<T, 4> sample(sampler s, float2 c, int2 offset = int2(0)) const {
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), 0u, 0.0f, int3(offset, 0));
-  }
-  vec<T, 4> sample(sampler s, float2 c, level l, int2 offset = int2(0)) const {
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), 0u, l.value, int3(offset, 0));
-  }
-  vec<T, 4> sample(sampler s, float2 c, bias b, int2 offset = int2(0)) const {
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), 0u, b.value, int3(offset, 0));
-  }
-  vec<T, 4> sample(sampler s, float2 c, min_lod_clamp m, int2 offset = int2(0)) const {
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), 0u, m.value, int3(offset, 0));
-  }
-  vec<T, 4> sample(sampler s, float2 c, gradient2d g, int2 offset = int2(0)) const {
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), 0u, __texture::lod_of(g.dx, g.dy, float(__t->width), float(__t->height)), int3(offset, 0));
-  }
+  __TEXTURE_ACCESS(uint2, ushort2, __NOTHING, uint(c.x), uint(c.y), 0u, 0u)
+  __TEXTURE_SAMPLE(2, float2, int2, __NOTHING, float3(c, 0.0f), 0u, int3(offset, 0))
+  __TEXTURE_ATOMIC(uint2, __NOTHING, uint3(c, 0u), 0u)
   vec<T, 4> gather(sampler s, float2 c, int2 offset = int2(0), component n = component::x) const {
     return __texture::gather<T>(__t, s, c, 0u, offset, n);
   }
-  void fence() const {}
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texture2d_array")]] texture2d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(1u)
-  vec<T, 4> read(uint2 c, uint slice, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice, lod); }
-  vec<T, 4> read(ushort2 c, ushort slice, ushort lod = 0) const { return __texture::read<T>(__t, uint(c.x), uint(c.y), 0u, uint(slice), uint(lod)); }
-  void write(vec<T, 4> v, uint2 c, uint slice, uint lod = 0) const { __texture::write<T>(__t, v, c.x, c.y, 0u, slice, lod); }
-  void write(vec<T, 4> v, ushort2 c, ushort slice, ushort lod = 0) const { __texture::write<T>(__t, v, uint(c.x), uint(c.y), 0u, uint(slice), uint(lod)); }
-  vec<T, 4> sample(sampler s, float2 c, uint slice, int2 offset = int2(0)) const {
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), slice, 0.0f, int3(offset, 0));
-  }
-  vec<T, 4> sample(sampler s, float2 c, uint slice, level l, int2 offset = int2(0)) const {
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), slice, l.value, int3(offset, 0));
-  }
+  __TEXTURE_ACCESS(uint2, ushort2, __SLICE, uint(c.x), uint(c.y), 0u, slice)
+  __TEXTURE_SAMPLE(2, float2, int2, __SLICE, float3(c, 0.0f), slice, int3(offset, 0))
+  __TEXTURE_ATOMIC(uint2, __SLICE, uint3(c, 0u), slice)
   vec<T, 4> gather(sampler s, float2 c, uint slice, int2 offset = int2(0), component n = component::x) const {
     return __texture::gather<T>(__t, s, c, slice, offset, n);
   }
-  void fence() const {}
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texture3d")]] texture3d {
-  __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
-  uint get_depth(uint lod = 0) const { return __texture::extent(__t->depth, lod); }
-  vec<T, 4> read(uint3 c, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, c.z, 0u, lod); }
-  vec<T, 4> read(ushort3 c, ushort lod = 0) const { return __texture::read<T>(__t, uint(c.x), uint(c.y), uint(c.z), 0u, uint(lod)); }
-  void write(vec<T, 4> v, uint3 c, uint lod = 0) const { __texture::write<T>(__t, v, c.x, c.y, c.z, 0u, lod); }
-  void write(vec<T, 4> v, ushort3 c, ushort lod = 0) const { __texture::write<T>(__t, v, uint(c.x), uint(c.y), uint(c.z), 0u, uint(lod)); }
-  vec<T, 4> sample(sampler s, float3 c, int3 offset = int3(0)) const { return __texture::sample<T, 3>(__t, s, c, 0u, 0.0f, offset); }
-  vec<T, 4> sample(sampler s, float3 c, level l, int3 offset = int3(0)) const { return __texture::sample<T, 3>(__t, s, c, 0u, l.value, offset); }
-  void fence() const {}
+  __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_DEPTH
+  __TEXTURE_ACCESS(uint3, ushort3, __NOTHING, uint(c.x), uint(c.y), uint(c.z), 0u)
+  __TEXTURE_SAMPLE(3, float3, int3, __NOTHING, c, 0u, offset)
+  __TEXTURE_ATOMIC(uint3, __NOTHING, c, 0u)
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texturecube")]] texturecube {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
-  vec<T, 4> read(uint2 c, uint face, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, face, lod); }
-  void write(vec<T, 4> v, uint2 c, uint face, uint lod = 0) const { __texture::write<T>(__t, v, c.x, c.y, 0u, face, lod); }
-  vec<T, 4> sample(sampler s, float3 d) const { return sample(s, d, level(0.0f)); }
-  vec<T, 4> sample(sampler s, float3 d, level l) const {
-    uint face;
-    float2 c = __texture::cube_face(d, face);
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), face, l.value, int3(0));
-  }
-  void fence() const {}
+  __TEXTURE_ACCESS(uint2, ushort2, __FACE, uint(c.x), uint(c.y), 0u, face)
+  __TEXTURE_CUBE_SAMPLE(__NOTHING, 0u)
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texturecube_array")]] texturecube_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(6u)
-  vec<T, 4> read(uint2 c, uint face, uint slice, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice * 6u + face, lod); }
-  void write(vec<T, 4> v, uint2 c, uint face, uint slice, uint lod = 0) const { __texture::write<T>(__t, v, c.x, c.y, 0u, slice * 6u + face, lod); }
-  vec<T, 4> sample(sampler s, float3 d, uint slice) const {
-    uint face;
-    float2 c = __texture::cube_face(d, face);
-    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), slice * 6u + face, 0.0f, int3(0));
-  }
-  void fence() const {}
+  __TEXTURE_ACCESS(uint2, ushort2, __FACE_SLICE, uint(c.x), uint(c.y), 0u, slice * 6u + face)
+  __TEXTURE_CUBE_SAMPLE(__SLICE, slice)
 };
+// Samples are slices of their own.
 template <typename T, access A = access::read> struct [[__metal_special("texture2d_ms")]] texture2d_ms {
   constant __texture_descriptor* __t;
   uint get_num_samples() const { return __t->samples; }
   __TEXTURE_WIDTH __TEXTURE_HEIGHT
-  vec<T, 4> read(uint2 c, uint s) const { return __texture::read<T>(__t, c.x, c.y, 0u, s, 0u); }
+  vec<T, 4> read(uint2 c, uint sample) const { return __texture::read<T>(__t, c.x, c.y, 0u, sample, 0u); }
+};
+template <typename T, access A = access::read> struct [[__metal_special("texture2d_ms_array")]] texture2d_ms_array {
+  constant __texture_descriptor* __t;
+  uint get_num_samples() const { return __t->samples; }
+  __TEXTURE_WIDTH __TEXTURE_HEIGHT
+  uint get_array_size() const { return __t->array_length / __t->samples; }
+  vec<T, 4> read(uint2 c, uint slice, uint sample) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice * __t->samples + sample, 0u); }
 };
 template <typename T, access A = access::read> struct [[__metal_special("texture_buffer")]] texture_buffer {
   constant __texture_descriptor* __t;
   __TEXTURE_WIDTH
+  __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
   vec<T, 4> read(uint c) const { return __texture::read<T>(__t, c, 0u, 0u, 0u, 0u); }
   void write(vec<T, 4> v, uint c) const { __texture::write<T>(__t, v, c, 0u, 0u, 0u, 0u); }
   void fence() const {}
 };
+
+#define __DEPTH_SAMPLE(C, I, extra, c2, slice, o2) \
+  T sample(sampler s, C c extra, I offset = I(0)) const { return __texture::sample<T, 2>(__t, s, float3(c2, 0.0f), slice, 0.0f, int3(o2, 0)).x; } \
+  template <typename O, typename = typename O::__option> T sample(sampler s, C c extra, O option, I offset = I(0)) const { \
+    return __texture::sample<T, 2>(__t, s, float3(c2, 0.0f), slice, __texture::lod(__t, option), int3(o2, 0)).x; \
+  } \
+  T sample_compare(sampler s, C c extra, float reference, I offset = I(0)) const { \
+    return T(__texture::sample_compare(__t, s, c2, slice, reference, o2)); \
+  } \
+  template <typename O, typename = typename O::__option> T sample_compare(sampler s, C c extra, float reference, O option, I offset = I(0)) const { \
+    return T(__texture::sample_compare(__t, s, c2, slice, reference, o2)); \
+  } \
+  vec<T, 4> gather(sampler s, C c extra, I offset = I(0)) const { return __texture::gather<T>(__t, s, c2, slice, o2, component::x); } \
+  vec<T, 4> gather_compare(sampler s, C c extra, float reference, I offset = I(0)) const { \
+    return vec<T, 4>(__texture::gather_compare(__t, s, c2, slice, reference, o2)); \
+  }
 template <typename T, access A = access::sample> struct [[__metal_special("depth2d")]] depth2d {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
   T read(uint2 c, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, 0u, lod).x; }
   T read(ushort2 c, ushort lod = 0) const { return __texture::read<T>(__t, uint(c.x), uint(c.y), 0u, 0u, uint(lod)).x; }
-  T sample(sampler s, float2 c, int2 offset = int2(0)) const { return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), 0u, 0.0f, int3(offset, 0)).x; }
-  T sample(sampler s, float2 c, level l, int2 offset = int2(0)) const { return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), 0u, l.value, int3(offset, 0)).x; }
-  T sample_compare(sampler s, float2 c, float reference, int2 offset = int2(0)) const { return T(__texture::sample_compare(__t, s, c, 0u, reference, offset)); }
+  __DEPTH_SAMPLE(float2, int2, __NOTHING, c, 0u, offset)
 };
 template <typename T, access A = access::sample> struct [[__metal_special("depth2d_array")]] depth2d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(1u)
   T read(uint2 c, uint slice, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice, lod).x; }
-  T sample(sampler s, float2 c, uint slice, int2 offset = int2(0)) const { return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), slice, 0.0f, int3(offset, 0)).x; }
-  T sample_compare(sampler s, float2 c, uint slice, float reference, int2 offset = int2(0)) const { return T(__texture::sample_compare(__t, s, c, slice, reference, offset)); }
+  __DEPTH_SAMPLE(float2, int2, __SLICE, c, slice, offset)
+};
+// Directions are turned into coordinates on a face, which is a slice; there are no offsets.
+#define __DEPTH_CUBE(extra, slice) \
+  T sample(sampler s, float3 d extra) const { return __texture::sample_cube<T>(__t, s, d, slice, 0.0f).x; } \
+  template <typename... O> T sample(sampler s, float3 d extra, O... options) const { \
+    return __texture::sample_cube<T>(__t, s, d, slice, __texture::lod(__t, options...)).x; \
+  } \
+  template <typename... O> T sample_compare(sampler s, float3 d extra, float reference, O... options) const { \
+    uint face; \
+    float2 c = __texture::cube_face(d, face); \
+    return T(__texture::sample_compare(__t, s, c, slice * 6u + face, reference, int2(0))); \
+  } \
+  vec<T, 4> gather(sampler s, float3 d extra) const { return __texture::gather_cube<T>(__t, s, d, slice, component::x); } \
+  vec<T, 4> gather_compare(sampler s, float3 d extra, float reference) const { \
+    uint face; \
+    float2 c = __texture::cube_face(d, face); \
+    return vec<T, 4>(__texture::gather_compare(__t, s, c, slice * 6u + face, reference, int2(0))); \
+  }
+template <typename T, access A = access::sample> struct [[__metal_special("depthcube")]] depthcube {
+  __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
+  T read(uint2 c, uint face, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, face, lod).x; }
+  __DEPTH_CUBE(__NOTHING, 0u)
+};
+template <typename T, access A = access::sample> struct [[__metal_special("depthcube_array")]] depthcube_array {
+  __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(6u)
+  T read(uint2 c, uint face, uint slice, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice * 6u + face, lod).x; }
+  __DEPTH_CUBE(__SLICE, slice)
 };
 #undef __TEXTURE_COMMON
 #undef __TEXTURE_WIDTH
 #undef __TEXTURE_HEIGHT
+#undef __TEXTURE_DEPTH
 #undef __TEXTURE_ARRAY
+#undef __TEXTURE_ACCESS
+#undef __TEXTURE_SAMPLE
+#undef __TEXTURE_CUBE_SAMPLE
+#undef __TEXTURE_ATOMIC
+#undef __DEPTH_SAMPLE
+#undef __DEPTH_CUBE
+#undef __NOTHING
+#undef __SLICE
+#undef __FACE
+#undef __FACE_SLICE
+
+template <typename X> inline bool is_null_texture(X x) { return __metal_pointer_cast<ulong>(x.__t) == 0ul; }
 
 } // namespace metal

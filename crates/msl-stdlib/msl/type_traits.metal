@@ -159,6 +159,15 @@ template <typename B, typename... R> struct disjunction<B, R...> : conditional_t
 template <typename B> struct negation : bool_constant<!bool(B::value)> {};
 
 template <typename T> inline T&& declval();
+template <typename... T> struct common_type {};
+template <typename T> struct common_type<T> { using type = decay_t<T>; };
+template <typename A, typename B> struct common_type<A, B> { using type = decay_t<decltype(true ? declval<A>() : declval<B>())>; };
+template <typename A, typename B, typename C, typename... R>
+struct common_type<A, B, C, R...> : common_type<typename common_type<A, B>::type, C, R...> {};
+template <typename... T> using common_type_t = typename common_type<T...>::type;
+template <typename T> struct rank : integral_constant<size_t, 0> {};
+template <typename T, size_t N> struct rank<T[N]> : integral_constant<size_t, rank<T>::value + 1> {};
+template <typename T> struct alignment_of : integral_constant<size_t, alignof(T)> {};
 template <typename T> inline remove_reference_t<T>&& move(thread T& x) { return (remove_reference_t<T>&&)x; }
 
 template <typename T, T... I> struct integer_sequence {

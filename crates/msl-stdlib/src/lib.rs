@@ -37,6 +37,7 @@ headers![
     "common.metal",
     "math.metal",
     "matrix.metal",
+    "array.metal",
     "atomic.metal",
     "simdgroup.metal",
     "pack.metal",

@@ -25,6 +25,15 @@ pub struct EvalError {
 
 type Eval<T> = Result<T, EvalError>;
 
+/// Whether a string literal is all there is.
+fn is_text(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::String(_) => true,
+        ExprKind::Convert(_, inner) => is_text(inner),
+        _ => false,
+    }
+}
+
 fn fail<T>(span: Span, message: impl Into<String>) -> Eval<T> {
     Err(EvalError { span, message: message.into() })
 }
@@ -573,8 +582,9 @@ impl Machine<'_, '_> {
                 let object = self.allocate(fresh, e.ty);
                 let this = Const::Pointer(Some(Pointer { object: Object::Memory(object), path: Vec::new() }));
                 let mut values = vec![this];
+                // Names of loggers are not kept.
                 for a in args {
-                    values.push(self.rvalue(a)?);
+                    values.push(if is_text(a) { Const::Uninit } else { self.rvalue(a)? });
                 }
                 self.call(*function, values, span)?;
                 self.memory[object].0.clone()

@@ -70,7 +70,8 @@ $(VENV)/.installed: tools/requirements.txt
 	touch $@
 
 bench: develop
-	$(BIN)/python -m pip install --quiet pyopencl pocl-binary-distribution
+	tools/as-root.sh apt-get install -y -q pocl-opencl-icd
+	$(BIN)/python -m pip install --quiet pyopencl
 	$(BIN)/python benches/cpu.py
 
 clean:

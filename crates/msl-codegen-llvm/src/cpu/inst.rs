@@ -470,17 +470,12 @@ impl Emit<'_> {
             for (i, (c, s)) in list.iter().enumerate() {
                 let v = c.get(ll, me.gang, part, true);
                 let e = ll.extract_at(v, lane);
+                let wide = |w| ll.bitcast(ll.cast(llvm_sys::LLVMOpcode::LLVMFPExt, w, ll.f64()), ll.int(64));
                 let bits = match s {
-                    Scalar::F32 => ll.zext(ll.bitcast(e, ll.int(32)), ll.int(64)),
-                    Scalar::F16 => {
-                        let w = arith::convert(ll, Scalar::F16, Scalar::F32, e);
-                        ll.zext(ll.bitcast(w, ll.int(32)), ll.int(64))
-                    }
-                    Scalar::BF16 => {
-                        let w = arith::bf16_to_f32(ll, e);
-                        ll.zext(ll.bitcast(w, ll.int(32)), ll.int(64))
-                    }
-                    s => arith::convert(ll, *s, Scalar::I64, e),
+                    Scalar::F32 => wide(e),
+                    Scalar::F16 => wide(arith::convert(ll, Scalar::F16, Scalar::F32, e)),
+                    Scalar::BF16 => wide(arith::bf16_to_f32(ll, e)),
+                    s => arith::convert(ll, *s, if s.is_signed() { Scalar::I64 } else { Scalar::U64 }, e),
                 };
                 ll.store(bits, ll.gep_const(slots, i as u64 * 8), 8);
             }

@@ -89,6 +89,75 @@ kernel void literals(device float* out [[buffer(0)]]) {
     out[14] = fabs(-x);
     out[15] = 1.0f / exp2(x);
 }
+//--- calls that convert
+// options: math=safe
+// buffer 0: f32 = zeros(24)
+// buffer 1: f32 = 3 0 4 0
+// dispatch: converts grid=1
+// expect 0: f32 ~ 1e-6 = 0.5 0.15625 3 1 2 0.5 5 7 2 1 5 0.6 1 9 1 4 3 0.25 2 1 2 3 5 4
+#include <metal_stdlib>
+using namespace metal;
+enum { TILE = 2 };
+enum Small : ushort { four = 4 };
+struct Params { int n; packed_float3 v; };
+struct Celsius { float degrees; operator float() const { return degrees; } };
+kernel void converts(device float* out [[buffer(0)]], constant packed_float3& v [[buffer(1)]]) {
+    float x = 0.25f;
+    int n = 0;
+    threadgroup float shared;
+    shared = 7;
+    out[n++] = mix(0, 2, x);
+    out[n++] = smoothstep(0, 1, x);
+    out[n++] = max(3, TILE);
+    out[n++] = fma(2, x, 0.5f);
+    out[n++] = min(TILE, 9);
+    out[n++] = pow(x, 0.5f) * step(0, x);
+    out[n++] = length(v);
+    out[n++] = max(shared, x);
+    out[n++] = pow(4, 0.5f);
+    out[n++] = max(true, false);
+    out[n++] = distance(v, float3(0));
+    out[n++] = normalize(v).x;
+    out[n++] = step(0.5, float3(1)).y;
+    out[n++] = dot(v, packed_float3(3, 0, 0));
+    out[n++] = clamp(int2(7), 0, 1).y;
+    out[n++] = max(v, 3.5f).z;
+    out[n++] = abs(ushort(3));
+    out[n++] = fmod(2.25f, 2);
+    out[n++] = fast::clamp(x, 2.0f, 3.0f);
+    out[n++] = all(precise::exp(float2(0)) == 1);
+    out[n++] = fast::max(2.0f, x);
+    out[n++] = sqrt(half(9));
+    out[n++] = floor(float(Celsius{5.5f}));
+    out[n++] = min(four, 5);
+}
+//--- two scalar types are not mixed
+// error: no-matching-function
+// dispatch: f grid=1
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device float* p [[buffer(0)]]) { p[0] = max(p[0], 0); }
+//--- nor half with float
+// error: no-matching-function
+// dispatch: f grid=1
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device half* p [[buffer(0)]]) { p[0] = pow(p[0], 2.0f); }
+//--- a program's own functions go before the library's
+// buffer 0: f32 = zeros(4)
+// dispatch: own grid=1
+// expect 0: f32 = 42 43 44 3
+#include <metal_stdlib>
+using namespace metal;
+static float fract(float) { return 42; }
+template <typename T> static T sign(T) { return T(43); }
+template <typename T> static T max(T, T) { return T(44); }
+kernel void own(device float* out [[buffer(0)]]) {
+    out[0] = fract(0.5f);
+    out[1] = sign(-1.0f);
+    out[2] = max(1.0f, 2.0f);
+    out[3] = metal::max(1, 3);
+}
 //--- relational functions
 // buffer 0: i32 = zeros(24)
 // dispatch: relational grid=1

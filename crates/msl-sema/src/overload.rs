@@ -299,7 +299,11 @@ impl Checker<'_> {
                         CallArg::Overloads(_) => "function".into(),
                     })
                     .collect();
-                if let [(def, reason, at)] = &list[..] {
+                // Functions of the library are templates that name the types they take by `enable_if`.
+                let is_constraint = |def: &FnDef, reason: &str| reason.contains("'enable_if<false") && self.is_library_span(def.span());
+                if let [(def, reason, at)] = &list[..]
+                    && !is_constraint(def, reason)
+                {
                     // One function: its reason is the message.
                     let at = if at.is_none() { span } else { *at };
                     Diagnostic::error(
@@ -313,7 +317,13 @@ impl Checker<'_> {
                     let mut d = Diagnostic::error("no-matching-function", span, message);
                     let shown = 6;
                     for (def, reason, _) in list.iter().take(shown) {
-                        d = d.note_at(def.span(), format!("this one does not: {reason}"));
+                        if !is_constraint(def, reason) {
+                            d = d.note_at(def.span(), format!("this one does not: {reason}"));
+                        }
+                    }
+                    let is_mixed = types.windows(2).any(|w| w[0] != w[1]);
+                    if is_mixed && list.iter().any(|(def, reason, _)| is_constraint(def, reason)) {
+                        d = d.help(format!("convert an argument, as in '{}(…)'", types[0]));
                     }
                     if list.len() > shown {
                         d = d.note(format!("and {} more", list.len() - shown));

@@ -35,7 +35,7 @@ __FLOAT2(fdim, __metal_select(x <= y, R(0.0f), R(x - y)))
 __FLOAT2(step, __metal_select(y < x, R(0.0f), R(1.0f)))
 #undef __FLOAT2
 #define __FLOAT3(name, expression) \
-  template <typename A, typename B, typename C, typename R = __common_float_t<__common_float_t<A, B>, C>> \
+  template <typename A, typename B, typename C, typename R = __common_float3_t<A, B, C>> \
   inline constexpr R name(A a, B b, C c) { \
     R x = R(a), y = R(b), z = R(c); \
     return expression; \
@@ -46,7 +46,7 @@ __FLOAT3(fmin3, __metal_min(__metal_min(x, y), z))
 __FLOAT3(fmax3, __metal_max(__metal_max(x, y), z))
 __FLOAT3(fmedian3, median3(x, y, z))
 #undef __FLOAT3
-template <typename A, typename B, typename C, typename R = __common_float_t<__common_float_t<A, B>, C>>
+template <typename A, typename B, typename C, typename R = __common_float3_t<A, B, C>>
 inline constexpr R smoothstep(A low, B high, C v) {
   R a = R(low), t = saturate(R((R(v) - a) / (R(high) - a)));
   return t * t * (R(3.0f) - R(2.0f) * t);
@@ -114,7 +114,7 @@ template <typename T, typename R = __float_t<T>> inline constexpr R normalize(T 
 template <typename A, typename B, typename R = __common_float_t<A, B>> inline constexpr R reflect(A i, B n) {
   return R(i) - R(n) * (__element_t<R>(2.0f) * dot(R(n), R(i)));
 }
-template <typename A, typename B, typename C, typename R = __common_float_t<__common_float_t<A, B>, C>>
+template <typename A, typename B, typename C, typename R = __common_float3_t<A, B, C>>
 inline constexpr R faceforward(A n, B i, C reference) {
   return dot(R(reference), R(i)) < __element_t<R>(0.0f) ? R(n) : -R(n);
 }

@@ -90,9 +90,9 @@ template <typename T> struct is_vector : false_type {};
 template <typename T, int N> struct is_vector<vec<T, N>> : true_type {};
 template <typename T> constexpr constant bool is_vector_v = is_vector<T>::value;
 
-// What a type is made of: its element and its number of elements; `value` is what arithmetic makes of it.
+// What a type is made of: its element and its number of elements; `value` is what it is promoted to.
 template <typename T> struct __element {
-  using type = conditional_t<__is_enum(T), int, T>;
+  using type = conditional_t<__is_enum(T) || __is_same(T, bool), int, T>;
   using value = type;
   static constexpr constant int size = 1;
 };
@@ -116,23 +116,23 @@ template <typename T> using __number_t = enable_if_t<__is_arithmetic(__element_t
 // Single precision, to which other scalars convert.
 template <typename T, typename E = __element_t<T>>
 using __single_t = enable_if_t<__is_same(E, float) || (__is_arithmetic(E) && __element<T>::size == 1), __like_t<float, T>>;
-// The type of two arguments of one parameter type: they agree, or one is a scalar and becomes a vector.
+// The type of two arguments of one parameter type: they agree, or one is a scalar and becomes a vector. Functions that exist for
+// floats only also convert integers, so that `pow(x, 2)` is a float and `max(x, 2)` an error.
 template <typename A, typename B> struct __pair {
   using a = typename __element<A>::value;
   using b = typename __element<B>::value;
   static constexpr constant int n = __element<A>::size;
   static constexpr constant int m = __element<B>::size;
   static constexpr constant bool numbers = __is_arithmetic(__element_t<A>) && __is_arithmetic(__element_t<B>);
-  static constexpr constant bool agree = numbers && (n == 1 && m == 1 ? __is_same(a, b) : n == 1 || m == 1 || __is_same(a, b));
-  static constexpr constant bool has_float = __is_floating_point(a) || __is_floating_point(b);
-  static constexpr constant bool has_integer = __is_integral(a) || __is_integral(b);
-  using type = conditional_t<(n >= m), a, b>;
-  using float_type = conditional_t<n == 1 && m == 1, conditional_t<__is_floating_point(a), a, b>, type>;
+  static constexpr constant bool scalars = n == 1 && m == 1;
+  static constexpr constant bool fits = __is_same(a, b) || !scalars && (n == 1 || m == 1);
+  static constexpr constant bool joins = fits || scalars && !(__is_floating_point(a) && __is_floating_point(b));
+  using type = conditional_t<scalars, conditional_t<__is_floating_point(a), a, b>, conditional_t<(n >= m), a, b>>;
 };
-template <typename A, typename B> using __common_t = enable_if_t<__pair<A, B>::agree, typename __pair<A, B>::type>;
-// The same for functions that exist for floats only: there an integer converts too.
-template <typename A, typename B, typename P = __pair<A, B>>
-using __common_float_t = __float_t<enable_if_t<P::agree || (P::has_float && P::has_integer), typename P::float_type>>;
+template <typename A, typename B, typename P = __pair<A, B>> using __common_t = enable_if_t<P::numbers && P::fits, typename P::type>;
+template <typename A, typename B, typename P = __pair<A, B>> using __joined_t = enable_if_t<P::numbers && P::joins, typename P::type>;
+template <typename A, typename B> using __common_float_t = __float_t<__joined_t<A, B>>;
+template <typename A, typename B, typename C> using __common_float3_t = __float_t<__joined_t<__joined_t<A, B>, C>>;
 template <typename A, typename B> using __common_integer_t = __integer_t<__common_t<A, B>>;
 
 template <typename T> struct make_unsigned;

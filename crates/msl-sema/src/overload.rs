@@ -300,7 +300,8 @@ impl Checker<'_> {
                     })
                     .collect();
                 // Functions of the library are templates that name the types they take by `enable_if`.
-                let is_constraint = |def: &FnDef, reason: &str| reason.contains("'enable_if<false") && self.is_library_span(def.span());
+                let is_constraint =
+                    |def: &FnDef, reason: &str| reason.contains("'enable_if<false") && self.is_library_span(def.span());
                 if let [(def, reason, at)] = &list[..]
                     && !is_constraint(def, reason)
                 {

@@ -1,0 +1,126 @@
+//! What is asked about complete classes: constructors, triviality, bases.
+
+use std::rc::Rc;
+
+use msl_base::Span;
+use msl_syntax::ast;
+
+use crate::checker::Checker;
+use crate::declare::NameKey;
+use crate::entity::*;
+use crate::types::*;
+
+impl Checker<'_> {
+    pub fn constructors(&self, id: ClassId) -> Vec<Rc<FnDef>> {
+        self.classes[id.0 as usize]
+            .members
+            .get(&NameKey::Constructor)
+            .into_iter()
+            .flatten()
+            .filter_map(|e| match e {
+                Entity::Function(f) => Some(f.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// No constructors of its own: initialised member by member.
+    pub fn is_aggregate(&self, id: ClassId) -> bool {
+        self.classes[id.0 as usize].lambda.is_none() && !self.has_user_constructors(id)
+    }
+
+    pub fn has_user_constructors(&self, id: ClassId) -> bool {
+        self.constructors(id).iter().any(|f| {
+            !matches!(f.decl.body, ast::FunctionBody::Defaulted | ast::FunctionBody::Deleted)
+                || f.definition.borrow().is_some()
+        })
+    }
+
+    /// Leaving an object of the type uninitialised is what its default constructor does.
+    pub fn is_trivially_default(&mut self, ty: Ty) -> bool {
+        match *self.kind(ty) {
+            TyKind::Array { element, .. } => self.is_trivially_default(element),
+            TyKind::Class(c) => {
+                self.complete_class(c, Span::NONE);
+                if self.has_user_constructors(c) {
+                    return false;
+                }
+                let fields = self.classes[c.0 as usize].fields.clone();
+                fields
+                    .iter()
+                    .all(|f| f.decl.as_ref().is_none_or(|d| d.init.is_none()) && self.is_trivially_default(f.ty.ty))
+            }
+            _ => true,
+        }
+    }
+
+    /// Copying it is copying its bytes.
+    pub fn is_trivially_copyable(&mut self, ty: Ty) -> bool {
+        match *self.kind(ty) {
+            TyKind::Array { element, .. } => self.is_trivially_copyable(element),
+            TyKind::Class(c) => {
+                self.complete_class(c, Span::NONE);
+                if self.user_copy_constructor(c) {
+                    return false;
+                }
+                let fields = self.classes[c.0 as usize].fields.clone();
+                fields.iter().all(|f| self.is_trivially_copyable(f.ty.ty))
+            }
+            TyKind::Reference { .. } | TyKind::Void | TyKind::Function { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Whether a constructor with a body takes one object of the class itself.
+    pub fn user_copy_constructor(&mut self, id: ClassId) -> bool {
+        let class = self.class_type(id);
+        for f in self.constructors(id) {
+            let is_trivial = matches!(f.decl.body, ast::FunctionBody::Defaulted);
+            if f.is_template() || is_trivial || f.decl.params.is_empty() || f.inherited.is_some() {
+                continue;
+            }
+            if f.decl.params.iter().skip(1).any(|p| p.default.is_none()) {
+                continue;
+            }
+            let s = self.signature(&f, &[], Some(AddressSpace::Thread));
+            if let Some(p) = s.params.first()
+                && let TyKind::Reference { referent, .. } = self.kind(p.ty.ty)
+                && *referent == class
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The steps from a class to one of its bases, as fields to go through. Empty for the class itself.
+    pub fn path_to_base(&self, from: ClassId, to: ClassId) -> Option<Vec<(u32, ClassId)>> {
+        if from == to {
+            return Some(Vec::new());
+        }
+        for base in &self.classes[from.0 as usize].bases {
+            if let Some(rest) = self.path_to_base(base.class, to) {
+                return Some(std::iter::once((base.field, base.class)).chain(rest).collect());
+            }
+        }
+        None
+    }
+
+    pub fn derives_from(&mut self, from: ClassId, to: ClassId) -> Option<u32> {
+        self.complete_class(from, Span::NONE);
+        self.path_to_base(from, to).map(|p| p.len() as u32)
+    }
+
+    pub fn declared_field_type(&self, class: ClassId, path: &[u32]) -> Option<QualTy> {
+        let mut at = class;
+        let mut ty = None;
+        for (i, index) in path.iter().enumerate() {
+            let field = self.classes[at.0 as usize].fields.get(*index as usize)?;
+            ty = Some(field.ty);
+            if i + 1 < path.len() {
+                at = self.program.types.as_class(field.ty.ty)?;
+            }
+        }
+        ty
+    }
+}

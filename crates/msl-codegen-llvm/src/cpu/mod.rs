@@ -2,8 +2,8 @@
 //!
 //! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
 //! loop over groups and gangs; `regions` splits at barriers; `control` and `masks` do divergence;
-//! `hoist` moves bounds checks out of loops; `locals` keeps variables; `inst` emits values; `memory`, `check`, `private`, `atomic` and
-//! `simdgroup` do what their names say.
+//! `hoist` moves bounds checks out of loops; `locals` keeps variables; `inst` emits values; `memory`,
+//! `check`, `private`, `atomic` and `simdgroup` do what their names say.
 
 mod access;
 mod atomic;

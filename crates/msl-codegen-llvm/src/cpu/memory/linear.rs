@@ -1,0 +1,236 @@
+//! Accesses to addresses that count up with the lane: vector loads and stores, with a stride or without.
+
+use super::{Access, Element};
+use crate::cpu::kernel::Emit;
+use crate::emit::shape::{ALL, Linear, Root, Shape};
+use crate::emit::value::{Comp, Pointer, Varying, memory_type};
+use crate::llvm::V;
+
+impl Emit<'_> {
+    pub(super) fn linear_access(
+        &mut self,
+        p: &Pointer,
+        var: &Varying,
+        l: Linear,
+        e: Element,
+        what: &Access,
+        site: V,
+        known: Option<Vec<V>>,
+    ) -> Vec<Comp> {
+        let ll = self.ll;
+        let (gang, scale) = (self.gang, var.scale);
+        let stride = (l.stride * scale) as u64;
+        let lanes = u64::from(gang.lanes);
+        // Lanes or parts that never differ are accessed once.
+        let store_parts = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
+        let parts_differ = p.scalar.shape.parts() || var.index.shape.parts() || store_parts;
+        let n = if parts_differ { gang.parts } else { 1 };
+        let (base, length) = self.root_address(p.root);
+        let firsts: Vec<V> = (0..n)
+            .map(|i| {
+                if let Some(places) = &known {
+                    return places[(i as usize).min(places.len() - 1)];
+                }
+                let index = self.widen(var.index.base(ll, i), var.ty);
+                let bytes = if scale == 1 { index } else { ll.mul(index, ll.c64(scale as u64)) };
+                ll.add(p.scalar.get(ll, gang, i, false), bytes)
+            })
+            .collect();
+        // Whole elements are read, padding included, when lanes interleave.
+        let extent = if e.count == 1 && stride == e.size() { (lanes - 1) * stride + e.size() } else { lanes * stride };
+        // A 32-bit unsigned index that wraps within the vector would be a different place: lengths
+        // are cut where that could happen, and the slow way sorts it out.
+        let exact = l.exact || var.ty.is_signed() || var.ty.bits() == 64;
+        let bound = if exact || p.valid {
+            length
+        } else {
+            let most = (scale as u64).saturating_mul(1u64 << var.ty.bits());
+            ll.intrinsic1("umin", ll.int(64), &[length, ll.c64(most)])
+        };
+        let mask =
+            if matches!(what, Access::Store(_)) || p.valid || p.root == Root::Raw { self.mask.clone() } else { None };
+        let ok = if p.valid || known.is_some() {
+            ll.cbool(true)
+        } else {
+            let one_run = !p.scalar.shape.parts() && l.part_stride.is_some_and(|q| q >= 0) && n > 1;
+            if one_run {
+                let across = (l.part_stride.unwrap_or(0) * scale) as u64 * u64::from(n - 1);
+                ll.ult(firsts[0], self.limit(bound, across + extent))
+            } else {
+                let limit = self.limit(bound, extent);
+                let all = firsts.iter().map(|f| ll.ult(*f, limit)).reduce(|a, b| ll.and(a, b));
+                all.unwrap_or_else(|| ll.cbool(true))
+            }
+        };
+        let shape = Shape::of((p.scalar.shape.bits | var.index.shape.bits) & ALL);
+        let root = p.root;
+        let at = |o: V| if root == Root::Raw { ll.int_to_ptr(o) } else { ll.gep(base, o) };
+        let values: Vec<Vec<V>> = match what {
+            Access::Load => Vec::new(),
+            Access::Store(v) => (0..n)
+                .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
+                .collect(),
+        };
+        let out = self.two_ways(
+            ok,
+            |me| {
+                let mut out = Vec::new();
+                for (i, f) in firsts.iter().enumerate() {
+                    let m = mask.as_ref().map(|m| m[i]);
+                    if values.is_empty() {
+                        out.extend(me.strided_load(at(*f), stride, e, m, root));
+                    } else {
+                        me.strided_store(at(*f), stride, e, m, &values[i], root);
+                    }
+                }
+                out
+            },
+            |me| {
+                let places: Vec<(V, V)> = (0..n)
+                    .map(|i| {
+                        let first = me.widen(var.index.base(ll, i), var.ty);
+                        (p.scalar.get(ll, gang, i, false), first)
+                    })
+                    .collect();
+                // One access for all parts stands for the lanes that are on in any of them.
+                let mut masks = me.mask_parts(&me.mask);
+                if n == 1 {
+                    masks = vec![masks.into_iter().reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| me.all_on())];
+                }
+                me.slow_linear(e, base, length, &places, (var.ty, l.stride, scale), &masks, &values, site)
+            },
+        );
+        self.join_parts(out, n, e, shape, what)
+    }
+
+    /// The checked helpers, for one part.
+    pub(super) fn slow_part(
+        &mut self,
+        e: Element,
+        base: V,
+        length: V,
+        offsets: V,
+        values: &[Vec<V>],
+        site: V,
+        part: u32,
+        n: u32,
+    ) -> Vec<V> {
+        let ll = self.ll;
+        // One access for all parts stands for the lanes that are on in any of them.
+        let m = if n == 1 && self.gang.parts > 1 {
+            self.mask_parts(&self.mask).into_iter().reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| self.all_on())
+        } else {
+            self.mask_part(&self.mask, part)
+        };
+        let mut out = Vec::new();
+        for k in 0..e.count {
+            let o = ll.add(offsets, ll.cint(ll.type_of(offsets), k as u64 * u64::from(e.scalar.size())));
+            if values.is_empty() {
+                out.push(self.slow_load(e.scalar, base, length, o, m, site, part));
+            } else {
+                self.slow_store(e.scalar, values[part as usize][k], base, length, o, m, site, part);
+            }
+        }
+        out
+    }
+
+    /// All lanes' byte offsets in one part.
+    pub fn offsets64(&self, p: &Pointer, var: &Varying, part: u32) -> V {
+        let ll = self.ll;
+        let i = self.widen(var.index.get(ll, self.gang, part, true), var.ty);
+        let i = if var.scale == 1 { i } else { ll.mul(i, ll.cint(ll.type_of(i), var.scale as u64)) };
+        ll.add(p.scalar.get(ll, self.gang, part, true), i)
+    }
+
+    /// Loads one part whose lanes are `stride` bytes apart. The mask is only needed where the
+    /// memory may not be there.
+    pub(super) fn strided_load(&self, at: V, stride: u64, e: Element, mask: Option<V>, root: Root) -> Vec<V> {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        let size = u64::from(e.scalar.size());
+        let t = memory_type(ll, e.scalar);
+        let step = stride / size;
+        if !stride.is_multiple_of(size) || step > 4 || (step > 1 && mask.is_some()) {
+            let offsets = ll.iota(ll.int(64), lanes, stride);
+            let vt = ll.vec(t, lanes);
+            let m = mask.unwrap_or_else(|| self.all_on());
+            let align = e.scalar.size().min(e.align);
+            return (0..e.count)
+                .map(|k| {
+                    let ptrs = ll.gep(ll.gep_const(at, k as u64 * size), offsets);
+                    ll.gather(vt, ptrs, align, m, ll.zero(vt))
+                })
+                .collect();
+        }
+        let total = lanes * step as u32;
+        let vt = ll.vec(t, total);
+        let align = e.align.min(e.scalar.size());
+        let v = match mask {
+            Some(m) => ll.masked_load(vt, at, align, m, ll.zero(vt)),
+            None => ll.load(vt, at, align),
+        };
+        self.annotate(v, root);
+        if step == 1 {
+            return vec![v];
+        }
+        (0..e.count)
+            .map(|k| {
+                let pick: Vec<u32> = (0..lanes).map(|i| i * step as u32 + k as u32).collect();
+                ll.shuffle1(v, &pick)
+            })
+            .collect()
+    }
+
+    pub(super) fn strided_store(&self, at: V, stride: u64, e: Element, mask: Option<V>, values: &[V], root: Root) {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        let size = u64::from(e.scalar.size());
+        let step = stride / size;
+        let align = e.align.min(e.scalar.size());
+        if !stride.is_multiple_of(size) || step > 4 || (step > 1 && e.count == 1) {
+            let offsets = ll.iota(ll.int(64), lanes, stride);
+            let m = mask.unwrap_or_else(|| self.all_on());
+            for (k, v) in values.iter().enumerate() {
+                let ptrs = ll.gep(ll.gep_const(at, k as u64 * size), offsets);
+                ll.scatter(*v, ptrs, align, m);
+            }
+            return;
+        }
+        if step == 1 {
+            let s = match mask {
+                Some(m) => ll.masked_store(values[0], at, align, m),
+                None => ll.store(values[0], at, align),
+            };
+            self.annotate(s, root);
+            return;
+        }
+        // Interleave: lane i's components go to i * step + k.
+        let step = step as u32;
+        let mut padded = values.to_vec();
+        while !padded.len().is_power_of_two() {
+            padded.push(ll.poison(ll.type_of(values[0])));
+        }
+        let wide = ll.concat(&padded);
+        let order: Vec<u32> = (0..lanes * step)
+            .map(|j| {
+                let (i, k) = (j / step, j % step);
+                if (k as usize) < values.len() { k * lanes + i } else { i }
+            })
+            .collect();
+        let v = ll.shuffle1(wide, &order);
+        let has_padding = (step as usize) > values.len();
+        if mask.is_none() && !has_padding {
+            let s = ll.store(v, at, align);
+            self.annotate(s, root);
+            return;
+        }
+        let component: Vec<V> = (0..lanes * step).map(|j| ll.cbool(((j % step) as usize) < values.len())).collect();
+        let mut m = ll.cvec(&component);
+        if let Some(lane_mask) = mask {
+            let spread: Vec<u32> = (0..lanes * step).map(|j| j / step).collect();
+            m = ll.and(m, ll.shuffle1(lane_mask, &spread));
+        }
+        let s = ll.masked_store(v, at, align, m);
+        self.annotate(s, root);
+    }
+}

@@ -1,0 +1,278 @@
+//! Accesses to any addresses: gathers, scatters, and the test for lanes that are consecutive after all;
+//! addresses that the program computed from numbers.
+
+use llvm_sys::LLVMIntPredicate as IP;
+use msl_ir::Scalar;
+
+use super::{Access, Element};
+use crate::cpu::kernel::Emit;
+use crate::cpu::masks::Mask;
+use crate::emit::shape::{ALL, NEAR, Root, Shape};
+use crate::emit::value::{Comp, Pointer, Varying, memory_type};
+use crate::llvm::V;
+
+impl Emit<'_> {
+    pub(super) fn scattered_access(
+        &mut self,
+        p: &Pointer,
+        var: &Varying,
+        e: Element,
+        what: &Access,
+        site: V,
+    ) -> Vec<Comp> {
+        let ll = self.ll;
+        let gang = self.gang;
+        let store_parts = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
+        let parts_differ = p.scalar.shape.parts() || var.index.shape.parts() || store_parts || self.mask.is_some();
+        let n = if parts_differ { gang.parts } else { 1 };
+        let (base, length) = self.root_address(p.root);
+        let shape = Shape::of((p.scalar.shape.bits | var.index.shape.bits) & ALL);
+        let values: Vec<Vec<V>> = match what {
+            Access::Load => Vec::new(),
+            Access::Store(v) => (0..n)
+                .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
+                .collect(),
+        };
+        let near = var.index.shape.bits & NEAR != 0 && var.scale as u64 == e.size() && e.count == 1 && !p.valid;
+        let out = if near {
+            let (ok, firsts) = self.consecutive(p, var, e, length, n);
+            let mask = if values.is_empty() { None } else { self.mask.clone() };
+            self.two_ways(
+                ok,
+                |me| {
+                    let mut out = Vec::new();
+                    for (i, f) in firsts.iter().enumerate() {
+                        let at = ll.gep(base, *f);
+                        let m = mask.as_ref().map(|m| m[i]);
+                        if values.is_empty() {
+                            out.extend(me.strided_load(at, e.size(), e, m, p.root));
+                        } else {
+                            me.strided_store(at, e.size(), e, m, &values[i], p.root);
+                        }
+                    }
+                    out
+                },
+                |me| me.gathered(p, var, e, base, length, &values, site, n),
+            )
+        } else {
+            self.gathered(p, var, e, base, length, &values, site, n)
+        };
+        self.join_parts(out, n, e, shape, what)
+    }
+
+    /// Whether the lanes of each part happen to be consecutive and within bounds, and where each
+    /// part then starts.
+    pub(super) fn consecutive(&mut self, p: &Pointer, var: &Varying, e: Element, length: V, n: u32) -> (V, Vec<V>) {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        let limit = self.limit(length, u64::from(lanes) * e.size());
+        let mut conds = Vec::new();
+        let mut inside = Vec::new();
+        let mut firsts = Vec::new();
+        for i in 0..n {
+            let v = var.index.get(ll, self.gang, i, true);
+            let first = ll.extract(v, 0);
+            let expect = ll.add(ll.splat(first, lanes), ll.iota(ll.type_of(first), lanes, 1));
+            conds.push(ll.eq(v, expect));
+            let bytes = ll.mul(self.widen(first, var.ty), ll.c64(var.scale as u64));
+            let f = ll.add(p.scalar.get(ll, self.gang, i, false), bytes);
+            inside.push(ll.ult(f, limit));
+            firsts.push(f);
+        }
+        let mask: Mask = self.mask.clone();
+        let run =
+            if n == 1 && self.gang.parts > 1 { self.all_of(&conds) } else { self.holds_where_active(&conds, &mask) };
+        let ok = inside.into_iter().fold(run, |a, b| ll.and(a, b));
+        (ok, firsts)
+    }
+
+    /// Hardware gathers where the fast test of all lanes succeeds, the helpers otherwise.
+    pub(super) fn gathered(
+        &mut self,
+        p: &Pointer,
+        var: &Varying,
+        e: Element,
+        base: V,
+        length: V,
+        values: &[Vec<V>],
+        site: V,
+        n: u32,
+    ) -> Vec<V> {
+        let ll = self.ll;
+        let gang = self.gang;
+        let small = e.scalar.size() < 4;
+        if small && !values.is_empty() {
+            // There is no instruction for these; a function does it lane by lane.
+            let (base, length) = if p.valid { (self.valid_base(p, base), ll.c64(u64::MAX)) } else { (base, length) };
+            let mut out = Vec::new();
+            for i in 0..n {
+                let offsets = self.offsets64(p, var, i);
+                out.extend(self.slow_part(e, base, length, offsets, values, site, i, n));
+            }
+            return out;
+        }
+        // Indices stay 32 bits wide if possible: the hardware takes them with a scale up to 8.
+        let narrow = var.ty.bits() == 32 && !p.valid && !small;
+        let size = e.size();
+        let t = memory_type(ll, e.scalar);
+        let vt = ll.vec(t, gang.lanes);
+        let mut oks = Vec::new();
+        let mut places: Vec<(V, V, crate::llvm::T)> = Vec::new();
+        for i in 0..n {
+            let scalar = p.scalar.get(ll, gang, i, false);
+            if narrow {
+                let scale = var.scale.max(1) as u64;
+                let (unit, times) = match scale {
+                    1 | 2 | 4 | 8 => (scale, 1),
+                    s if s % 8 == 0 => (8, s / 8),
+                    s if s % 4 == 0 => (4, s / 4),
+                    s => (1, s),
+                };
+                // Valid indices are those below the number of elements left after the scalar offset.
+                let negative = ll.icmp(IP::LLVMIntSLT, scalar, ll.c64(0));
+                let taken = ll.add(scalar, ll.c64(size - 1));
+                let left = ll.intrinsic1("usub.sat", ll.int(64), &[length, taken]);
+                let left = ll.select(negative, ll.c64(0), left);
+                let rounded = ll.add(ll.intrinsic1("usub.sat", ll.int(64), &[left, ll.c64(1)]), ll.c64(scale));
+                let count = ll.select(
+                    ll.eq(left, ll.c64(0)),
+                    ll.c64(0),
+                    ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, rounded, ll.c64(scale)),
+                );
+                let count = ll.intrinsic1("umin", ll.int(64), &[count, ll.c64((1 << 31) / times)]);
+                let count = ll.trunc(count, ll.int(32));
+                let v = var.index.get(ll, gang, i, true);
+                oks.push(ll.ult(v, ll.splat(count, gang.lanes)));
+                let v = if times == 1 { v } else { ll.mul(v, ll.cint(ll.type_of(v), times)) };
+                let index = ll.sext(v, ll.vec(ll.int(64), gang.lanes));
+                places.push((ll.gep(base, scalar), index, ll.array(ll.int(8), unit)));
+            } else {
+                let o = self.offsets64(p, var, i);
+                if !p.valid {
+                    let limit = ll.splat(self.limit(length, size), gang.lanes);
+                    oks.push(ll.ult(o, limit));
+                }
+                let from = if p.root == Root::Raw { ll.null() } else { base };
+                places.push((from, o, ll.int(8)));
+            }
+        }
+        let mask = self.mask.clone();
+        let one_for_all = n == 1 && gang.parts > 1;
+        let ok = if p.valid {
+            ll.cbool(true)
+        } else if one_for_all {
+            self.all_of(&oks)
+        } else {
+            self.holds_where_active(&oks, &mask)
+        };
+        let align = e.scalar.size().min(e.align);
+        self.two_ways(
+            ok,
+            |me| {
+                let mut out = Vec::new();
+                for (i, (from, index, unit)) in places.iter().enumerate() {
+                    let m = if one_for_all { me.all_on() } else { me.mask_part(&mask, i as u32) };
+                    for k in 0..e.count {
+                        let from = ll.gep_const(*from, k as u64 * u64::from(e.scalar.size()));
+                        let ptrs = ll.gep_typed(*unit, from, *index);
+                        if small {
+                            out.push(me.gather_small(e.scalar, ptrs, m));
+                        } else if values.is_empty() {
+                            let g = ll.gather(vt, ptrs, align, m, ll.zero(vt));
+                            me.annotate(g, p.root);
+                            out.push(g);
+                        } else {
+                            let s = ll.scatter(values[i][k], ptrs, align, m);
+                            me.annotate(s, p.root);
+                        }
+                    }
+                }
+                out
+            },
+            |me| {
+                let mut out = Vec::new();
+                for i in 0..n {
+                    let offsets = me.offsets64(p, var, i);
+                    out.extend(me.slow_part(e, base, length, offsets, values, site, i, n));
+                }
+                out
+            },
+        )
+    }
+
+    /// Elements of one or two bytes: gathers the aligned words that hold them. Such a word never
+    /// reaches into a page that the element is not in.
+    pub(super) fn gather_small(&self, s: Scalar, ptrs: V, mask: V) -> V {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        let (wide, words) = (ll.vec(ll.int(64), lanes), ll.vec(ll.int(32), lanes));
+        let address = ll.ptr_to_int(ptrs);
+        let aligned = ll.int_to_ptr(ll.and(address, ll.cint(wide, !3)));
+        let word = ll.gather(words, aligned, 4, mask, ll.zero(words));
+        let shift = ll.trunc(ll.shl(ll.and(address, ll.cint(wide, 3)), ll.cint(wide, 3)), words);
+        let t = ll.vec(ll.int(s.size() * 8), lanes);
+        ll.bitcast(ll.trunc(ll.lshr(word, shift), t), ll.vec(memory_type(ll, s), lanes))
+    }
+
+    /// Addresses from nowhere known: the host says lane by lane what they may touch.
+    pub(super) fn raw_access(&mut self, p: &Pointer, e: Element, what: &Access, site: V) -> Vec<Comp> {
+        let ll = self.ll;
+        let gang = self.gang;
+        let address = self.collapse(p, Root::Raw);
+        let t = memory_type(ll, e.scalar);
+        let vt = ll.vec(t, gang.lanes);
+        let align = e.scalar.size().min(e.align);
+        let mut out: Vec<Vec<V>> = vec![Vec::new(); e.count];
+        // An address that is the same everywhere is checked and read once.
+        let one = !address.shape.lanes() && !address.shape.parts() && matches!(what, Access::Load);
+        let n = if one { 1 } else { gang.parts };
+        for i in 0..n {
+            let a = address.get(ll, gang, i, true);
+            let mut m = if one {
+                let any = self.any(&self.mask);
+                let first = ll.zext(any, ll.int(gang.lanes));
+                ll.bitcast(first, self.mask_type())
+            } else {
+                self.mask_part(&self.mask, i)
+            };
+            m = self.raw_check(e.size(), a, m, site, i);
+            for (k, out) in out.iter_mut().enumerate() {
+                let o = ll.add(a, ll.cint(ll.type_of(a), k as u64 * u64::from(e.scalar.size())));
+                let ptrs = ll.int_to_ptr(o);
+                match what {
+                    Access::Load => {
+                        let v = ll.gather(vt, ptrs, align, m, ll.zero(vt));
+                        out.push(if one { ll.extract(v, 0) } else { v });
+                    }
+                    Access::Store(values) => {
+                        let v = self.stored_form(e.scalar, values[k].get(ll, gang, i, true));
+                        ll.scatter(v, ptrs, align, m);
+                    }
+                }
+            }
+        }
+        if matches!(what, Access::Store(_)) {
+            return Vec::new();
+        }
+        let scalars = !address.shape.lanes();
+        out.into_iter()
+            .map(|list| {
+                if one {
+                    return Comp {
+                        shape: Shape::of(address.shape.bits & ALL),
+                        v: vec![self.loaded(e.scalar, list[0])],
+                    };
+                }
+                let v: Vec<V> = list
+                    .iter()
+                    .enumerate()
+                    .map(|(i, v)| {
+                        let v = if scalars { self.first_active(*v, i as u32) } else { *v };
+                        self.loaded(e.scalar, v)
+                    })
+                    .collect();
+                Comp { shape: Shape::of((address.shape.bits | crate::emit::shape::P) & ALL), v }
+            })
+            .collect()
+    }
+}

@@ -45,6 +45,31 @@ kernel void mandelbrot(global uint* out, uint w, uint h, uint limit)
     out[Y * w + X] = it;
 }
 
+// The kernels that ship with the package, with their guards.
+kernel void matrix_multiply(global const float* A, global const float* B, global float* C, uint m, uint n, uint k)
+{
+    if (Y >= m || X >= n) return;
+    float sum = 0.0f;
+    for (uint i = 0; i < k; i++) sum += A[Y * k + i] * B[i * n + X];
+    C[Y * n + X] = sum;
+}
+
+kernel void mandelbrot_share(global float* out, uint w, uint h, uint limit)
+{
+    if (X >= w || Y >= h) return;
+    float cx = -2.5f + 3.5f * ((float)X / (float)w), cy = -1.0f + 2.0f * ((float)Y / (float)h);
+    float zx = 0.0f, zy = 0.0f;
+    uint it = 0;
+    while (it < limit) {
+        float x2 = zx * zx, y2 = zy * zy;
+        if (x2 + y2 > 4.0f) break;
+        zy = 2.0f * zx * zy + cy;
+        zx = x2 - y2 + cx;
+        it++;
+    }
+    out[Y * w + X] = (float)it / (float)limit;
+}
+
 kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void reduce(global const float* a, global float* partial)
 {

@@ -18,6 +18,7 @@ from ._native import (
     MetalValidationError,
     SamplerState,
     Texture,
+    as_array,
 )
 
 __all__ = ["Kernel", "kernel_cache"]
@@ -132,8 +133,8 @@ class Kernel:
     """A kernel of MSL source, called like a function.
 
     ``kernel(a, b, out, scale)`` binds arguments to the kernel's buffers, textures and samplers in the order in
-    which the kernel declares them: NumPy arrays (used in place where the device shares memory with the host,
-    copied in and out where not), :class:`Buffer`, :class:`Texture`, :class:`SamplerState`, and scalars,
+    which the kernel declares them: arrays (NumPy's, anything with the buffer protocol or DLPack; used in place where
+    the device shares memory with the host, copied in and out where not), :class:`Buffer`, :class:`Texture`, :class:`SamplerState`, and scalars,
     structured scalars or small arrays for arguments that are passed by value. ``grid`` is the number of threads;
     without it, one thread per element of the first array that the kernel writes (``(width, height)`` for
     two dimensions). Returns after completion.
@@ -259,20 +260,23 @@ class Kernel:
             encoder.set_bytes(self._value(where, param, value), index)
             return None
         if not isinstance(value, np.ndarray):
-            raise MetalValidationError(f"{where} is a buffer: pass a NumPy array or a Buffer, not {type(value).__name__}")
+            try:
+                value = as_array(value)
+            except MetalValidationError as error:
+                raise MetalValidationError(f"{where} is a buffer: pass an array or a Buffer, not {type(value).__name__} ({error})") from None
         self._check_dtype(where, param, value)
         if value.size == 0:
             raise MetalValidationError(f"{where}: the array is empty")
         is_read = param["access"] == "read"
         flags = value.flags
-        in_place = self.device.has_unified_memory and flags.c_contiguous and flags.writeable and flags.aligned and value.dtype.isnative
+        in_place = self.device.has_unified_memory and flags.c_contiguous and flags.aligned and value.dtype.isnative
         if in_place and param["size"] > value.itemsize:
             # Vectors and structures may need more alignment than the array's own elements.
             in_place = value.__array_interface__["data"][0] % 16 == 0
         if not is_read and not value.flags.writeable:
             raise MetalValidationError(f"{where} is written to, but the array is read-only")
         if in_place:
-            buffer = Buffer.from_numpy_no_copy(self.device, value)
+            buffer = Buffer.from_array(value, copy=False, device=self.device)
         else:
             buffer = Buffer.from_numpy(self.device, value)
             if not is_read:

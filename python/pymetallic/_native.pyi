@@ -52,7 +52,7 @@ class _Parameter(TypedDict, total=False):
 __all__ = [
     "__version__", "MetalError", "MetalCompileError", "MetalValidationError", "MetalDeviceError", "MetalMemoryError",
     "MetalExecutionError", "Device", "Buffer", "Texture", "SamplerState", "Library", "Function", "ComputePipelineState",
-    "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "released_objects",
+    "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "as_array", "released_objects",
 ]
 
 __version__: str
@@ -192,14 +192,45 @@ class Buffer:
 
         Raises MetalError on devices that do not share memory with the host.
         """
+    @staticmethod
+    def from_array(array: Any, *, copy: bool | None = None, device: Device | None = None) -> Buffer:
+        """A shared buffer with the bytes of an array: a NumPy array, anything with the buffer protocol (bytes,
+        memoryview, array.array, mmap) or with DLPack (PyTorch, JAX), of any dtype and shape.
+
+        copy: False makes a buffer that *is* the array's memory, in no time that depends on its size, and raises
+        MetalError where that cannot be (an array that is not C-contiguous, a device that cannot use memory of the
+        host); True always copies; None copies where it must. Kernels and the array see each other's writes.
+        A read-only array makes a read-only buffer, which kernels may only read. The array is kept alive.
+        device: the default device when not given.
+        """
+    @staticmethod
+    def from_dlpack(tensor: Any, *, device: Device | None = None) -> Buffer:
+        """A shared buffer that *is* the memory of a DLPack tensor, C-contiguous and in memory of the host, of any
+        dtype and shape; the tensor is kept alive.
+
+        Raises TypeError for objects without DLPack, MetalError for tensors that the device cannot use.
+        """
     def to_numpy(self, dtype: DTypeLike, shape: int | Sequence[int] | None = None) -> NDArray[Any]:
-        """The contents as a writable array: a view, not a copy, which keeps the memory alive.
+        """The contents as an array: a view, not a copy, writable unless the buffer is read-only. It keeps the memory
+        alive.
 
         shape: one-dimensional by default. Raises MetalError for private storage, a size that is no multiple of the
         dtype, or a shape of another element count.
         """
     def did_modify_range(self, start: int, end: int) -> None:
         """Tells that the host wrote bytes start..end of a managed buffer."""
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """DLPack: a capsule with the bytes (uint8, one-dimensional), which keeps the memory alive. Raises BufferError
+        for private storage, or where the consumer cannot take a read-only buffer."""
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """DLPack: (device type, device number); (1, 0) is memory of the host."""
     @property
     def __array_interface__(self) -> dict[str, Any]:
         """NumPy's protocol: the bytes, as uint8."""
@@ -213,6 +244,9 @@ class Buffer:
     def device(self) -> Device: ...
     @property
     def storage_mode(self) -> int: ...
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the buffer lies over memory that must not be written."""
     @property
     def gpu_address(self) -> int:
         """What kernels see as its address; for argument buffers, with ``use_resource``."""
@@ -473,6 +507,14 @@ class Event:
         """Raises the value; a smaller one changes nothing."""
     def wait_until_signaled_value(self, value: int, timeout: float | None = None) -> bool:
         """Waits for the value; False when ``timeout`` seconds were over first."""
+
+def as_array(object: Any) -> NDArray[Any]:
+    """The NumPy array that shares the memory of an array, of anything with the buffer protocol (bytes, memoryview,
+    array.array, mmap, ctypes arrays) or of a DLPack tensor in memory of the host.
+
+    dtype and shape are the object's own; types that NumPy lacks (bfloat16) become unsigned integers of their size.
+    No copy is made, and the object is kept alive. Raises MetalValidationError for everything else.
+    """
 
 def released_objects() -> int:
     """How many native objects (of all classes but Device) were released when their Python objects died."""

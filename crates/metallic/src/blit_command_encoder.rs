@@ -28,7 +28,7 @@ impl BlitCommandEncoder {
         size: u64,
     ) -> Result<()> {
         self.check_buffer(source, "the source buffer")?;
-        self.check_buffer(destination, "the destination buffer")?;
+        self.check_target(destination, "the destination buffer")?;
         source.check_range("a copy from the source", source_offset, size)?;
         destination.check_range("a copy to the destination", destination_offset, size)?;
         self.encoder.push(Command::CopyBuffer {
@@ -41,7 +41,7 @@ impl BlitCommandEncoder {
     }
 
     pub fn fill_buffer(&self, buffer: &Buffer, offset: u64, length: u64, value: u8) -> Result<()> {
-        self.check_buffer(buffer, "the buffer")?;
+        self.check_target(buffer, "the buffer")?;
         buffer.check_range("a fill", offset, length)?;
         self.encoder.push(Command::FillBuffer { buffer: buffer.hal().clone(), offset, length, value })
     }
@@ -83,7 +83,7 @@ impl BlitCommandEncoder {
         bytes_per_image: u64,
     ) -> Result<()> {
         self.check_texture(source, "the source texture")?;
-        self.check_buffer(destination, "the destination buffer")?;
+        self.check_target(destination, "the destination buffer")?;
         source.check_region(region, at)?;
         let length = source.linear_length(region.size, bytes_per_row, bytes_per_image)?;
         destination.check_range("a copy to the destination", destination_offset, length)?;
@@ -151,6 +151,11 @@ impl BlitCommandEncoder {
     fn check_buffer(&self, buffer: &Buffer, what: &str) -> Result<()> {
         self.encoder.check_open()?;
         self.encoder.device().check_own(buffer.device(), what)
+    }
+    /// A buffer that is written.
+    fn check_target(&self, buffer: &Buffer, what: &str) -> Result<()> {
+        self.check_buffer(buffer, what)?;
+        buffer.check_writable(what)
     }
     fn check_texture(&self, texture: &Texture, what: &str) -> Result<()> {
         self.encoder.check_open()?;

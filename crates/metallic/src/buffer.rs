@@ -16,12 +16,17 @@ pub struct Buffer {
 struct Inner {
     device: Device,
     hal: Arc<dyn hal::Buffer>,
+    /// Memory of the host that nobody may write: kernels that do are rejected.
+    is_read_only: bool,
     label: Mutex<String>,
 }
 
 impl Buffer {
     pub(crate) fn new(device: &Device, hal: Arc<dyn hal::Buffer>) -> Buffer {
-        Buffer { inner: Arc::new(Inner { device: device.clone(), hal, label: Mutex::default() }) }
+        Buffer::with_access(device, hal, false)
+    }
+    pub(crate) fn with_access(device: &Device, hal: Arc<dyn hal::Buffer>, is_read_only: bool) -> Buffer {
+        Buffer { inner: Arc::new(Inner { device: device.clone(), hal, is_read_only, label: Mutex::default() }) }
     }
 
     pub fn device(&self) -> &Device {
@@ -32,6 +37,11 @@ impl Buffer {
     }
     pub fn storage_mode(&self) -> StorageMode {
         self.inner.hal.storage_mode()
+    }
+    /// Whether it lies over memory that must not be written, see
+    /// [`Device::make_read_only_buffer_with_bytes_no_copy`].
+    pub fn is_read_only(&self) -> bool {
+        self.inner.is_read_only
     }
     /// The address that kernels see, for argument buffers. Command encoders must be told with
     /// `use_resource` what a kernel reaches this way.
@@ -46,13 +56,15 @@ impl Buffer {
     }
 
     /// The bytes, valid as long as the buffer lives; `None` for private storage. Kernels may
-    /// access them at the same time: whoever makes references of it waits for them first.
+    /// access them at the same time: whoever makes references of it waits for them first. Not to be
+    /// written when [`Buffer::is_read_only`].
     pub fn contents(&self) -> Option<NonNull<u8>> {
         self.inner.hal.contents()
     }
 
     /// Copies bytes into the buffer and marks them modified.
     pub fn write_bytes(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.check_writable("the buffer")?;
         let target = self.host_range("write", offset, bytes.len())?;
         // SAFETY: `host_range` checked that the bytes lie in the buffer, which lives; the slice
         // cannot overlap it because nobody makes references into a buffer.
@@ -69,6 +81,15 @@ impl Buffer {
         // SAFETY: as in `write_bytes`.
         unsafe { std::ptr::copy(source.as_ptr(), bytes.as_mut_ptr(), bytes.len()) };
         Ok(())
+    }
+
+    /// Copies all bytes of another buffer, which is no longer than this one. Both have contents.
+    pub fn copy_bytes_from(&self, source: &Buffer) -> Result<()> {
+        let length = usize::try_from(source.length()).unwrap_or(usize::MAX);
+        let from = source.host_range("read", 0, length)?;
+        // SAFETY: `host_range` checked the length; nobody makes references into either buffer but this one,
+        // which ends before it is given away.
+        self.write_bytes(0, unsafe { std::slice::from_raw_parts(from.as_ptr(), length) })
     }
 
     /// Copies values into the buffer.
@@ -108,6 +129,14 @@ impl Buffer {
                 Err(Error::invalid(format!("{what} of {length} bytes at {offset} exceeds the buffer of {size} bytes")))
             }
         }
+    }
+
+    /// Fails for memory that must not be written.
+    pub(crate) fn check_writable(&self, what: &str) -> Result<()> {
+        if self.is_read_only() {
+            return Err(Error::invalid(format!("{what} is read-only: it lies over read-only memory of the host")));
+        }
+        Ok(())
     }
 
     fn host_range(&self, what: &str, offset: u64, length: usize) -> Result<NonNull<u8>> {

@@ -146,6 +146,8 @@ impl ComputeCommandEncoder {
     pub fn use_resource(&self, buffer: &Buffer) -> Result<()> {
         self.encoder.check_open()?;
         self.encoder.device().check_own(buffer.device(), "the resource")?;
+        // What kernels do with addresses in other buffers is not known here.
+        buffer.check_writable("the resource")?;
         let mut state = self.lock();
         if !state.resident.iter().any(|b| Arc::ptr_eq(b, buffer.hal())) {
             state.resident.push(buffer.hal().clone());
@@ -268,6 +270,17 @@ impl State {
                     Binding::Buffer { buffer, offset } => {
                         if !offset.is_multiple_of(u64::from(alignment)) {
                             return Err(format!("offset {offset} is not a multiple of {alignment}"));
+                        }
+                        // Memory that a device made is aligned to more than any type needs; the host's may be at
+                        // any address.
+                        if !buffer.gpu_address().is_multiple_of(u64::from(alignment)) {
+                            return Err(format!(
+                                "the memory of the host that the buffer lies over is not aligned to {alignment} bytes: \
+                                 make a buffer with a copy"
+                            ));
+                        }
+                        if param.access != Access::ReadOnly && buffer.is_read_only() {
+                            return Err("the kernel may write to it, the buffer lies over read-only memory".into());
                         }
                         let available = buffer.length() - offset;
                         if available < needed {

@@ -190,12 +190,46 @@ impl Device {
         length: usize,
         owner: Box<dyn std::any::Any + Send + Sync>,
     ) -> Result<Buffer> {
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { self.make_buffer_over(pointer, length, owner, false) }
+    }
+
+    /// The same over memory that must not be written. The buffer is refused wherever something would write it:
+    /// as an argument of a kernel that is not read-only, as the destination of a blit, in `use_resource`.
+    ///
+    /// # Safety
+    /// `pointer` must be valid for reads of `length` bytes, from any thread, as long as `owner` lives.
+    pub unsafe fn make_read_only_buffer_with_bytes_no_copy(
+        &self,
+        pointer: NonNull<u8>,
+        length: usize,
+        owner: Box<dyn std::any::Any + Send + Sync>,
+    ) -> Result<Buffer> {
+        // SAFETY: nothing writes to a read-only buffer, so memory that can be read is enough.
+        unsafe { self.make_buffer_over(pointer, length, owner, true) }
+    }
+
+    /// # Safety
+    /// `pointer` must be valid for reads, and for writes unless `is_read_only`, of `length` bytes while `owner` lives.
+    unsafe fn make_buffer_over(
+        &self,
+        pointer: NonNull<u8>,
+        length: usize,
+        owner: Box<dyn std::any::Any + Send + Sync>,
+        is_read_only: bool,
+    ) -> Result<Buffer> {
         if length == 0 {
             return Err(Error::invalid("a buffer must have at least one byte"));
         }
-        // SAFETY: the caller's promise is the one that `external` asks for.
+        // A device that copies back what kernels may have written would write it.
+        if is_read_only && !self.has_unified_memory() {
+            let message = format!("device {} cannot use read-only memory of the host without a copy", self.id());
+            return Err(Error::Device(message));
+        }
+        // SAFETY: the caller's promise is the one that `external` asks for, but for writes, which read-only
+        // buffers are kept from.
         let memory = unsafe { HostMemory::external(pointer, length, owner) };
-        Ok(Buffer::new(self, self.hal.make_buffer_no_copy(memory)?))
+        Ok(Buffer::with_access(self, self.hal.make_buffer_no_copy(memory)?, is_read_only))
     }
 
     pub fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Texture> {

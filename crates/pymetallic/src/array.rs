@@ -1,7 +1,8 @@
-//! Arrays of the host: NumPy arrays and whatever else has `__array_struct__`, and bytes-like objects.
+//! Arrays of the host: NumPy arrays and whatever else has `__array_struct__`, the buffer protocol or DLPack.
 //!
 //! The stable ABI of Python 3.10 has no buffer protocol; NumPy's array interface
-//! (`__array_struct__`, a capsule) serves in its place and costs no copy.
+//! (`__array_struct__`, a capsule) serves in its place and costs no copy: NumPy makes an array of
+//! a `memoryview` or of a DLPack tensor that shares its memory and keeps it alive.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -9,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCapsule, PyModule};
 
+use crate::dlpack;
 use crate::error::invalid;
 
 /// `PyArrayInterface` of NumPy's array interface, version 3.
@@ -102,6 +104,53 @@ fn flags_of(object: &Bound<'_, PyAny>) -> PyResult<c_int> {
     Ok(bits)
 }
 
+/// The NumPy array that shares the memory of an object: of an array, of whatever has the buffer protocol (bytes,
+/// memoryview, array.array, mmap, ctypes), of a DLPack tensor in memory of the host. `None` for anything else.
+pub fn shared_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = object.py();
+    let numpy = numpy(py)?;
+    if object.is_instance(&numpy.getattr(pyo3::intern!(py, "ndarray"))?)? {
+        return Ok(Some(object.clone()));
+    }
+    let asarray = pyo3::intern!(py, "asarray");
+    if object.hasattr(pyo3::intern!(py, "__array_interface__"))? {
+        return numpy.call_method1(asarray, (object,)).map(Some);
+    }
+    // SAFETY: the object is alive and the interpreter attached; the result is a new reference or null with an
+    // exception set.
+    match unsafe { Bound::from_owned_ptr_or_err(py, pyo3::ffi::PyMemoryView_FromObject(object.as_ptr())) } {
+        Ok(view) => {
+            let array = numpy.call_method1(asarray, (&view,));
+            return array
+                .map(Some)
+                .map_err(|error| invalid(format!("the elements of the buffer cannot be used: {}", error.value(py))));
+        }
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyTypeError>(py) => {}
+        Err(error) => return Err(error),
+    }
+    match dlpack::place(object)? {
+        None => Ok(None),
+        Some(place) if place.is_host() => match dlpack::import(object, None)? {
+            Some(tensor) => numpy.call_method1(asarray, (tensor,)).map(Some),
+            None => Ok(None),
+        },
+        Some(place) => Err(invalid(format!("the tensor is in memory of {}; copy it to the host first", place.name()))),
+    }
+}
+
+/// The NumPy array that shares the memory of an object: of an array, of anything with the buffer protocol (bytes,
+/// memoryview, array.array, mmap, ctypes arrays) or of a DLPack tensor (PyTorch, JAX, …) in memory of the host.
+///
+/// dtype and shape are the object's own; types that NumPy lacks (bfloat16) become unsigned integers of their size.
+/// No copy is made, and the object is kept alive. Raises MetalValidationError for everything else.
+#[pyfunction]
+pub fn as_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    shared_array(object)?.ok_or_else(|| {
+        let name = object.get_type().name().map_or_else(|_| "the object".into(), |n| n.to_string());
+        invalid(format!("{name} is no array: it has neither the buffer protocol nor DLPack"))
+    })
+}
+
 /// Calls `f` with the bytes of an array of any layout, a bytes object, a scalar or a sequence of numbers.
 pub fn with_bytes<T>(object: &Bound<'_, PyAny>, f: impl FnOnce(&[u8]) -> PyResult<T>) -> PyResult<T> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
@@ -120,9 +169,8 @@ pub fn with_bytes<T>(object: &Bound<'_, PyAny>, f: impl FnOnce(&[u8]) -> PyResul
 /// `numpy.ascontiguousarray`, which also turns lists and scalars into arrays.
 pub fn contiguous<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
-    if let Ok(view) = object.cast::<pyo3::types::PyByteArray>() {
-        return numpy(py)?.call_method1("frombuffer", (view, "u1"));
-    }
+    let shared = shared_array(object)?;
+    let object = shared.as_ref().unwrap_or(object);
     let array = numpy(py)?.call_method1(pyo3::intern!(py, "ascontiguousarray"), (object,))?;
     if array.getattr("dtype")?.getattr("hasobject")?.extract::<bool>()? {
         return Err(invalid("arrays of Python objects cannot be passed to a device"));

@@ -3,12 +3,13 @@
 use std::ptr::NonNull;
 
 use metallic::StorageMode;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::array::{contiguous, host_array, numpy};
+use crate::array::{as_array, contiguous, host_array, numpy};
 use crate::device::Device;
+use crate::dlpack;
 use crate::error::{ToPython, invalid};
 use crate::released::CountRelease;
 
@@ -62,6 +63,35 @@ pub fn make_buffer_from_numpy(
     array.py().detach(|| device.make_buffer_with_bytes(bytes, mode)).python().map(Buffer::from_inner)
 }
 
+/// A shared buffer that is the memory of an array, read-only when the array is.
+fn make_buffer_over(device: &metallic::Device, array: &Bound<'_, PyAny>) -> PyResult<Buffer> {
+    let host = host_array(array)?.ok_or_else(|| invalid("expected an array"))?;
+    if host.length == 0 {
+        return Err(invalid("the array is empty: a buffer must have at least one byte"));
+    }
+    let pointer = NonNull::new(host.data).ok_or_else(|| invalid("the array has no memory"))?;
+    let (length, is_writable) = (host.length, host.is_writable);
+    let owner = Box::new(Owner { _object: host.owner.unbind() });
+    // SAFETY: the array's memory stays where it is while the array lives (NumPy refuses to resize an
+    // array that is referenced), and `owner` keeps it alive.
+    let buffer = unsafe {
+        if is_writable {
+            device.make_buffer_with_bytes_no_copy(pointer, length, owner)
+        } else {
+            device.make_read_only_buffer_with_bytes_no_copy(pointer, length, owner)
+        }
+    };
+    buffer.python().map(Buffer::from_inner)
+}
+
+/// The device that was asked for, or the default one.
+fn device_or_default(py: Python<'_>, device: Option<&Device>) -> PyResult<metallic::Device> {
+    match device {
+        Some(device) => Ok(device.inner.clone()),
+        None => py.detach(metallic::Device::system_default).python(),
+    }
+}
+
 #[pymethods]
 impl Buffer {
     /// Visible to host and device.
@@ -95,16 +125,75 @@ impl Buffer {
         if !host.is_writable {
             return Err(invalid("the array is read-only; pass a copy"));
         }
-        let pointer = NonNull::new(host.data).ok_or_else(|| invalid("the array has no memory"))?;
-        let owner = Box::new(Owner { _object: host.owner.unbind() });
-        // SAFETY: the array's memory stays where it is while the array lives (NumPy refuses to resize an
-        // array that is referenced), and `owner` keeps it alive.
-        unsafe { device.inner.make_buffer_with_bytes_no_copy(pointer, host.length, owner) }
-            .python()
-            .map(Buffer::from_inner)
+        make_buffer_over(&device.inner, array)
     }
 
-    /// The contents as a writable array: a view, not a copy. The view keeps the buffer's memory alive.
+    /// A shared buffer with the bytes of an array: a NumPy array, anything with the buffer protocol (bytes,
+    /// memoryview, array.array, mmap) or with DLPack (PyTorch, JAX), of any dtype and shape.
+    ///
+    /// copy: False makes a buffer that *is* the array's memory, in no time that depends on its size, and raises
+    /// MetalError where that cannot be (an array that is not C-contiguous, a device that cannot use memory of the
+    /// host); True always copies; None, the default, copies where it must. Kernels and the array then see each
+    /// other's writes. A read-only array makes a read-only buffer, which kernels may only read.
+    /// The buffer keeps the array alive. device: the default device when not given.
+    #[staticmethod]
+    #[pyo3(signature = (array, *, copy=None, device=None))]
+    fn from_array(array: &Bound<'_, PyAny>, copy: Option<bool>, device: Option<&Device>) -> PyResult<Buffer> {
+        let device = device_or_default(array.py(), device)?;
+        match copy {
+            Some(true) => make_buffer_from_numpy(&device, array, None),
+            Some(false) => make_buffer_over(&device, &as_array(array)?),
+            None => {
+                let shared = crate::array::shared_array(array)?;
+                let array = shared.as_ref().unwrap_or(array);
+                let is_usable = device.has_unified_memory() && host_array(array).is_ok_and(|a| a.is_some());
+                if is_usable { make_buffer_over(&device, array) } else { make_buffer_from_numpy(&device, array, None) }
+            }
+        }
+    }
+
+    /// A shared buffer that *is* the memory of a DLPack tensor (PyTorch, JAX, CuPy's pinned arrays, …), C-contiguous
+    /// and in memory of the host, of any dtype and shape; the tensor is kept alive. No copy is made.
+    ///
+    /// Raises TypeError for objects without DLPack, MetalError for tensors that the device cannot use.
+    #[staticmethod]
+    #[pyo3(signature = (tensor, *, device=None))]
+    fn from_dlpack(tensor: &Bound<'_, PyAny>, device: Option<&Device>) -> PyResult<Buffer> {
+        let py = tensor.py();
+        let device = device_or_default(py, device)?;
+        let name = tensor.get_type().name()?;
+        let no_dlpack = || PyTypeError::new_err(format!("{name} has no __dlpack__"));
+        let place = dlpack::place(tensor)?.ok_or_else(no_dlpack)?;
+        if !place.is_host() {
+            let place = place.name();
+            return Err(invalid(format!("the tensor is in memory of {place}; device {} uses the host's", device.id())));
+        }
+        let tensor = dlpack::import(tensor, None)?.ok_or_else(no_dlpack)?;
+        make_buffer_over(&device, &numpy(py)?.call_method1(pyo3::intern!(py, "asarray"), (tensor,))?)
+    }
+
+    /// DLPack: a capsule with the bytes (uint8, one-dimensional), which keeps the memory alive. Raises BufferError
+    /// for private storage, or where the consumer cannot take a read-only buffer.
+    #[pyo3(signature = (*, stream=None, max_version=None, dl_device=None, copy=None))]
+    fn __dlpack__<'py>(
+        &self,
+        py: Python<'py>,
+        stream: Option<&Bound<'py, PyAny>>,
+        max_version: Option<(u32, u32)>,
+        dl_device: Option<(i32, i32)>,
+        copy: Option<bool>,
+    ) -> PyResult<Bound<'py, pyo3::types::PyCapsule>> {
+        // Memory of the host has no streams.
+        let _ = stream;
+        dlpack::export(py, &self.inner, &dlpack::Request { max_version, place: dl_device, copy })
+    }
+    /// DLPack: (device type, device number); (1, 0) is memory of the host.
+    fn __dlpack_device__(&self) -> PyResult<(i32, i32)> {
+        dlpack::place_of(&self.inner).map(|place| (place.kind, place.number))
+    }
+
+    /// The contents as an array: a view, not a copy, writable unless the buffer is read-only. The view keeps the
+    /// buffer's memory alive.
     ///
     /// dtype: what one element is; shape: all of it by default, one-dimensional.
     /// Raises MetalError for private storage, a size that is no multiple of the dtype, or a shape of another element count.
@@ -148,7 +237,7 @@ impl Buffer {
         dict.set_item("version", 3)?;
         dict.set_item("shape", (self.inner.length(),))?;
         dict.set_item("typestr", "|u1")?;
-        dict.set_item("data", (contents.as_ptr() as usize, false))?;
+        dict.set_item("data", (contents.as_ptr() as usize, self.inner.is_read_only()))?;
         Ok(dict)
     }
 
@@ -173,6 +262,11 @@ impl Buffer {
     #[getter]
     fn storage_mode(&self) -> u32 {
         self.inner.storage_mode() as u32
+    }
+    /// Whether the buffer lies over memory that must not be written.
+    #[getter]
+    fn is_read_only(&self) -> bool {
+        self.inner.is_read_only()
     }
     #[getter]
     fn gpu_address(&self) -> u64 {

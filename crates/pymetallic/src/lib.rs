@@ -8,6 +8,7 @@ mod array;
 mod buffer;
 mod command;
 mod device;
+mod dlpack;
 mod encoder;
 mod error;
 mod event;
@@ -33,6 +34,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::ComputeCommandEncoder>()?;
     module.add_class::<encoder::BlitCommandEncoder>()?;
     module.add_class::<event::Event>()?;
+    module.add_function(wrap_pyfunction!(array::as_array, module)?)?;
     module.add_function(wrap_pyfunction!(released::released_objects, module)?)?;
     Ok(())
 }

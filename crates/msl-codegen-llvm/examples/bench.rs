@@ -1,6 +1,7 @@
 //! Times kernels given as IR text (what `metallic emit --stage ir` prints) on all cores:
 //! `bench DIRECTORY [kernel…]`. One line per kernel: rate, compile times, gang. Not a test.
-//! With `THREADS=1` times are of the processor, not the clock, for noisy machines.
+//! With `THREADS=1` times are of the processor, not the clock, for noisy machines. `GROUP=X,Y,Z` sets the
+//! threadgroup, `PARTS=N` the gang, `EDGES=1` allows smaller threadgroups at the edges.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -45,6 +46,22 @@ fn main() {
             grid: [1024, 1024, 1],
             threadgroup: [16, 16, 1],
             args: vec![Arg::Floats(m * m), Arg::Floats(m * m), Arg::Floats(m * m), Arg::Words(vec![1024])],
+            work: 2.0 * (m * m * m) as f64 / e,
+            unit: "GFLOP/s",
+            chunk: 16,
+        },
+        Case {
+            name: "matrix_multiply",
+            grid: [1024, 1024, 1],
+            threadgroup: [32, 8, 1],
+            args: vec![
+                Arg::Floats(m * m),
+                Arg::Floats(m * m),
+                Arg::Floats(m * m),
+                Arg::Words(vec![1024]),
+                Arg::Words(vec![1024]),
+                Arg::Words(vec![1024]),
+            ],
             work: 2.0 * (m * m * m) as f64 / e,
             unit: "GFLOP/s",
             chunk: 16,
@@ -110,7 +127,11 @@ fn main() {
         },
     ];
     let threads: usize = std::env::var("THREADS").ok().and_then(|s| s.parse().ok()).unwrap_or(2);
-    for case in cases {
+    for mut case in cases {
+        if let Ok(size) = std::env::var("GROUP") {
+            let size: Vec<u32> = size.split(',').map(|x| x.parse().expect("a number")).collect();
+            case.threadgroup = [size[0], size[1], size[2]];
+        }
         if argv.len() > 2 && !argv[2..].iter().any(|a| a == case.name) {
             continue;
         }

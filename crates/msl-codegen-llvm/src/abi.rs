@@ -65,7 +65,7 @@ pub struct FaultRecord {
     /// Index into [`CompiledKernel::sites`](crate::CompiledKernel).
     pub site: AtomicU32,
     pub group: [AtomicU32; 3],
-    /// Linear index of the thread in its threadgroup.
+    /// Linear index of the thread in a threadgroup of the size dispatched.
     pub thread: AtomicU32,
     /// Byte offset from the start of the memory, or the address where there is none.
     pub offset: std::sync::atomic::AtomicU64,
@@ -86,6 +86,20 @@ impl FaultRecord {
     }
 }
 
+/// Set in a thread's linear index that counts the threads of a smaller threadgroup at an edge of the grid.
+pub(crate) const PACKED: u32 = 1 << 31;
+
+/// The linear index that a thread would have if its threadgroup were full.
+fn unpacked(context: &LaunchContext, group: &[u32], thread: u32) -> u32 {
+    let full = context.threadgroup;
+    let size = |i: usize| {
+        let first = group[i].wrapping_mul(full[i]);
+        context.grid_threads[i].wrapping_sub(first).clamp(1, full[i])
+    };
+    let (x, y, z) = (thread % size(0), thread / size(0) % size(1), thread / (size(0) * size(1)));
+    (z * full[1] + y) * full[0] + x
+}
+
 /// The usual `on_fault`: keeps the first fault in the context's record.
 ///
 /// # Safety
@@ -98,7 +112,10 @@ pub unsafe extern "C" fn record_fault(
     offset: u64,
 ) {
     // SAFETY: promised by the caller, a compiled kernel given a valid context.
-    let (record, group) = unsafe { (&*(*context).fault, std::slice::from_raw_parts(group, 3)) };
+    let (context, group) = unsafe { (&*context, std::slice::from_raw_parts(group, 3)) };
+    // SAFETY: likewise.
+    let record = unsafe { &*context.fault };
+    let thread = if thread & PACKED == 0 { thread } else { unpacked(context, group, thread & !PACKED) };
     if record.state.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
         record.site.store(site, Ordering::Relaxed);
         for (to, from) in record.group.iter().zip(group) {

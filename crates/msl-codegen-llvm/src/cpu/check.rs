@@ -8,6 +8,7 @@ use msl_base::{Span, Symbol};
 use msl_ir::{Scalar, ValueId};
 
 use super::kernel::Emit;
+use super::layout::Rows;
 use crate::abi;
 use crate::compiler::{FaultKind, FaultSite};
 use crate::emit::shape::Root;
@@ -28,9 +29,12 @@ impl Emit<'_> {
         self.ll.c32(self.sites.len() as u32 - 1)
     }
 
-    /// Linear index of a part's first thread in the threadgroup.
+    /// Linear index of a part's first thread in the threadgroup; marked where it counts the threads of
+    /// a smaller one.
     pub fn first_thread(&self, part: u32) -> V {
-        self.linear_index.base(self.ll, part)
+        let first = self.linear_index.base(self.ll, part);
+        let is_packed = self.layout.edge && self.layout.rows == Rows::Scattered;
+        if is_packed { self.ll.or(first, self.ll.c32(abi::PACKED)) } else { first }
     }
 
     fn helper(&self, name: &str, ret: T, params: &[T], body: impl FnOnce(&Self, V)) -> (T, V) {

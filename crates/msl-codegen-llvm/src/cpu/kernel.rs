@@ -1,17 +1,23 @@
-//! The function around a kernel: arguments, the loop over the threadgroups of a range, one version
-//! of the body for full threadgroups and one for the smaller ones at the edges of the grid, and in
-//! each the loop over gangs. See [`crate::abi`] for the contract with the host.
+//! The function around a kernel: arguments, the loop over the threadgroups of a range, a few versions
+//! of the body, and in each the loop over gangs. See [`crate::abi`] for the contract with the host.
+//!
+//! One version is for full threadgroups and one for the smaller ones at the edges of the grid. Where
+//! threads guard what they do ([`super::guards`]), the first is specialized for threadgroups in which
+//! all threads pass, and the second, which has masks anyway, runs the others too.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use msl_base::Id;
+use msl_ir::passes::assume_conditions::assume_conditions;
 use msl_ir::{
-    Access, AddressSpace, Block, EntryPoint, Function, GlobalId, LocalId, Module, Op, ParamKind, Scalar, ValueId,
+    Access, AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, LocalId, Module, Op, ParamKind, Scalar,
+    ValueId,
 };
 
 use super::access::Scopes;
 use super::control::Frame;
+use super::guards::Start;
 use super::layout::{Layout, Rows};
 use super::locals::Storage;
 use super::masks::Mask;
@@ -126,7 +132,7 @@ struct GangShapes<'a> {
 }
 
 impl Gangs for GangShapes<'_> {
-    fn builtin(&self, b: msl_ir::Builtin) -> [Shape; 3] {
+    fn builtin(&self, b: Builtin) -> [Shape; 3] {
         self.layout.builtin(b)
     }
     fn simdgroup_uniform(&self) -> Shape {
@@ -146,6 +152,14 @@ impl Gangs for GangShapes<'_> {
     }
 }
 
+/// One of the bodies of a kernel: the function, with what is known of it, and the threadgroups it is for.
+struct Version {
+    /// Differs from the kernel's own where conditions are taken for granted.
+    module: Option<Module>,
+    edge: bool,
+    name: &'static str,
+}
+
 /// Emits the entry function `name`.
 pub fn emit_kernel(
     ll: &Ll,
@@ -157,9 +171,7 @@ pub fn emit_kernel(
 ) -> Result<Body, CodegenError> {
     let f = &module.functions[entry.function];
     let places = Places::find(f, &module.types);
-    let live = Liveness::compute(f, &places);
-    let read_only = read_only_roots(module, f, entry, options);
-    let used = used_values(f);
+    let read_only = read_only_roots(module, entry, options);
     let scopes = Scopes::new(ll, entry.params.len());
     let constants = RefCell::default();
     let mut out = Body::default();
@@ -257,18 +269,68 @@ pub fn emit_kernel(
     });
     let full_size: [V; 3] = size.map(|s| ll.c32(s));
 
-    let versions: Vec<bool> = if options.edge_groups { vec![false, true] } else { vec![false] };
-    let blocks: Vec<B> = versions.iter().map(|e| ll.new_block(if *e { "edge" } else { "full" })).collect();
-    if options.edge_groups {
-        let is_full = (0..3).map(|i| ll.eq(group_size[i], full_size[i])).reduce(|a, b| ll.and(a, b));
-        ll.likely_br(is_full.unwrap_or_else(|| ll.cbool(true)), blocks[0], blocks[1]);
-    } else {
-        ll.br(blocks[0]);
+    let facts = Start {
+        ll,
+        module,
+        f,
+        places: &places,
+        read_only: &read_only,
+        args: &args,
+        readable: context,
+        grid,
+        groups,
+        group,
+        size,
+    };
+    let guards = facts.guards();
+    let edge_gang = Gang { lanes: target.lanes, parts: 32 / target.lanes };
+    let packed = counts_threads(f);
+    let edge_rows = Layout::new(edge_gang, size, true, packed).rows;
+    let mut versions = Vec::new();
+    let specialized = guards.as_ref().map(|g| {
+        let mut m = module.clone();
+        assume_conditions(&mut m, entry.function, &g.directions);
+        m
+    });
+    let has_guards = specialized.is_some();
+    versions.push(Version { module: specialized, edge: false, name: if has_guards { "inner" } else { "full" } });
+    if has_guards && (!options.edge_groups || edge_rows != Layout::new(edge_gang, size, false, packed).rows) {
+        versions.push(Version { module: None, edge: false, name: "full" });
     }
-    for (k, edge) in versions.iter().enumerate() {
+    if options.edge_groups {
+        versions.push(Version { module: None, edge: true, name: "edge" });
+    }
+    let blocks: Vec<B> = versions.iter().map(|v| ll.new_block(v.name)).collect();
+    let is_full = if options.edge_groups {
+        let all = (0..3).map(|i| ll.eq(group_size[i], full_size[i])).reduce(|a, b| ll.and(a, b));
+        all.unwrap_or_else(|| ll.cbool(true))
+    } else {
+        ll.cbool(true)
+    };
+    let first = match &guards {
+        Some(g) => ll.and(is_full, g.holds),
+        None => is_full,
+    };
+    match blocks[..] {
+        [only] => ll.br(only),
+        [a, b] => ll.likely_br(first, a, b),
+        _ => {
+            let rest = ll.new_block("rest");
+            ll.likely_br(first, blocks[0], rest);
+            ll.at_end(rest);
+            ll.cond_br(is_full, blocks[1], blocks[2]);
+        }
+    }
+    for (k, version) in versions.iter().enumerate() {
         ll.at_end(blocks[k]);
-        let (gang, flow, layout, is_split) = choose_gang(module, f, &places, &live, target, options, *edge, &read_only);
-        if !*edge {
+        let module = version.module.as_ref().unwrap_or(module);
+        let f = &module.functions[entry.function];
+        let places = Places::find(f, &module.types);
+        let live = Liveness::compute(f, &places);
+        let used = used_values(f);
+        let kernel = Kernel { module, f, places: &places, live: &live, target, options, read_only: &read_only };
+        let (gang, flow, layout, is_split) = choose_gang(&kernel, version.edge);
+        if k == 0 {
             (out.gang, out.gangs, out.is_split) = (gang.threads(), layout.gangs, is_split);
         }
         let n = f.insts.len();
@@ -294,7 +356,7 @@ pub fn emit_kernel(
             grid,
             groups,
             group,
-            group_size: if *edge { group_size } else { full_size },
+            group_size: if version.edge { group_size } else { full_size },
             shared_globals: &shared_globals,
             shared_start,
             shared_size,
@@ -354,7 +416,7 @@ pub fn emit_kernel(
 }
 
 /// Buffers that nothing in this dispatch writes.
-fn read_only_roots(module: &Module, f: &Function, entry: &EntryPoint, options: &CompileOptions) -> HashSet<Root> {
+fn read_only_roots(module: &Module, entry: &EntryPoint, options: &CompileOptions) -> HashSet<Root> {
     let mut set = HashSet::new();
     for (i, p) in entry.params.iter().enumerate() {
         let constant = match &p.kind {
@@ -372,7 +434,6 @@ fn read_only_roots(module: &Module, f: &Function, entry: &EntryPoint, options: &
             set.insert(Root::Global(id));
         }
     }
-    let _ = f;
     set
 }
 
@@ -398,25 +459,46 @@ fn any_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> boo
     })
 }
 
+/// Whether a kernel asks for the number of a thread in its threadgroup or simdgroup. At the edges of a
+/// grid those count only threads that exist; else lanes can stay in the rows of a full threadgroup.
+fn counts_threads(f: &Function) -> bool {
+    any_inst(f, &f.body, &|_, op| match op {
+        Op::Builtin(b) => matches!(
+            b,
+            Builtin::ThreadIndexInThreadgroup
+                | Builtin::ThreadIndexInSimdgroup
+                | Builtin::SimdgroupIndexInThreadgroup
+                | Builtin::ThreadIndexInQuadgroup
+                | Builtin::QuadgroupIndexInThreadgroup
+        ),
+        Op::Simd(..) => true,
+        _ => false,
+    })
+}
+
+/// A version of a kernel for which gangs are chosen.
+struct Kernel<'a> {
+    module: &'a Module,
+    f: &'a Function,
+    places: &'a Places,
+    live: &'a Liveness,
+    target: &'a Target,
+    options: &'a CompileOptions,
+    read_only: &'a HashSet<Root>,
+}
+
 /// How many threads run in step. At least a simdgroup; more where control flow is the same for
 /// all of them and the vectors that are live in loops still fit the registers.
-fn choose_gang(
-    module: &Module,
-    f: &Function,
-    places: &Places,
-    live: &Liveness,
-    target: &Target,
-    options: &CompileOptions,
-    edge: bool,
-    read_only: &HashSet<Root>,
-) -> (Gang, Flow, Layout, bool) {
+fn choose_gang(kernel: &Kernel, edge: bool) -> (Gang, Flow, Layout, bool) {
+    let Kernel { module, f, places, live, target, options, read_only } = *kernel;
     let lanes = target.lanes;
     let base = 32 / lanes;
+    let packed = counts_threads(f);
     let has_barrier =
         any_inst(f, &f.body, &|_, op| matches!(op, Op::Barrier { scope: msl_ir::BarrierScope::Threadgroup, .. }));
     let attempt = |parts: u32| {
         let gang = Gang { lanes, parts };
-        let layout = Layout::new(gang, options.threadgroup, edge);
+        let layout = Layout::new(gang, options.threadgroup, edge, packed);
         let is_split = has_barrier && layout.gangs > 1;
         let shapes = GangShapes { layout, is_split, read_only };
         let flow = analyze(module, f, places, live, &shapes);
@@ -575,10 +657,20 @@ impl Emit<'_> {
             return ll.c32(self.layout.gangs);
         }
         let n = self.gang.threads();
-        let up = ll.add(self.thread_count(), ll.c32(n - 1));
+        let count = if self.layout.in_rows() {
+            // Up to the last thread, in the rows of a full threadgroup.
+            let [x, y, z] = self.group_size;
+            let [sx, sy, _] = self.layout.size;
+            let one = ll.c32(1);
+            let rows = ll.add(ll.mul(ll.sub(z, one), ll.c32(sy)), ll.sub(y, one));
+            ll.add(ll.mul(rows, ll.c32(sx)), x)
+        } else {
+            self.thread_count()
+        };
+        let up = ll.add(count, ll.c32(n - 1));
         ll.lshr(up, ll.c32(n.trailing_zeros()))
     }
-    pub fn thread_count(&self) -> V {
+    fn thread_count(&self) -> V {
         let [x, y, z] = self.group_size;
         self.ll.mul(self.ll.mul(x, y), z)
     }
@@ -621,7 +713,7 @@ impl Emit<'_> {
         let (gang, layout) = (self.gang, self.layout);
         self.gang_index = index;
         let first = ll.mul(index, ll.c32(gang.threads()));
-        let linear = layout.builtin(msl_ir::Builtin::ThreadIndexInThreadgroup)[0];
+        let linear = layout.builtin(Builtin::ThreadIndexInThreadgroup)[0];
         self.linear_index = Comp { shape: linear, v: vec![first] };
         let shapes = layout.position();
         let zero = Comp::uniform(ll.c32(0));
@@ -672,6 +764,15 @@ impl Emit<'_> {
         };
         self.entry_mask = if layout.is_full() {
             None
+        } else if layout.in_rows() && layout.edge {
+            let [gx, gy, gz] = self.group_size;
+            let masks = (0..gang.parts).map(|p| {
+                let [x, y, z] = [0, 1, 2].map(|i: usize| self.positions[i].get(ll, gang, p, i == 0));
+                let row_exists = ll.and(ll.ult(y, gy), ll.ult(z, gz));
+                let width = ll.select(row_exists, gx, ll.c32(0));
+                ll.ult(x, ll.splat(width, gang.lanes))
+            });
+            Some(masks.collect())
         } else {
             let count = self.thread_count();
             let n = ll.splat(count, gang.lanes);

@@ -2,7 +2,8 @@
 //!
 //! A gang is `parts` × `lanes` consecutive threads of a threadgroup in linear order. Where the rows
 //! of the threadgroup are whole parts, `y` and `z` are the same in every lane of a part and `x` is
-//! linear; otherwise positions are computed per lane.
+//! linear; otherwise positions are computed per lane. Smaller threadgroups at the edges of a grid keep
+//! that form, with lanes off, unless the kernel asks for the numbers of threads.
 
 use msl_ir::Builtin;
 
@@ -35,11 +36,13 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub fn new(gang: Gang, size: [u32; 3], edge: bool) -> Layout {
+    /// `packed`: at the edges of a grid, threads are numbered without gaps; else a lane is the thread
+    /// at the same place of a full threadgroup, or off.
+    pub fn new(gang: Gang, size: [u32; 3], edge: bool, packed: bool) -> Layout {
         let [x, y, z] = size;
         let rows = if y == 1 && z == 1 {
             Rows::Line
-        } else if edge {
+        } else if edge && packed {
             Rows::Scattered
         } else if x % gang.threads() == 0 {
             Rows::InRow
@@ -50,6 +53,10 @@ impl Layout {
         };
         let gangs = (x * y * z).div_ceil(gang.threads());
         Layout { gang, size, edge, rows, gangs }
+    }
+    /// Lanes follow the rows of a full threadgroup, which are several.
+    pub fn in_rows(&self) -> bool {
+        matches!(self.rows, Rows::InRow | Rows::PartInRow)
     }
     pub fn threads(&self) -> u32 {
         self.size.iter().product()

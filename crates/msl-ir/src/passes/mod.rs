@@ -3,6 +3,7 @@
 //! A pass keeps the meaning of the function, as the interpreter defines it. Passes may leave
 //! instructions in the arena that are in no block any more.
 
+pub mod assume_conditions;
 pub mod eliminate_common;
 pub mod expand_copies;
 pub mod fold_constants;

@@ -5,10 +5,12 @@
 
 pub mod arena;
 pub mod diagnostic;
+pub mod hash;
 pub mod source;
 pub mod symbol;
 
 pub use arena::{Arena, Id};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Note, Severity};
+pub use hash::{FxBuild, FxMap, FxSet};
 pub use source::{Expansion, ExpansionId, FileId, Location, SourceFile, SourceMap, Span};
 pub use symbol::Symbol;

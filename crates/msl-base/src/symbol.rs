@@ -3,7 +3,7 @@
 //! The table is process-wide and never shrinks; it grows with the number of
 //! *different* names seen, so compiling the same source again adds nothing.
 
-use std::collections::HashMap;
+use crate::hash::FxMap;
 use std::fmt;
 use std::sync::{LazyLock, RwLock};
 
@@ -12,12 +12,12 @@ use std::sync::{LazyLock, RwLock};
 pub struct Symbol(u32);
 
 struct Table {
-    by_name: HashMap<&'static str, u32>,
+    by_name: FxMap<&'static str, u32>,
     names: Vec<&'static str>,
 }
 
 static TABLE: LazyLock<RwLock<Table>> =
-    LazyLock::new(|| RwLock::new(Table { by_name: HashMap::new(), names: Vec::new() }));
+    LazyLock::new(|| RwLock::new(Table { by_name: FxMap::default(), names: Vec::new() }));
 
 impl Symbol {
     pub fn new(name: &str) -> Symbol {

@@ -538,11 +538,65 @@ pub enum SimdOp {
 impl Op {
     /// Calls `f` with each value this instruction uses, not those of nested blocks.
     pub fn for_each_operand(&self, mut f: impl FnMut(ValueId)) {
-        let mut op = self.clone();
-        op.map_operands(|v| {
-            f(v);
-            v
-        });
+        let mut g = |v: &ValueId| f(*v);
+        match self {
+            Op::Const(_)
+            | Op::Undef
+            | Op::Param(_)
+            | Op::LocalAddr(_)
+            | Op::GlobalAddr(_)
+            | Op::Fence { .. }
+            | Op::Builtin(_)
+            | Op::Barrier { .. }
+            | Op::Trap(_)
+            | Op::Loop { .. }
+            | Op::Scope { .. }
+            | Op::Break(_)
+            | Op::Continue(_)
+            | Op::Unreachable => {}
+            Op::Splat(a)
+            | Op::Unary(_, a)
+            | Op::Convert(a)
+            | Op::Bitcast(a)
+            | Op::PtrCast(a)
+            | Op::PtrToInt(a)
+            | Op::IntToPtr(a)
+            | Op::AssumeValid(a)
+            | Op::Extract { vector: a, .. }
+            | Op::Shuffle { vector: a, .. }
+            | Op::FieldAddr { base: a, .. }
+            | Op::Load { ptr: a, .. }
+            | Op::If { condition: a, .. }
+            | Op::Switch { value: a, .. } => g(a),
+            Op::Compose(list) | Op::Simd(_, list) | Op::Log { args: list, .. } | Op::Call { args: list, .. } => {
+                list.iter().for_each(g);
+            }
+            Op::ExtractDynamic { vector: a, index: b }
+            | Op::Insert { vector: a, value: b, .. }
+            | Op::Binary(_, a, b)
+            | Op::Compare(_, a, b)
+            | Op::IndexAddr { base: a, index: b }
+            | Op::PtrOffset { base: a, offset: b }
+            | Op::PtrDiff(a, b)
+            | Op::Store { ptr: a, value: b, .. }
+            | Op::Copy { dst: a, src: b, .. } => {
+                g(a);
+                g(b);
+            }
+            Op::InsertDynamic { vector: a, value: b, index: c }
+            | Op::Select { condition: a, a: b, b: c }
+            | Op::Fma(a, b, c)
+            | Op::CompareExchange { ptr: a, expected: b, desired: c, .. } => {
+                g(a);
+                g(b);
+                g(c);
+            }
+            Op::Atomic { ptr, value, .. } => {
+                g(ptr);
+                value.iter().for_each(g);
+            }
+            Op::Return(value) => value.iter().for_each(g),
+        }
     }
 
     /// Replaces each operand (not those of nested blocks).

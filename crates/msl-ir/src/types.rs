@@ -1,9 +1,7 @@
 //! Types of the IR, interned in a [`TypeTable`]; sizes and alignments as MSL defines them
 //! (MSL specification, section 2).
 
-use std::collections::HashMap;
-
-use msl_base::{Arena, Symbol};
+use msl_base::{Arena, FxMap, Symbol};
 
 msl_base::define_id!(
     /// A type of a [`TypeTable`]. Equal types have equal ids.
@@ -155,7 +153,7 @@ pub struct Struct {
 #[derive(Clone, Debug, Default)]
 pub struct TypeTable {
     types: Arena<TypeId, Type>,
-    ids: HashMap<Type, TypeId>,
+    ids: FxMap<Type, TypeId>,
     structs: Arena<StructId, Struct>,
 }
 

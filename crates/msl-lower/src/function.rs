@@ -1,8 +1,6 @@
 //! One function: its parameters, locals and the tree under construction.
 
-use std::collections::HashMap;
-
-use msl_base::{Arena, Span, Symbol};
+use msl_base::{Arena, FxMap, Span, Symbol};
 use msl_ir as ir;
 use msl_sema::hir;
 use msl_sema::types::Ty;
@@ -23,9 +21,9 @@ pub struct FunctionLowerer<'a, 'p> {
     pub cx: &'a mut Lowerer<'p>,
     pub source: &'p hir::Function,
     pub out: ir::Function,
-    storage: HashMap<hir::LocalId, Storage>,
+    storage: FxMap<hir::LocalId, Storage>,
     /// What is known of parameters.
-    pub known: HashMap<hir::LocalId, ConstantValue>,
+    pub known: FxMap<hir::LocalId, ConstantValue>,
     /// Where a result of aggregate type goes.
     pub result: Option<ir::ValueId>,
     /// Blocks under construction, innermost last; never empty.
@@ -100,8 +98,8 @@ impl<'a, 'p> FunctionLowerer<'a, 'p> {
             cx,
             source,
             out,
-            storage: HashMap::new(),
-            known: HashMap::new(),
+            storage: FxMap::default(),
+            known: FxMap::default(),
             result: None,
             blocks: vec![ir::Block::default()],
             ended: vec![false],

@@ -27,9 +27,7 @@ mod lvalue;
 mod types;
 mod walk;
 
-use std::collections::HashMap;
-
-use msl_base::{Diagnostic, Diagnostics, Span, Symbol};
+use msl_base::{Diagnostic, Diagnostics, FxMap, Span, Symbol};
 use msl_ir as ir;
 use msl_sema::hir;
 use msl_sema::types::{ClassId, Ty};
@@ -54,15 +52,15 @@ type FunctionKey = (hir::FunctionId, Vec<Option<ConstantValue>>);
 struct Lowerer<'p> {
     program: &'p hir::Program,
     module: ir::Module,
-    value_types: HashMap<Ty, ir::TypeId>,
-    memory_types: HashMap<Ty, ir::TypeId>,
-    structs: HashMap<ClassId, ir::TypeId>,
-    globals: HashMap<hir::GlobalId, ir::GlobalId>,
-    strings: HashMap<Symbol, ir::GlobalId>,
-    functions: HashMap<FunctionKey, ir::FunctionId>,
+    value_types: FxMap<Ty, ir::TypeId>,
+    memory_types: FxMap<Ty, ir::TypeId>,
+    structs: FxMap<ClassId, ir::TypeId>,
+    globals: FxMap<hir::GlobalId, ir::GlobalId>,
+    strings: FxMap<Symbol, ir::GlobalId>,
+    functions: FxMap<FunctionKey, ir::FunctionId>,
     /// Functions that have an id but no body yet.
     pending: Vec<(FunctionKey, ir::FunctionId)>,
-    wants_constants: HashMap<hir::FunctionId, bool>,
+    wants_constants: FxMap<hir::FunctionId, bool>,
     diagnostics: Diagnostics,
 }
 
@@ -71,14 +69,14 @@ impl<'p> Lowerer<'p> {
         Lowerer {
             program,
             module: ir::Module::default(),
-            value_types: HashMap::new(),
-            memory_types: HashMap::new(),
-            structs: HashMap::new(),
-            globals: HashMap::new(),
-            strings: HashMap::new(),
-            functions: HashMap::new(),
+            value_types: FxMap::default(),
+            memory_types: FxMap::default(),
+            structs: FxMap::default(),
+            globals: FxMap::default(),
+            strings: FxMap::default(),
+            functions: FxMap::default(),
             pending: Vec::new(),
-            wants_constants: HashMap::new(),
+            wants_constants: FxMap::default(),
             diagnostics: Diagnostics::new(),
         }
     }

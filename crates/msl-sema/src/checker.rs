@@ -2,11 +2,11 @@
 //! instantiation frames, scopes, the work list of bodies.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use msl_base::{Diagnostic, Diagnostics, Span, Symbol};
+use msl_base::{Diagnostic, Diagnostics, FxMap, Span, Symbol};
 use msl_syntax::ast;
 
 use crate::constant::Const;
@@ -30,7 +30,7 @@ pub struct Checker<'a> {
     pub classes: Vec<ClassInfo>,
     pub functions: Vec<FnInfo>,
     pub enum_infos: Vec<EnumInfo>,
-    pub global_values: HashMap<GlobalId, Rc<Const>>,
+    pub global_values: FxMap<GlobalId, Rc<Const>>,
     pub scope: Rc<Scope>,
     pub fcx: FnCtx,
     pub diags: Diagnostics,
@@ -49,15 +49,15 @@ pub struct Checker<'a> {
     pub default_space: Option<AddressSpace>,
     pub fp: FpMode,
     serial: u32,
-    ns_scopes: HashMap<NsId, Rc<Scope>>,
-    fn_defs: HashMap<FnDeclId, Rc<FnDef>>,
-    class_defs: HashMap<ClassDeclId, Rc<ClassDef>>,
-    enum_defs: HashMap<EnumDeclId, Rc<EnumDef>>,
-    alias_defs: HashMap<crate::declare::AliasDeclId, Rc<AliasDef>>,
-    var_defs: HashMap<VarDeclId, Rc<VarDef>>,
+    ns_scopes: FxMap<NsId, Rc<Scope>>,
+    fn_defs: FxMap<FnDeclId, Rc<FnDef>>,
+    class_defs: FxMap<ClassDeclId, Rc<ClassDef>>,
+    enum_defs: FxMap<EnumDeclId, Rc<EnumDef>>,
+    alias_defs: FxMap<crate::declare::AliasDeclId, Rc<AliasDef>>,
+    var_defs: FxMap<VarDeclId, Rc<VarDef>>,
     using_in_progress: Vec<crate::declare::UsingId>,
-    pub embedded_classes: HashMap<(usize, usize), Rc<ClassDef>>,
-    pub embedded_enums: HashMap<(usize, usize), Rc<EnumDef>>,
+    pub embedded_classes: FxMap<(usize, usize), Rc<ClassDef>>,
+    pub embedded_enums: FxMap<(usize, usize), Rc<EnumDef>>,
     /// Function constants without a value are not an error: nothing is compiled.
     pub ignore_unset: bool,
 }
@@ -79,7 +79,7 @@ impl<'a> Checker<'a> {
             classes: Vec::new(),
             functions: Vec::new(),
             enum_infos: Vec::new(),
-            global_values: HashMap::new(),
+            global_values: FxMap::default(),
             scope: global.clone(),
             fcx: FnCtx::default(),
             diags: Diagnostics::new(),
@@ -93,15 +93,15 @@ impl<'a> Checker<'a> {
             default_space: None,
             fp: options.fp_mode,
             serial: 1,
-            ns_scopes: HashMap::from([(NsId::GLOBAL, global)]),
-            fn_defs: HashMap::new(),
-            class_defs: HashMap::new(),
-            enum_defs: HashMap::new(),
-            alias_defs: HashMap::new(),
-            var_defs: HashMap::new(),
+            ns_scopes: FxMap::from_iter([(NsId::GLOBAL, global)]),
+            fn_defs: FxMap::default(),
+            class_defs: FxMap::default(),
+            enum_defs: FxMap::default(),
+            alias_defs: FxMap::default(),
+            var_defs: FxMap::default(),
             using_in_progress: Vec::new(),
-            embedded_classes: HashMap::new(),
-            embedded_enums: HashMap::new(),
+            embedded_classes: FxMap::default(),
+            embedded_enums: FxMap::default(),
             ignore_unset: false,
         }
     }

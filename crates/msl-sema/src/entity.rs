@@ -2,11 +2,10 @@
 //! local variables, and the chain of scopes that lookup walks.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use msl_base::{Span, Symbol};
+use msl_base::{FxMap, Span, Symbol};
 use msl_syntax::ast;
 
 use crate::constant::Const;
@@ -78,8 +77,8 @@ pub struct FnDef {
     /// Where the body is, if not in `decl`.
     pub definition: RefCell<Option<(Arc<ast::FunctionDecl>, Rc<Scope>)>>,
     pub specializations: Vec<(Rc<Scope>, Arc<ast::FunctionDecl>)>,
-    pub instances: RefCell<HashMap<(Vec<Arg>, Option<AddressSpace>), FunctionId>>,
-    pub signatures: RefCell<HashMap<(Vec<Arg>, Option<AddressSpace>), Rc<Signature>>>,
+    pub instances: RefCell<FxMap<(Vec<Arg>, Option<AddressSpace>), FunctionId>>,
+    pub signatures: RefCell<FxMap<(Vec<Arg>, Option<AddressSpace>), Rc<Signature>>>,
     /// The closure whose call operator this is.
     pub lambda: Option<Rc<LambdaInfo>>,
     /// Constructors inherited with `using Base::Base`: the base's constructor.
@@ -140,7 +139,7 @@ pub struct ClassDef {
     pub header: Option<ast::TemplateHeader>,
     pub specializations: Vec<(Rc<Scope>, Arc<ast::ClassDecl>)>,
     pub out_of_class: Vec<(Rc<Scope>, crate::declare::OutOfClass)>,
-    pub instances: RefCell<HashMap<Vec<Arg>, ClassId>>,
+    pub instances: RefCell<FxMap<Vec<Arg>, ClassId>>,
     pub ns: NsId,
 }
 
@@ -183,7 +182,7 @@ pub struct VarDef {
     pub scope: Rc<Scope>,
     pub class: Option<ClassId>,
     pub specializations: Vec<(Rc<Scope>, Arc<ast::VariableDecl>)>,
-    pub instances: RefCell<HashMap<Vec<Arg>, Rc<LocalVar>>>,
+    pub instances: RefCell<FxMap<Vec<Arg>, Rc<LocalVar>>>,
     pub in_progress: Cell<bool>,
 }
 
@@ -258,7 +257,7 @@ impl std::fmt::Debug for Scope {
 
 #[derive(Debug, Default)]
 pub struct BlockNames {
-    pub names: RefCell<HashMap<Symbol, Vec<Entity>>>,
+    pub names: RefCell<FxMap<Symbol, Vec<Entity>>>,
     pub directives: RefCell<Vec<NsId>>,
 }
 
@@ -319,7 +318,7 @@ pub struct ClassInfo {
     pub state: ClassState,
     pub bases: Vec<BaseInfo>,
     pub fields: Vec<FieldInfo>,
-    pub members: HashMap<NameKey, Vec<Entity>>,
+    pub members: FxMap<NameKey, Vec<Entity>>,
     pub friends: Vec<Rc<FnDef>>,
     pub has_error: bool,
     pub lambda: Option<Rc<LambdaInfo>>,
@@ -399,7 +398,7 @@ pub struct FnCtx {
     pub ret: Option<QualTy>,
     /// The written return type where it mentions `auto`.
     pub auto_ret: Option<ast::TypeExpr>,
-    pub const_locals: HashMap<LocalId, Rc<Const>>,
+    pub const_locals: FxMap<LocalId, Rc<Const>>,
     pub loop_depth: u32,
     pub switch_depth: u32,
     /// Statements before the body, made while its scope was set up.

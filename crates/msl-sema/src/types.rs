@@ -1,9 +1,7 @@
 //! Types of the MSL program: concrete always. Templates are instantiated from the syntax tree,
 //! so there is no dependent type; deduction matches written types against these.
 
-use std::collections::HashMap;
-
-use msl_base::Arena;
+use msl_base::{Arena, FxMap};
 
 msl_base::define_id!(
     /// An interned type. Equal types have equal ids.
@@ -86,7 +84,7 @@ pub enum TyKind {
 #[derive(Debug, Clone)]
 pub struct TyTable {
     kinds: Arena<Ty, TyKind>,
-    ids: HashMap<TyKind, Ty>,
+    ids: FxMap<TyKind, Ty>,
 }
 
 impl Default for TyTable {
@@ -228,7 +226,7 @@ impl QualTy {
 
 impl TyTable {
     pub fn new() -> TyTable {
-        let mut table = TyTable { kinds: Arena::new(), ids: HashMap::new() };
+        let mut table = TyTable { kinds: Arena::new(), ids: FxMap::default() };
         table.intern(TyKind::Error);
         table.intern(TyKind::Void);
         table.intern(TyKind::NullPtr);

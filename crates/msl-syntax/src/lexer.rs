@@ -7,11 +7,8 @@
 //! to stand in a skipped group; those belong to [`crate::preprocess`]. Digraphs, trigraphs and
 //! universal character names are not MSL practice and are left out.
 
-use std::collections::HashMap;
+use msl_base::{Diagnostic, Diagnostics, FxMap, Span, Symbol};
 
-use msl_base::{Diagnostic, Diagnostics, Span, Symbol};
-
-use crate::preprocess::hash::FxBuild;
 use crate::token::{Pragma, Punct};
 
 /// A preprocessing token. The span's expansion says which macro it came through.
@@ -88,7 +85,7 @@ pub fn lex(text: &str, start: u32, limit: usize, diagnostics: &mut Diagnostics) 
         bytes: text.as_bytes(),
         start,
         pos: 0,
-        names: HashMap::default(),
+        names: FxMap::default(),
         tokens: Vec::with_capacity((text.len() / 4).min(limit) + 1),
     };
     lexer.run(limit, diagnostics);
@@ -154,7 +151,7 @@ struct Lexer<'a> {
     start: u32,
     pos: usize,
     /// Spares the process-wide symbol table a look-up per occurrence.
-    names: HashMap<&'a str, Symbol, FxBuild>,
+    names: FxMap<&'a str, Symbol>,
     tokens: Vec<PpToken>,
 }
 

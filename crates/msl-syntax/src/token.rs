@@ -11,11 +11,10 @@
 //! identifiers. The words inside `[[…]]` may be keywords (`[[kernel]]`, `[[threadgroup(0)]]`):
 //! use [`Token::word`] there. MSL specification, chapter 1.5 and 4.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use msl_base::{Span, Symbol};
+use msl_base::{FxMap, Span, Symbol};
 
 /// One token with the place it was spelled at.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -196,7 +195,7 @@ impl Punct {
     }
 }
 
-static KEYWORDS: LazyLock<HashMap<Symbol, Kw>> = LazyLock::new(|| {
+static KEYWORDS: LazyLock<FxMap<Symbol, Kw>> = LazyLock::new(|| {
     const ALIASES: &[(&str, Kw)] = &[
         ("__inline", Kw::Inline),
         ("__inline__", Kw::Inline),
@@ -216,7 +215,7 @@ static KEYWORDS: LazyLock<HashMap<Symbol, Kw>> = LazyLock::new(|| {
     names.chain(ALIASES.iter().copied()).map(|(name, kw)| (Symbol::new(name), kw)).collect()
 });
 
-static ALTERNATIVES: LazyLock<HashMap<Symbol, Punct>> = LazyLock::new(|| {
+static ALTERNATIVES: LazyLock<FxMap<Symbol, Punct>> = LazyLock::new(|| {
     [
         ("and", Punct::AmpAmp),
         ("and_eq", Punct::AmpEq),

@@ -233,16 +233,13 @@ impl Library {
         }
     }
 
-    /// Learns what the host must know about each argument, on a copy that the passes have cleaned up.
+    /// Runs the passes, which also learn what the host must know about each argument.
     fn infer_access(&self, entry: &str, module: &mut Module) -> Result<(), CompileError> {
-        let mut cleaned = module.clone();
-        let functions: Vec<_> = cleaned.entry_points.iter().map(|e| e.function).collect();
+        let functions: Vec<_> = module.entry_points.iter().map(|e| e.function).collect();
         for function in functions {
-            pipeline::run(&mut cleaned, function, pipeline::Options::default()).map_err(|d| self.error(*d))?;
+            pipeline::run(module, function, pipeline::Options::default()).map_err(|d| self.error(*d))?;
         }
-        self.verify(entry, "passes", &cleaned)?;
-        *module = cleaned;
-        Ok(())
+        self.verify(entry, "passes", module)
     }
 
     fn error(&self, diagnostic: Diagnostic) -> CompileError {

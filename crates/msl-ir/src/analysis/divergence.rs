@@ -8,9 +8,7 @@
 //! divergent `continue` of j, threads of j wait elsewhere in it, so what remains is full only
 //! from j + 1. Threads that returned are inside nothing.
 
-use std::collections::HashMap;
-
-use msl_base::Id;
+use msl_base::{FxMap, Id};
 
 use super::bitset::BitSet;
 use super::tree::{BlockRef, Tree};
@@ -21,8 +19,8 @@ pub struct Divergence {
     divergent: BitSet,
     full_from: Vec<u32>,
     returned: BitSet,
-    breaks: HashMap<ValueId, Vec<ValueId>>,
-    continues: HashMap<ValueId, Vec<ValueId>>,
+    breaks: FxMap<ValueId, Vec<ValueId>>,
+    continues: FxMap<ValueId, Vec<ValueId>>,
 }
 
 impl Divergence {
@@ -32,8 +30,8 @@ impl Divergence {
             divergent: BitSet::new(function.insts.len()),
             full_from: vec![0; function.insts.len()],
             returned: BitSet::new(function.insts.len()),
-            breaks: HashMap::new(),
-            continues: HashMap::new(),
+            breaks: FxMap::default(),
+            continues: FxMap::default(),
         };
         for &v in tree.order() {
             match &function.insts[v].op {

@@ -10,9 +10,7 @@
 //! blend exactly when the local is live at one of those points; otherwise overwriting all
 //! lanes is right and cheaper.
 
-use std::collections::HashMap;
-
-use msl_base::Id;
+use msl_base::{FxMap, Id};
 
 use super::bitset::BitSet;
 use super::divergence::Divergence;
@@ -30,8 +28,8 @@ pub fn same_value_type(types: &TypeTable, memory: TypeId, value: TypeId) -> bool
 
 #[derive(Clone, Debug)]
 pub struct Liveness {
-    after: HashMap<ValueId, BitSet>,
-    entry: HashMap<BlockRef, BitSet>,
+    after: FxMap<ValueId, BitSet>,
+    entry: FxMap<BlockRef, BitSet>,
     dead: Vec<bool>,
 }
 
@@ -49,10 +47,10 @@ impl Liveness {
             function,
             provenance,
             always,
-            targets: HashMap::new(),
-            back: HashMap::new(),
+            targets: FxMap::default(),
+            back: FxMap::default(),
             changed: false,
-            out: Liveness { after: HashMap::new(), entry: HashMap::new(), dead: vec![false; function.insts.len()] },
+            out: Liveness { after: FxMap::default(), entry: FxMap::default(), dead: vec![false; function.insts.len()] },
         };
         // One backward walk per nesting level of loops, roughly: what is live at the start of
         // a loop is remembered from walk to walk and only grows.
@@ -90,9 +88,9 @@ struct Builder<'a> {
     provenance: &'a Provenance,
     always: BitSet,
     /// Live sets at the targets of `break` and `continue`.
-    targets: HashMap<LabelId, (BitSet, BitSet)>,
+    targets: FxMap<LabelId, (BitSet, BitSet)>,
     /// Live at the start of each loop's body, as known so far.
-    back: HashMap<ValueId, BitSet>,
+    back: FxMap<ValueId, BitSet>,
     changed: bool,
     out: Liveness,
 }

@@ -176,7 +176,8 @@ impl<'a> Builder<'a> {
     }
 
     fn escape(&mut self, v: ValueId) {
-        for r in self.out.values[v.index()].clone() {
+        let roots = std::mem::take(&mut self.out.values[v.index()]);
+        for &r in &roots {
             match r {
                 Root::Local(l) => self.raise(l, LocalUse::Escapes),
                 Root::Param(i) => {
@@ -190,6 +191,7 @@ impl<'a> Builder<'a> {
                 Root::Global(_) | Root::Unknown { .. } => {}
             }
         }
+        self.out.values[v.index()] = roots;
     }
 
     fn can_write(&self, ptr: ValueId) -> bool {
@@ -201,7 +203,8 @@ impl<'a> Builder<'a> {
         let space = self.module.types.pointee(self.function.insts[ptr].ty).map(|p| p.0);
         let direct = matches!(self.function.insts[ptr].op, Op::LocalAddr(_)) && whole;
         let mut unknown = self.out.values[ptr.index()].is_empty();
-        for r in self.out.values[ptr.index()].clone() {
+        let roots = std::mem::take(&mut self.out.values[ptr.index()]);
+        for &r in &roots {
             match r {
                 Root::Local(l) => self.raise(l, if direct { LocalUse::Whole } else { LocalUse::Parts }),
                 Root::Param(i) => {
@@ -215,6 +218,7 @@ impl<'a> Builder<'a> {
                 Root::Unknown { .. } => unknown = true,
             }
         }
+        self.out.values[ptr.index()] = roots;
         if let (true, true, Some(space)) = (unknown, write, space) {
             self.out.unknown_writes[space as usize] = true;
         }
@@ -237,18 +241,22 @@ impl<'a> Builder<'a> {
             | Op::PtrCast(base)
             | Op::AssumeValid(base) => {
                 let trusted = matches!(inst.op, Op::AssumeValid(_)) || self.out.trusted[base.index()];
-                let roots: Vec<Root> = self.out.values[base.index()]
-                    .iter()
-                    .map(|r| match r {
-                        Root::Unknown { trusted: t } => Root::Unknown { trusted: *t || trusted },
-                        r => *r,
-                    })
-                    .collect();
                 if trusted != self.out.trusted[v.index()] {
                     self.out.trusted[v.index()] = trusted;
                     self.changed = true;
                 }
-                self.add(v, &roots);
+                let mut roots = std::mem::take(&mut self.out.values[base.index()]);
+                if trusted && roots.contains(&Root::Unknown { trusted: false }) {
+                    let of_base = roots.clone();
+                    roots.iter_mut().filter(|r| matches!(r, Root::Unknown { .. })).for_each(|r| {
+                        *r = Root::Unknown { trusted: true };
+                    });
+                    self.add(v, &roots);
+                    roots = of_base;
+                } else {
+                    self.add(v, &roots);
+                }
+                self.out.values[base.index()] = roots;
             }
             Op::Select { a, b, .. } => {
                 if self.is_pointer(v) {

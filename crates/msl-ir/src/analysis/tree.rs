@@ -67,7 +67,9 @@ pub struct Tree {
     places: Vec<Option<Place>>,
     order: Vec<ValueId>,
     labels: BTreeMap<LabelId, ValueId>,
-    uses: Vec<Vec<ValueId>>,
+    /// The users of all values, those of one value together, and where those of each value start.
+    users: Vec<ValueId>,
+    first_user: Vec<u32>,
 }
 
 impl Tree {
@@ -76,9 +78,11 @@ impl Tree {
             places: vec![None; function.insts.len()],
             order: Vec::new(),
             labels: BTreeMap::new(),
-            uses: vec![Vec::new(); function.insts.len()],
+            users: Vec::new(),
+            first_user: vec![0; function.insts.len() + 1],
         };
         tree.add(function, BlockRef::BODY);
+        tree.find_users(function);
         tree
     }
 
@@ -87,7 +91,6 @@ impl Tree {
             let first = self.order.len() as u32;
             self.order.push(v);
             let op = &function.insts[v].op;
-            op.for_each_operand(|operand| self.uses[operand.index()].push(v));
             if let Op::Loop { label, .. } | Op::Switch { label, .. } | Op::Scope { label, .. } = op {
                 self.labels.insert(*label, v);
             }
@@ -96,6 +99,28 @@ impl Tree {
             }
             let last = self.order.len() as u32 - 1;
             self.places[v.index()] = Some(Place { block, position: position as u32, first, last });
+        }
+    }
+
+    fn find_users(&mut self, function: &Function) {
+        let mut total = 0;
+        for &v in &self.order {
+            function.insts[v].op.for_each_operand(|operand| {
+                self.first_user[operand.index() + 1] += 1;
+                total += 1;
+            });
+        }
+        for i in 1..self.first_user.len() {
+            self.first_user[i] += self.first_user[i - 1];
+        }
+        let mut next = self.first_user.clone();
+        self.users = vec![ValueId::from_index(0); total];
+        for &v in &self.order {
+            function.insts[v].op.for_each_operand(|operand| {
+                let at = &mut next[operand.index()];
+                self.users[*at as usize] = v;
+                *at += 1;
+            });
         }
     }
 
@@ -130,7 +155,10 @@ impl Tree {
     }
     /// The instructions with this value among their operands (one entry per use).
     pub fn uses(&self, v: ValueId) -> &[ValueId] {
-        self.uses.get(v.index()).map_or(&[], |u| u)
+        match (self.first_user.get(v.index()), self.first_user.get(v.index() + 1)) {
+            (Some(start), Some(end)) => &self.users[*start as usize..*end as usize],
+            _ => &[],
+        }
     }
     /// Whether `inner` stands in a block of `outer`, at any depth.
     pub fn contains(&self, outer: ValueId, inner: ValueId) -> bool {

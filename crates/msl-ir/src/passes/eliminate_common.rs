@@ -3,8 +3,9 @@
 //! Also loads of constant memory, which nothing changes. "Before" means visible: earlier in the
 //! same block or in a block around it.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use msl_base::FxMap;
+use msl_base::hash::FxHasher;
+use std::hash::{Hash, Hasher};
 
 use super::rewrite::{Replacements, put_nested, take_nested};
 use crate::FunctionId;
@@ -14,7 +15,8 @@ use crate::types::{AddressSpace, TypeTable};
 
 pub fn eliminate_common(module: &mut Module, id: FunctionId) -> bool {
     let f = &mut module.functions[id];
-    let mut pass = Pass { types: &module.types, seen: HashMap::new(), replaced: Replacements::default() };
+    let mut pass =
+        Pass { types: &module.types, heads: FxMap::default(), entries: Vec::new(), replaced: Replacements::default() };
     let body = std::mem::take(&mut f.body.insts);
     f.body.insts = pass.list(f, body);
     let changed = !pass.replaced.is_empty();
@@ -22,27 +24,38 @@ pub fn eliminate_common(module: &mut Module, id: FunctionId) -> bool {
     changed
 }
 
+/// A value that is visible here. Those with equal hashes are a chain.
+struct Entry {
+    value: ValueId,
+    key: u64,
+    next: Option<usize>,
+}
+
 struct Pass<'a> {
     types: &'a TypeTable,
-    seen: HashMap<u64, Vec<ValueId>>,
+    heads: FxMap<u64, Option<usize>>,
+    /// In the order in which they became visible.
+    entries: Vec<Entry>,
     replaced: Replacements,
 }
 
 impl Pass<'_> {
     fn list(&mut self, f: &mut Function, list: Vec<ValueId>) -> Vec<ValueId> {
         let mut out = Vec::with_capacity(list.len());
-        let mut entered = Vec::new();
+        let mark = self.entries.len();
         for v in list {
             f.insts[v].op.map_operands(|a| self.replaced.get(a));
             if is_pure(self.types, f, &f.insts[v]) {
                 let key = hash(&f.insts[v]);
-                let bucket = self.seen.entry(key).or_default();
-                if let Some(&same) = bucket.iter().find(|w| equal(&f.insts[**w], &f.insts[v])) {
+                let head = self.heads.entry(key).or_default();
+                let chain = std::iter::successors(*head, |i| self.entries[*i].next).map(|i| self.entries[i].value);
+                // The first that was computed, which is the last of the chain.
+                if let Some(same) = chain.filter(|w| equal(&f.insts[*w], &f.insts[v])).last() {
                     self.replaced.insert(v, same);
                     continue;
                 }
-                bucket.push(v);
-                entered.push(key);
+                self.entries.push(Entry { value: v, key, next: *head });
+                *head = Some(self.entries.len() - 1);
             }
             for i in 0..nested_count(&f.insts[v].op) {
                 let inner = take_nested(f, v, i);
@@ -52,10 +65,9 @@ impl Pass<'_> {
             out.push(v);
         }
         // What was computed here is not visible outside.
-        for key in entered {
-            if let Some(bucket) = self.seen.get_mut(&key) {
-                bucket.pop();
-            }
+        while self.entries.len() > mark {
+            let Some(entry) = self.entries.pop() else { break };
+            self.heads.insert(entry.key, entry.next);
         }
         out
     }
@@ -66,7 +78,7 @@ fn equal(a: &Inst, b: &Inst) -> bool {
 }
 
 fn hash(inst: &Inst) -> u64 {
-    let mut h = DefaultHasher::new();
+    let mut h = FxHasher::default();
     std::mem::discriminant(&inst.op).hash(&mut h);
     inst.ty.hash(&mut h);
     match &inst.op {

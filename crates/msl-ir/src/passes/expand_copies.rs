@@ -5,7 +5,7 @@
 
 use msl_base::Span;
 
-use super::rewrite::{edit_blocks, push, push_const, with_function};
+use super::rewrite::{contains, edit_blocks, push, push_const, with_function};
 use crate::FunctionId;
 use crate::analysis::{Provenance, Root};
 use crate::ir::{Function, Module, Op, ValueId};
@@ -26,6 +26,9 @@ struct Leaf {
 }
 
 pub fn expand_copies(module: &mut Module, id: FunctionId) -> bool {
+    if !contains(&module.functions[id], |op| matches!(op, Op::Copy { .. })) {
+        return false;
+    }
     let provenance = Provenance::new(module, &module.functions[id]);
     let is_local = |v: ValueId| provenance.roots(v).iter().any(|r| matches!(r, Root::Local(_)));
     with_function(module, id, |module, f| {

@@ -5,7 +5,8 @@
 //! of a loop nothing is known about locals that the loop stores to; after a branch only about those
 //! that no branch stores to. Stores stay; [`remove_dead`](super::remove_dead) takes those nobody reads any more.
 
-use std::collections::{BTreeSet, HashMap};
+use msl_base::FxMap;
+use std::collections::BTreeSet;
 
 use super::rewrite::{Replacements, put_nested, take_nested};
 use crate::FunctionId;
@@ -16,7 +17,7 @@ use crate::analysis::{Provenance, Tree};
 use crate::ir::{Block, Function, LocalId, Module, Op, ValueId};
 use crate::types::TypeTable;
 
-type Known = HashMap<LocalId, ValueId>;
+type Known = FxMap<LocalId, ValueId>;
 
 pub fn forward_stores(module: &mut Module, id: FunctionId) -> bool {
     let f = &module.functions[id];
@@ -24,10 +25,10 @@ pub fn forward_stores(module: &mut Module, id: FunctionId) -> bool {
     let tree = Tree::new(f);
     let f = &mut module.functions[id];
     let mut pass =
-        Pass { types: &module.types, provenance, tree, replaced: Replacements::default(), stores: HashMap::new() };
+        Pass { types: &module.types, provenance, tree, replaced: Replacements::default(), stores: FxMap::default() };
     pass.find_stores(f);
     let body = std::mem::take(&mut f.body.insts);
-    f.body.insts = pass.list(f, body, &mut Known::new());
+    f.body.insts = pass.list(f, body, &mut Known::default());
     let changed = !pass.replaced.is_empty();
     pass.replaced.apply(f);
     changed
@@ -40,7 +41,7 @@ struct Pass<'a> {
     tree: Tree,
     replaced: Replacements,
     /// The locals stored to inside each construct.
-    stores: HashMap<ValueId, BTreeSet<LocalId>>,
+    stores: FxMap<ValueId, BTreeSet<LocalId>>,
 }
 
 impl Pass<'_> {

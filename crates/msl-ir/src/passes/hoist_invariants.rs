@@ -5,16 +5,18 @@
 //! writes memory of that address space, and they would be executed anyway: they stand before the first
 //! exit, branch or effect of the body. Loads of trusted constant memory ([`Op::AssumeValid`]) may always move.
 
-use std::collections::HashSet;
-
-use super::rewrite::{put_nested, take_nested};
+use super::rewrite::{contains, put_nested, take_nested};
 use crate::FunctionId;
 use crate::analysis::Provenance;
 use crate::analysis::tree::{nested_count, walk};
 use crate::ir::{BinaryOp, Function, Module, Op, UnaryOp, ValueId};
 use crate::types::{AddressSpace, TypeTable};
+use msl_base::FxSet;
 
 pub fn hoist_invariants(module: &mut Module, id: FunctionId) -> bool {
+    if !contains(&module.functions[id], |op| matches!(op, Op::Loop { .. })) {
+        return false;
+    }
     let provenance = Provenance::new(module, &module.functions[id]);
     let f = &mut module.functions[id];
     let mut pass = Pass { types: &module.types, provenance, changed: false };
@@ -46,7 +48,7 @@ impl Pass<'_> {
                 put_nested(f, v, i, inner);
             }
             if matches!(f.insts[v].op, Op::Loop { .. }) {
-                let mut inside = HashSet::new();
+                let mut inside = FxSet::default();
                 for b in f.insts[v].op.blocks() {
                     walk(f, b, &mut |w| {
                         inside.insert(w);
@@ -64,7 +66,7 @@ impl Pass<'_> {
         out
     }
 
-    fn effects(&self, f: &Function, inside: &HashSet<ValueId>) -> Effects {
+    fn effects(&self, f: &Function, inside: &FxSet<ValueId>) -> Effects {
         let mut e = Effects::default();
         for &v in inside {
             let mut write = |ptr: ValueId| match self.types.pointee(f.insts[ptr].ty) {
@@ -88,7 +90,7 @@ impl Pass<'_> {
         &mut self,
         f: &mut Function,
         list: Vec<ValueId>,
-        inside: &mut HashSet<ValueId>,
+        inside: &mut FxSet<ValueId>,
         effects: &Effects,
         mut certain: bool,
         top: bool,

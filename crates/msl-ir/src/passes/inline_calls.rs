@@ -5,13 +5,11 @@
 //! renewed. A callee that returns only at its end is spliced in; otherwise its body becomes a
 //! [`Op::Scope`], a `return` becomes a store to a result local and a `break`.
 //!
-//! Callees are made free of calls first, so that each call is copied once per place it is called
+//! Callees are made free of calls first, and simpler, so that each call is copied once per place it is called
 //! from. The result is limited in size: a chain of functions that each call the next one twice
 //! grows exponentially, and gives a diagnostic.
 
-use std::collections::HashMap;
-
-use msl_base::{Diagnostic, Span};
+use msl_base::{Diagnostic, FxMap, Span};
 
 use super::rewrite::{Remap, Replacements, clone_list, edit_blocks, nested_mut, push, push_local_addr, with_function};
 use crate::analysis::tree::nested_count;
@@ -23,14 +21,16 @@ pub const LIMIT: usize = 2_000_000;
 
 pub fn inline_calls(module: &mut Module, entry: FunctionId) -> Result<(), Box<Diagnostic>> {
     let order = callees_first(module, entry)?;
-    let mut done: HashMap<FunctionId, Function> = HashMap::new();
+    let mut done: FxMap<FunctionId, Function> = FxMap::default();
     for id in order {
         if id == entry {
             with_function(module, id, |module, f| inline_into(&mut module.types, f, &done))?;
         } else {
-            let mut f = module.functions[id].clone();
-            inline_into(&mut module.types, &mut f, &done)?;
-            done.insert(id, f);
+            let written = module.functions[id].clone();
+            with_function(module, id, |module, f| inline_into(&mut module.types, f, &done))?;
+            // Once here, or once per call later.
+            super::pipeline::clean_callee(module, id);
+            done.insert(id, std::mem::replace(&mut module.functions[id], written));
         }
     }
     Ok(())
@@ -40,7 +40,7 @@ pub fn inline_calls(module: &mut Module, entry: FunctionId) -> Result<(), Box<Di
 fn callees_first(module: &Module, entry: FunctionId) -> Result<Vec<FunctionId>, Box<Diagnostic>> {
     let mut order = Vec::new();
     // `false` while the callees of a function are being visited.
-    let mut state: HashMap<FunctionId, bool> = HashMap::new();
+    let mut state: FxMap<FunctionId, bool> = FxMap::default();
     let mut stack = vec![(entry, callees(&module.functions[entry]))];
     state.insert(entry, false);
     while let Some((id, rest)) = stack.last_mut() {
@@ -83,7 +83,7 @@ fn callees(function: &Function) -> Vec<(FunctionId, Span)> {
 fn inline_into(
     types: &mut TypeTable,
     caller: &mut Function,
-    done: &HashMap<FunctionId, Function>,
+    done: &FxMap<FunctionId, Function>,
 ) -> Result<(), Box<Diagnostic>> {
     let mut replaced = Replacements::default();
     let mut too_large = None;

@@ -4,11 +4,11 @@
 //! the local itself (`p++`), becomes an `i64` distance in bytes from that root. Loads become root + offset.
 //! Then every address has a known root and its distance takes part in uniformity analysis, as an index would.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use msl_base::Span;
+use msl_base::{FxMap, Span};
 
-use super::rewrite::{edit_blocks, push, push_const, push_local_addr, with_function};
+use super::rewrite::{contains, edit_blocks, push, push_const, push_local_addr, with_function};
 use crate::FunctionId;
 use crate::analysis::provenance::LocalUse;
 use crate::analysis::{Provenance, Root, Tree};
@@ -16,6 +16,11 @@ use crate::ir::{BinaryOp, Function, Local, LocalId, Module, Op, ValueId};
 use crate::types::{AddressSpace, Scalar, Type, TypeId, TypeTable};
 
 pub fn legalize_pointers(module: &mut Module, id: FunctionId) -> bool {
+    let f = &module.functions[id];
+    let is_pointer = |l: LocalId| matches!(module.types.get(f.locals[l].ty), Type::Pointer { .. });
+    if !contains(f, |op| matches!(op, Op::LocalAddr(l) if is_pointer(*l))) {
+        return false;
+    }
     let provenance = Provenance::new(module, &module.functions[id]);
     with_function(module, id, |module, f| {
         let tree = Tree::new(f);
@@ -50,7 +55,7 @@ pub fn legalize_pointers(module: &mut Module, id: FunctionId) -> bool {
         }
         let types = &mut module.types;
         let i64_ty = types.scalar(Scalar::I64);
-        let mut offsets: HashMap<LocalId, LocalId> = HashMap::new();
+        let mut offsets: FxMap<LocalId, LocalId> = FxMap::default();
         for l in roots.keys() {
             let name = f.locals[*l].name;
             offsets.insert(*l, f.locals.push(Local { name, ty: i64_ty, align: 8 }));
@@ -86,7 +91,7 @@ struct Emit<'a> {
     types: &'a mut TypeTable,
     f: &'a mut Function,
     roots: &'a BTreeMap<LocalId, Root>,
-    offsets: &'a HashMap<LocalId, LocalId>,
+    offsets: &'a FxMap<LocalId, LocalId>,
     out: &'a mut Vec<ValueId>,
     i64_ty: TypeId,
 }

@@ -136,17 +136,39 @@ fn split(m: &mut Module, f: FunctionId) -> bool {
 }
 
 /// The passes that make a function smaller, until it stays as it is (or some rounds have passed).
+///
+/// A pass that changed nothing runs again only when another one has changed what it looks at.
 pub fn clean(m: &mut Module, f: FunctionId) {
+    rewrite::compact_sparse(&mut m.functions[f]);
+    // `simplify` looks at operands, which only replaced values change; `eliminate_common` also at which
+    // values are visible, which control flow decides; `remove_dead` at everything.
+    let (mut operands, mut visibility, mut anything) = (true, true, true);
     for _ in 0..4 {
-        let mut changed = forward_stores::forward_stores(m, f);
-        changed |= simplify::simplify(m, f);
-        changed |= eliminate_common::eliminate_common(m, f);
-        changed |= simplify_control::simplify_control(m, f);
-        changed |= remove_dead::remove_dead(m, f);
-        if !changed {
+        let forwarded = forward_stores::forward_stores(m, f);
+        let simplified = (operands || forwarded) && simplify::simplify(m, f);
+        let merged = (visibility || forwarded || simplified) && eliminate_common::eliminate_common(m, f);
+        let straightened = simplify_control::simplify_control(m, f);
+        anything |= forwarded | simplified | merged | straightened;
+        let removed = anything && remove_dead::remove_dead(m, f);
+        if !(forwarded | simplified | merged | straightened | removed) {
             break;
         }
+        (operands, visibility, anything) = (merged, straightened, false);
     }
+}
+
+/// What can be done for a function before it is known where it is called.
+pub(super) fn clean_callee(m: &mut Module, f: FunctionId) {
+    /// Smaller ones are not worth the analyses.
+    const SMALL: usize = 8;
+    if rewrite::count(&m.functions[f], &m.functions[f].body.insts) <= SMALL {
+        return;
+    }
+    clean(m, f);
+    if split(m, f) {
+        clean(m, f);
+    }
+    rewrite::compact(&mut m.functions[f]);
 }
 
 /// Prepares one entry point for code generation.

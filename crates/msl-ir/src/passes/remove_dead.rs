@@ -10,6 +10,7 @@ use super::rewrite::edit_blocks;
 use crate::FunctionId;
 use crate::analysis::{Liveness, Provenance};
 use crate::ir::{Function, Module, Op, ValueId};
+use crate::types::{Type, TypeTable};
 
 pub fn remove_dead(module: &mut Module, id: FunctionId) -> bool {
     let mut any = false;
@@ -29,9 +30,10 @@ pub fn remove_dead(module: &mut Module, id: FunctionId) -> bool {
             changed |= list.len() != before;
             list
         });
-        changed |= remove_unused(f);
-        any |= changed;
-        if !changed {
+        let (removed, read) = remove_unused(&module.types, f);
+        any |= changed | removed;
+        // Only what reads memory or takes an address keeps a store alive.
+        if !changed && !read {
             break;
         }
     }
@@ -91,7 +93,8 @@ pub fn is_removable(op: &Op) -> bool {
     }
 }
 
-fn remove_unused(f: &mut Function) -> bool {
+/// Whether anything was removed, and whether some of it read memory or had to do with an address.
+fn remove_unused(types: &TypeTable, f: &mut Function) -> (bool, bool) {
     let mut used = vec![false; f.insts.len()];
     let mut work: Vec<ValueId> = Vec::new();
     crate::analysis::tree::walk(f, &f.body, &mut |v| {
@@ -108,14 +111,21 @@ fn remove_unused(f: &mut Function) -> bool {
             }
         });
     }
-    let mut changed = false;
-    edit_blocks(f, &mut |_, mut list| {
-        let before = list.len();
-        list.retain(|v| used[v.index()]);
-        changed |= list.len() != before;
+    let (mut changed, mut read) = (false, false);
+    let is_pointer = |f: &Function, v: ValueId| matches!(types.get(f.insts[v].ty), Type::Pointer { .. });
+    edit_blocks(f, &mut |f, mut list| {
+        list.retain(|v| {
+            if used[v.index()] {
+                return true;
+            }
+            changed = true;
+            read |= is_pointer(f, *v);
+            f.insts[*v].op.for_each_operand(|a| read |= is_pointer(f, a));
+            false
+        });
         list
     });
-    changed
+    (changed, read)
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! What passes share: editing blocks, cloning trees, replacing values.
 
-use std::collections::HashMap;
+use msl_base::{FxMap, Id, Span};
 
-use msl_base::{Id, Span};
-
-use crate::analysis::tree::nested_count;
+use crate::analysis::tree::{nested, nested_count};
 use crate::ir::{Block, FpFlags, Function, Inst, LabelId, LocalId, Module, Op, ValueId};
 use crate::types::{AddressSpace, Scalar, TypeId};
 use crate::{FunctionId, TypeTable};
@@ -56,28 +54,34 @@ fn edit_list(
 /// Values to be replaced by others, followed to the end of a chain.
 #[derive(Clone, Debug, Default)]
 pub struct Replacements {
-    map: HashMap<ValueId, ValueId>,
+    /// By the index of the old value; what is missing at the end stays as it is.
+    new: Vec<ValueId>,
+    count: usize,
 }
 
 impl Replacements {
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.count == 0
     }
     pub fn insert(&mut self, old: ValueId, new: ValueId) {
         let new = self.get(new);
         if old != new {
-            self.map.insert(old, new);
+            while self.new.len() <= old.index() {
+                self.new.push(ValueId::from_index(self.new.len()));
+            }
+            self.new[old.index()] = new;
+            self.count += 1;
         }
     }
     pub fn get(&self, mut v: ValueId) -> ValueId {
-        while let Some(&next) = self.map.get(&v) {
+        while let Some(&next) = self.new.get(v.index()).filter(|next| **next != v) {
             v = next;
         }
         v
     }
     /// Rewrites the operands of every instruction.
     pub fn apply(&self, function: &mut Function) {
-        if !self.map.is_empty() {
+        if !self.is_empty() {
             for (_, inst) in function.insts.iter_mut() {
                 inst.op.map_operands(|v| self.get(v));
             }
@@ -88,9 +92,9 @@ impl Replacements {
 /// How ids of a tree that is cloned change.
 #[derive(Clone, Debug, Default)]
 pub struct Remap {
-    pub values: HashMap<ValueId, ValueId>,
-    pub labels: HashMap<LabelId, LabelId>,
-    pub locals: HashMap<LocalId, LocalId>,
+    pub values: FxMap<ValueId, ValueId>,
+    pub labels: FxMap<LabelId, LabelId>,
+    pub locals: FxMap<LocalId, LocalId>,
 }
 
 /// Clones a list of instructions with everything nested in it from `source` (`None`: the same function)
@@ -160,16 +164,35 @@ pub fn with_function<R>(module: &mut Module, id: FunctionId, f: impl FnOnce(&mut
     result
 }
 
+/// Whether some instruction of the function is of this kind: most passes have nothing to do in most functions.
+pub fn contains(function: &Function, test: impl Fn(&Op) -> bool) -> bool {
+    fn inside(function: &Function, block: &Block, test: &impl Fn(&Op) -> bool) -> bool {
+        block.insts.iter().any(|v| {
+            let op = &function.insts[*v].op;
+            test(op) || (0..nested_count(op)).filter_map(|i| nested(op, i)).any(|b| inside(function, b, test))
+        })
+    }
+    inside(function, &function.body, &test)
+}
+
 /// The number of instructions in a list, nested ones included.
 pub fn count(function: &Function, list: &[ValueId]) -> usize {
     let mut n = 0;
     for &v in list {
         n += 1;
-        for b in function.insts[v].op.blocks() {
-            n += count(function, &b.insts);
+        let op = &function.insts[v].op;
+        for i in 0..nested_count(op) {
+            n += nested(op, i).map_or(0, |b| count(function, &b.insts));
         }
     }
     n
+}
+
+/// Removes unused entries of the arenas where they are most of it: analyses take time for each entry.
+pub fn compact_sparse(function: &mut Function) {
+    if function.insts.len() > 2 * count(function, &function.body.insts) {
+        compact(function);
+    }
 }
 
 /// Removes unused entries of the arenas, keeping the order of what stays. Ids change.
@@ -185,22 +208,25 @@ pub fn compact(function: &mut Function) {
     let mut out = Function::new(function.name, std::mem::take(&mut function.params), function.ret);
     out.span = function.span;
     out.next_label = function.next_label;
-    let mut locals = HashMap::new();
+    let mut locals: Vec<Option<LocalId>> = vec![None; function.locals.len()];
     for (l, local) in function.locals.iter() {
         if used_locals[l.index()] {
-            locals.insert(l, out.locals.push(local.clone()));
+            locals[l.index()] = Some(out.locals.push(local.clone()));
         }
     }
-    let values: HashMap<ValueId, ValueId> =
-        order.iter().enumerate().map(|(i, v)| (*v, ValueId::from_index(i))).collect();
-    let at = |v: &ValueId| values.get(v).copied().unwrap_or(*v);
+    let mut values: Vec<ValueId> = function.insts.ids().collect();
+    for (i, v) in order.iter().enumerate() {
+        values[v.index()] = ValueId::from_index(i);
+    }
+    let at = |v: &ValueId| values.get(v.index()).copied().unwrap_or(*v);
     for &v in &order {
-        let mut inst = function.insts[v].clone();
+        let inst = &mut function.insts[v];
+        let mut inst = Inst { op: std::mem::replace(&mut inst.op, Op::Undef), ..*inst };
         inst.op.map_operands(|v| at(&v));
         if let Op::LocalAddr(l) = &mut inst.op
-            && let Some(new) = locals.get(l)
+            && let Some(new) = locals[l.index()]
         {
-            *l = *new;
+            *l = new;
         }
         for i in 0..nested_count(&inst.op) {
             if let Some(b) = nested_mut(&mut inst.op, i) {

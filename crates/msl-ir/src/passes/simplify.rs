@@ -96,6 +96,12 @@ impl Rules<'_> {
     fn apply(&mut self, v: ValueId) -> Outcome {
         let inst = &self.f.insts[v];
         let (ty, fp) = (inst.ty, inst.fp);
+        // Copying these would copy all that they hold.
+        if let Op::If { .. } | Op::Loop { .. } | Op::Switch { .. } | Op::Scope { .. } | Op::Simd(..) | Op::Log { .. } =
+            inst.op
+        {
+            return Keep;
+        }
         match inst.op.clone() {
             Op::Unary(op, a) => self.unary(op, a, ty),
             Op::Binary(op, a, b) => self.binary(op, a, b, ty, fp),

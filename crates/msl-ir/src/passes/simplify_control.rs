@@ -63,7 +63,7 @@ fn constant(f: &Function, v: ValueId) -> Option<u64> {
 fn mentions(f: &Function, list: &[ValueId], test: &dyn Fn(&Op) -> bool) -> bool {
     list.iter().any(|v| {
         let op = &f.insts[*v].op;
-        test(op) || (nested_count(op) > 0 && op.blocks().iter().any(|b| mentions(f, &b.insts, test)))
+        test(op) || (0..nested_count(op)).filter_map(|i| nested(op, i)).any(|b| mentions(f, &b.insts, test))
     })
 }
 
@@ -82,7 +82,7 @@ impl Pass<'_> {
         let mut rest = std::collections::VecDeque::from(list);
         while let Some(v) = rest.pop_front() {
             let is_last = rest.is_empty();
-            match f.insts[v].op.clone() {
+            match f.insts[v].op {
                 Op::If { condition, .. } => {
                     if let Some(c) = constant(f, condition) {
                         let taken = take_nested(f, v, usize::from(c & 1 == 0));
@@ -156,7 +156,8 @@ impl Pass<'_> {
                     put_nested(f, v, 1, continuing);
                     out.push(v);
                 }
-                Op::Switch { label, value, cases } => {
+                Op::Switch { label, value, ref cases } => {
+                    let count = cases.len();
                     if let Some(bits) = constant(f, value) {
                         self.changed = true;
                         let scope = self.chosen(f, v, value, bits);
@@ -164,7 +165,6 @@ impl Pass<'_> {
                         rest.push_front(v);
                         continue;
                     }
-                    let count = cases.len();
                     for i in 0..count {
                         let inner = take_nested(f, v, i);
                         let inner_tail: &[Target] = if i + 1 == count { &[Target::Break(label)] } else { &[] };
@@ -173,13 +173,14 @@ impl Pass<'_> {
                     }
                     out.push(v);
                 }
-                op => {
+                ref op => {
+                    let ends = op.is_terminator();
                     if is_last && exit_of(f, v).is_some_and(|e| tail.contains(&e)) {
                         self.changed = true;
                         continue;
                     }
                     out.push(v);
-                    if op.is_terminator() {
+                    if ends {
                         self.changed |= !is_last;
                         return out;
                     }

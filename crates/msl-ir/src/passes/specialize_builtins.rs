@@ -4,13 +4,12 @@
 //! what is computed from it are constants; the size of *this* threadgroup (smaller at the edges of a grid) only when
 //! all threadgroups are full. An axis of extent 1 makes the position on it 0.
 
-use std::collections::HashMap;
-
 use super::pipeline::Facts;
 use super::rewrite::{edit_blocks, push, with_function};
 use crate::FunctionId;
 use crate::ir::{Builtin, Module, Op};
 use crate::types::Scalar;
+use msl_base::FxMap;
 
 pub fn specialize_builtins(module: &mut Module, id: FunctionId, facts: &Facts) -> bool {
     with_function(module, id, |module, f| {
@@ -40,7 +39,7 @@ pub fn specialize_builtins(module: &mut Module, id: FunctionId, facts: &Facts) -
                 }
                 changed = true;
                 let ty = f.insts[v].ty;
-                let mut parts: HashMap<usize, crate::ValueId> = HashMap::new();
+                let mut parts: FxMap<usize, crate::ValueId> = FxMap::default();
                 let mut rest = None;
                 for (i, value) in known.iter().enumerate() {
                     let part = match value {

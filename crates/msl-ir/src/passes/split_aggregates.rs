@@ -5,9 +5,10 @@
 //! that is indexed by a value, whatever an address is kept of. Parts that overlap (unions)
 //! share the larger one. Where all of that is the whole local, it stays.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use msl_base::{FxMap, FxSet};
+use std::collections::BTreeMap;
 
-use super::rewrite::{edit_blocks, push, push_const, push_local_addr, with_function};
+use super::rewrite::{contains, edit_blocks, push, push_const, push_local_addr, with_function};
 use crate::FunctionId;
 use crate::analysis::tree;
 use crate::ir::{Function, Local, LocalId, Module, Op, ValueId};
@@ -43,9 +44,19 @@ struct Plan {
 }
 
 pub fn split_aggregates(module: &mut Module, id: FunctionId) -> bool {
+    let f = &module.functions[id];
+    let is_split = |l: LocalId| matches!(module.types.get(f.locals[l].ty), Type::Array { .. } | Type::Struct(_));
+    if !contains(f, |op| matches!(op, Op::LocalAddr(l) if is_split(*l))) {
+        return false;
+    }
     with_function(module, id, |module, f| {
-        let mut finder =
-            Finder { types: &module.types, f, places: HashMap::new(), plans: BTreeMap::new(), pinned: HashSet::new() };
+        let mut finder = Finder {
+            types: &module.types,
+            f,
+            places: FxMap::default(),
+            plans: BTreeMap::new(),
+            pinned: FxSet::default(),
+        };
         let mut order = Vec::new();
         tree::walk(f, &f.body, &mut |v| order.push(v));
         for &v in &order {
@@ -66,10 +77,10 @@ pub fn split_aggregates(module: &mut Module, id: FunctionId) -> bool {
 struct Finder<'a> {
     types: &'a TypeTable,
     f: &'a Function,
-    places: HashMap<ValueId, Place>,
+    places: FxMap<ValueId, Place>,
     plans: BTreeMap<LocalId, Plan>,
     /// Pointers that are accessed or kept.
-    pinned: HashSet<ValueId>,
+    pinned: FxSet<ValueId>,
 }
 
 impl Finder<'_> {
@@ -217,14 +228,14 @@ fn rewrite(
     types: &mut TypeTable,
     f: &mut Function,
     order: &[ValueId],
-    places: &HashMap<ValueId, Place>,
+    places: &FxMap<ValueId, Place>,
     plans: &BTreeMap<LocalId, Plan>,
-    pinned: &HashSet<ValueId>,
+    pinned: &FxSet<ValueId>,
 ) {
     // Pointers that stand for a slot exactly, and those derived from such.
-    let mut based: HashSet<ValueId> = HashSet::new();
-    let mut exact: HashMap<ValueId, LocalId> = HashMap::new();
-    let mut inner: HashMap<ValueId, Slot> = HashMap::new();
+    let mut based: FxSet<ValueId> = FxSet::default();
+    let mut exact: FxMap<ValueId, LocalId> = FxMap::default();
+    let mut inner: FxMap<ValueId, Slot> = FxMap::default();
     for v in order {
         let Some(p) = places.get(v) else { continue };
         let Some(plan) = plans.get(&p.local).filter(|p| !p.slots.is_empty()) else { continue };

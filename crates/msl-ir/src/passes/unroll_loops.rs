@@ -12,16 +12,15 @@
 //! A copy of body and `continuing` is made per iteration. `break` leaves a scope around all copies, `continue` one
 //! around the copy of the body. Stores of the counter stay as they are and become constants by forwarding.
 
-use std::collections::{HashMap, HashSet};
-
 use super::fold_constants as fold;
-use super::rewrite::{Remap, clone_list, count, push, put_nested, take_nested, with_function};
+use super::rewrite::{Remap, clone_list, contains, count, push, put_nested, take_nested, with_function};
 use crate::FunctionId;
 use crate::analysis::provenance::LocalUse;
 use crate::analysis::tree::{nested_count, walk};
 use crate::analysis::{Provenance, Root};
 use crate::ir::{Block, Function, LabelId, LocalId, LoopHint, Module, Op, ValueId};
 use crate::types::{AddressSpace, TypeTable};
+use msl_base::{FxMap, FxSet};
 
 /// Instructions that a loop with a hint may become.
 const HINTED_LIMIT: usize = 16_384;
@@ -33,14 +32,17 @@ const MAX_TRIPS: usize = 1_024;
 const TOTAL_LIMIT: usize = 200_000;
 
 pub fn unroll_loops(module: &mut Module, id: FunctionId) -> bool {
+    if !contains(&module.functions[id], |op| matches!(op, Op::Loop { .. })) {
+        return false;
+    }
     let provenance = Provenance::new(module, &module.functions[id]);
     with_function(module, id, |module, f| {
         let void = module.types.void();
         let mut pass =
-            Pass { types: &module.types, provenance, void, grown: 0, changed: false, written: HashMap::new() };
+            Pass { types: &module.types, provenance, void, grown: 0, changed: false, written: FxMap::default() };
         pass.written = count_stores(f, &pass.provenance);
         let body = std::mem::take(&mut f.body.insts);
-        f.body.insts = pass.list(f, body, &HashMap::new());
+        f.body.insts = pass.list(f, body, &FxMap::default());
         pass.changed
     })
 }
@@ -52,7 +54,7 @@ struct Pass<'a> {
     grown: usize,
     changed: bool,
     /// The stores to each local that is only used whole.
-    written: HashMap<LocalId, Vec<ValueId>>,
+    written: FxMap<LocalId, Vec<ValueId>>,
 }
 
 fn tracked(f: &Function, provenance: &Provenance, ptr: ValueId) -> Option<LocalId> {
@@ -62,8 +64,8 @@ fn tracked(f: &Function, provenance: &Provenance, ptr: ValueId) -> Option<LocalI
     }
 }
 
-fn count_stores(f: &Function, provenance: &Provenance) -> HashMap<LocalId, Vec<ValueId>> {
-    let mut out: HashMap<LocalId, Vec<ValueId>> = HashMap::new();
+fn count_stores(f: &Function, provenance: &Provenance) -> FxMap<LocalId, Vec<ValueId>> {
+    let mut out: FxMap<LocalId, Vec<ValueId>> = FxMap::default();
     walk(f, &f.body, &mut |v| {
         if let Op::Store { ptr, .. } = f.insts[v].op
             && let Some(l) = tracked(f, provenance, ptr)
@@ -76,7 +78,7 @@ fn count_stores(f: &Function, provenance: &Provenance) -> HashMap<LocalId, Vec<V
 
 impl Pass<'_> {
     /// `start`: constants that locals hold at the start of the list.
-    fn list(&mut self, f: &mut Function, list: Vec<ValueId>, start: &HashMap<LocalId, u64>) -> Vec<ValueId> {
+    fn list(&mut self, f: &mut Function, list: Vec<ValueId>, start: &FxMap<LocalId, u64>) -> Vec<ValueId> {
         let mut constants = start.clone();
         let mut out = Vec::with_capacity(list.len());
         for v in list {
@@ -91,7 +93,7 @@ impl Pass<'_> {
             let blocks = nested_count(&f.insts[v].op);
             if blocks > 0 {
                 // Inside and after, nothing is known of what is stored inside.
-                let mut changed = HashSet::new();
+                let mut changed = FxSet::default();
                 for b in f.insts[v].op.blocks() {
                     walk(f, b, &mut |w| {
                         if let Op::Store { ptr, .. } = f.insts[w].op
@@ -121,7 +123,7 @@ impl Pass<'_> {
     }
 
     /// The trip count of a loop that should be unrolled.
-    fn trips(&self, f: &Function, v: ValueId, before: &HashMap<LocalId, u64>) -> Option<usize> {
+    fn trips(&self, f: &Function, v: ValueId, before: &FxMap<LocalId, u64>) -> Option<usize> {
         let Op::Loop { label, body, continuing, hint } = &f.insts[v].op else { return None };
         let (counter, step) = self.counter(f, v, continuing)?;
         let scalar = self.types.scalar_of(f.locals[counter].ty)?;
@@ -166,7 +168,7 @@ impl Pass<'_> {
                 continue;
             }
             // No other store inside the loop.
-            let mut inside = HashSet::new();
+            let mut inside = FxSet::default();
             for b in f.insts[v].op.blocks() {
                 walk(f, b, &mut |w| {
                     inside.insert(w);

@@ -3,7 +3,7 @@
 
 use msl_base::Id;
 
-use super::rewrite::{edit_blocks, push, push_local_addr, with_function};
+use super::rewrite::{contains, edit_blocks, push, push_local_addr, with_function};
 use crate::FunctionId;
 use crate::analysis::{Provenance, Tree};
 use crate::ir::{Function, LocalId, Module, Op, ValueId};
@@ -11,6 +11,10 @@ use crate::types::{Type, TypeTable};
 
 pub fn whole_vectors(module: &mut Module, id: FunctionId) -> bool {
     let f = &module.functions[id];
+    let is_vector = |l: LocalId| matches!(module.types.get(f.locals[l].ty), Type::Vector { .. });
+    if !contains(f, |op| matches!(op, Op::LocalAddr(l) if is_vector(*l))) {
+        return false;
+    }
     let tree = Tree::new(f);
     let provenance = Provenance::new(module, f);
     let mut fit = vec![true; f.locals.len()];

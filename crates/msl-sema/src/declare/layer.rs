@@ -1,9 +1,8 @@
 //! One layer of declarations over an optional base, and the questions that are asked of all layers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use msl_base::Symbol;
+use msl_base::{FxMap, Symbol};
 use msl_syntax::ast;
 
 use super::*;
@@ -20,13 +19,13 @@ pub struct Layer {
     pub(super) aliases: Vec<AliasEntry>,
     pub(super) variables: Vec<VarEntry>,
     pub(super) usings: Vec<UsingEntry>,
-    pub(super) names: HashMap<NsId, Names>,
-    pub(super) class_ext: HashMap<ClassDeclId, ClassExtension>,
-    pub(super) fn_specializations: HashMap<FnDeclId, Vec<(NsId, Arc<ast::FunctionDecl>)>>,
-    pub(super) var_specializations: HashMap<VarDeclId, Vec<(NsId, Arc<ast::VariableDecl>)>>,
-    pub guides: HashMap<Symbol, Vec<(NsId, Arc<ast::FunctionDecl>)>>,
+    pub(super) names: FxMap<NsId, Names>,
+    pub(super) class_ext: FxMap<ClassDeclId, ClassExtension>,
+    pub(super) fn_specializations: FxMap<FnDeclId, Vec<(NsId, Arc<ast::FunctionDecl>)>>,
+    pub(super) var_specializations: FxMap<VarDeclId, Vec<(NsId, Arc<ast::VariableDecl>)>>,
+    pub guides: FxMap<Symbol, Vec<(NsId, Arc<ast::FunctionDecl>)>>,
     pub entries: Vec<EntryDecl>,
-    pub entry_index: HashMap<Symbol, usize>,
+    pub entry_index: FxMap<Symbol, usize>,
     pub function_constants: Vec<VarDeclId>,
     pub static_asserts: Vec<StaticAssertDecl>,
     pub fp_pragmas: Vec<ast::FpPragma>,

@@ -10,10 +10,9 @@ mod function;
 mod layer;
 mod spelling;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use msl_base::{Span, Symbol};
+use msl_base::{FxMap, Span, Symbol};
 use msl_syntax::ast;
 
 pub use declarer::Declarer;
@@ -86,7 +85,7 @@ pub enum DeclEntity {
 /// Names added to a namespace by one layer.
 #[derive(Debug, Default)]
 pub struct Names {
-    pub members: HashMap<NameKey, Vec<DeclEntity>>,
+    pub members: FxMap<NameKey, Vec<DeclEntity>>,
     pub directives: Vec<NsId>,
     pub inline_children: Vec<NsId>,
 }

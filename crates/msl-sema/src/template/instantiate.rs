@@ -274,7 +274,7 @@ impl Checker<'_> {
             state: ClassState::Declared,
             bases: Vec::new(),
             fields: Vec::new(),
-            members: std::collections::HashMap::new(),
+            members: msl_base::FxMap::default(),
             friends: Vec::new(),
             has_error: false,
             lambda: None,

@@ -3,9 +3,7 @@
 //! Decided on what is written: `g` is at least as general as `f` where `g`'s parameters can be replaced so that its
 //! types read like `f`'s. Nothing is instantiated for this.
 
-use std::collections::HashMap;
-
-use msl_base::Symbol;
+use msl_base::{FxMap, Symbol};
 use msl_syntax::ast;
 
 /// Replacements found for the parameters of the more general side, as the text they stand for.
@@ -13,8 +11,8 @@ use msl_syntax::ast;
 struct Matcher<'t> {
     params: Vec<Symbol>,
     packs: Vec<Symbol>,
-    types: HashMap<Symbol, &'t ast::TypeExpr>,
-    args: HashMap<Symbol, &'t ast::TemplateArg>,
+    types: FxMap<Symbol, &'t ast::TypeExpr>,
+    args: FxMap<Symbol, &'t ast::TemplateArg>,
 }
 
 fn names(header: &ast::TemplateHeader, packs: bool) -> Vec<Symbol> {

@@ -4,10 +4,9 @@
 //! Promised: bounded work per question (`FUEL` tokens) and no diagnostics, so asking is always safe.
 //! Not here: the constructs themselves. C++ [dcl.ambig.res], [stmt.ambig].
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use msl_base::Symbol;
+use msl_base::{FxSet, Symbol};
 
 use super::Parser;
 use super::name::{NameClass, Within};
@@ -56,7 +55,7 @@ pub(super) enum Certainty {
     BareUnknown,
 }
 
-static TYPE_TRANSFORMS: LazyLock<HashSet<Symbol>> = LazyLock::new(|| {
+static TYPE_TRANSFORMS: LazyLock<FxSet<Symbol>> = LazyLock::new(|| {
     const NAMES: &[&str] = &[
         "__underlying_type",
         "__remove_reference_t",

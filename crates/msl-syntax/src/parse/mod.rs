@@ -30,9 +30,8 @@ mod tests;
 pub use scope::{BUILTIN_TEMPLATE_NAMES, BUILTIN_TYPE_NAMES, Entity, ScopeId, Scopes};
 
 use std::cell::Cell;
-use std::collections::HashSet;
 
-use msl_base::{Diagnostics, SourceMap, Span, Symbol};
+use msl_base::{Diagnostics, FxSet, SourceMap, Span, Symbol};
 
 use crate::ast::{Decl, FpPragma, LoopPragma, TranslationUnit};
 use crate::token::{Kw, Punct, Token, TokenKind};
@@ -85,7 +84,7 @@ struct Parser<'a> {
     /// Bodies of member functions, read when their class is complete.
     delayed: Vec<class::DelayedBody>,
     /// Names declared as parameter packs anywhere: they tell the two kinds of binary folds apart.
-    packs: HashSet<Symbol>,
+    packs: FxSet<Symbol>,
     /// How many frames there were inside the innermost class body.
     class_base: usize,
     /// Bounds the work of one look-ahead.
@@ -115,7 +114,7 @@ impl<'a> Parser<'a> {
             loop_hint: LoopPragma::None,
             fp_pragmas: Vec::new(),
             delayed: Vec::new(),
-            packs: HashSet::new(),
+            packs: FxSet::default(),
             class_base: 0,
             fuel: Cell::new(0),
             skim_depth: Cell::new(0),

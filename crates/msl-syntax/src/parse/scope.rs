@@ -6,10 +6,9 @@
 //! Not here: overloads, types of values, redeclaration errors. All that is semantic analysis; the parser only
 //! has to tell `a < b` from `a<b>` and a declaration from an expression. C++ [basic.lookup].
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use msl_base::{Id, Symbol};
+use msl_base::{FxMap, FxSet, Id, Symbol};
 
 msl_base::define_id!(
     /// A namespace or class of a [`Scopes`].
@@ -51,7 +50,7 @@ impl Entity {
 /// The names of one namespace, class, block or parameter list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
-    names: HashMap<Symbol, Entity>,
+    names: FxMap<Symbol, Entity>,
     /// Base classes, inline namespaces and `using namespace`: searched after the scope itself.
     also: Vec<ScopeId>,
     /// Template parameters: declarations go to the scope around them.
@@ -100,7 +99,7 @@ impl Scope {
 pub struct Scopes {
     scopes: Vec<Arc<Scope>>,
     /// Names of member templates of any class: `a.f<…>(…)` is ambiguous until the type of `a` is known.
-    member_templates: Arc<HashSet<Symbol>>,
+    member_templates: Arc<FxSet<Symbol>>,
 }
 
 impl Default for Scopes {

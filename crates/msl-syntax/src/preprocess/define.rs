@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use msl_base::{Diagnostic, Span, Symbol};
+use msl_base::{Diagnostic, FxMap, Span, Symbol};
 
 use super::engine::Preprocessor;
 use super::expand::NAMES;
-use super::hash::FxMap;
 use super::table::{Macro, MacroKind, Piece};
 use crate::lexer::{LINE_START, PpKind, PpToken, SPACE};
 use crate::token::Punct;

@@ -8,9 +8,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use msl_base::{Diagnostic, Diagnostics, ExpansionId, FileId, SourceMap, Span, Symbol};
+use msl_base::{Diagnostic, Diagnostics, ExpansionId, FileId, FxMap, SourceMap, Span, Symbol};
 
-use super::hash::FxMap;
 use super::include::{FileProvider, KnownFile};
 use super::literal::Literals;
 use super::table::{Macro, MacroTable};

@@ -1,9 +1,8 @@
 //! Preprocessing tokens to tokens: keywords, numbers, characters, strings.
 //! C++ [lex.key], [lex.literal]; MSL specification, chapter 2.1 (suffixes `h` and `bf`).
 
-use msl_base::{Diagnostic, Diagnostics, Span, Symbol};
+use msl_base::{Diagnostic, Diagnostics, FxMap, Span, Symbol};
 
-use super::hash::FxMap;
 use crate::lexer::{PpKind, PpToken};
 use crate::token::{FloatLiteral, FloatSuffix, IntegerBase, IntegerLiteral, IntegerSuffix, Kw, Punct, TokenKind};
 

@@ -20,7 +20,6 @@ mod define;
 mod directive;
 mod engine;
 mod expand;
-pub(crate) mod hash;
 mod include;
 mod literal;
 mod pragma;

@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use msl_base::{Span, Symbol};
+use msl_base::{FxMap, Span, Symbol};
 
-use super::hash::FxMap;
 use crate::lexer::PpToken;
 
 /// The macros in force at some point. Cloning copies the names and shares the definitions.

@@ -1,9 +1,8 @@
 //! Calls of functions and the statements of their bodies.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use msl_base::Span;
+use msl_base::{FxMap, Span};
 
 use super::*;
 use crate::entity::BodyState;
@@ -40,7 +39,7 @@ impl Machine<'_, '_> {
             }
         };
         let mark = self.memory.len();
-        let mut frame = HashMap::new();
+        let mut frame = FxMap::default();
         for (i, value) in args.into_iter().enumerate().take(function.param_count as usize) {
             let local = LocalId(i as u32);
             let ty = function.locals[local].ty;

@@ -7,10 +7,9 @@ mod expr;
 mod memory;
 mod operator;
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use msl_base::{Diagnostic, Span};
+use msl_base::{Diagnostic, FxMap, Span};
 use msl_syntax::ast;
 
 use super::{Const, Object, Pointer, sign_extend};
@@ -50,10 +49,10 @@ enum Place {
 struct Machine<'c, 'a> {
     c: &'c mut Checker<'a>,
     memory: Vec<(Const, Ty)>,
-    frame: HashMap<LocalId, usize>,
+    frame: FxMap<LocalId, usize>,
     /// The function that is running; `None` while the expression itself is evaluated.
     function: Option<Rc<hir::Function>>,
-    bodies: HashMap<FunctionId, Rc<hir::Function>>,
+    bodies: FxMap<FunctionId, Rc<hir::Function>>,
     steps: u64,
     depth: u32,
     /// Blocks inside expressions that are running: their variables do not outlive the statement.
@@ -70,9 +69,9 @@ impl Checker<'_> {
         let mut machine = Machine {
             c: self,
             memory: Vec::new(),
-            frame: HashMap::new(),
+            frame: FxMap::default(),
             function: None,
-            bodies: HashMap::new(),
+            bodies: FxMap::default(),
             steps: 0,
             depth: 0,
             inside: 0,

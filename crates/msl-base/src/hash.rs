@@ -1,11 +1,13 @@
-//! A small fast hasher for symbols and names of the program's own tables.
+//! A small fast hasher for the compiler's own tables: symbols, ids, short names.
 //!
-//! Multiply-and-rotate; not resistant to chosen keys, which cost the chooser time only.
+//! Multiply-and-rotate; not resistant to chosen keys, which cost the chooser time only. Iteration has no order that
+//! may reach an output, as with any hash map.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-pub(crate) type FxBuild = BuildHasherDefault<FxHasher>;
-pub(crate) type FxMap<K, V> = std::collections::HashMap<K, V, FxBuild>;
+pub type FxBuild = BuildHasherDefault<FxHasher>;
+pub type FxMap<K, V> = std::collections::HashMap<K, V, FxBuild>;
+pub type FxSet<K> = std::collections::HashSet<K, FxBuild>;
 
 #[derive(Clone, Copy, Default)]
 pub struct FxHasher(u64);
@@ -34,6 +36,9 @@ impl Hasher for FxHasher {
     }
     fn write_u32(&mut self, value: u32) {
         self.add(u64::from(value));
+    }
+    fn write_u64(&mut self, value: u64) {
+        self.add(value);
     }
     fn write_usize(&mut self, value: usize) {
         self.add(value as u64);

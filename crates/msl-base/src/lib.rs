@@ -6,6 +6,7 @@
 pub mod arena;
 pub mod diagnostic;
 pub mod hash;
+pub mod similar;
 pub mod source;
 pub mod symbol;
 

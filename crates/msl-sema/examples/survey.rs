@@ -55,7 +55,7 @@ fn main() {
         (scopes, macros) = (after, Some(pp.macros));
         decls.extend(unit.decls);
     }
-    let (prelude, found) = Declarations::prelude(&TranslationUnit { decls });
+    let (prelude, found) = Declarations::prelude(&TranslationUnit { decls, files: Vec::new() });
     diags.extend(found);
     show(&map, &diags, "prelude");
     for name in files {

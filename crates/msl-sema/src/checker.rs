@@ -125,6 +125,17 @@ impl<'a> Checker<'a> {
             return;
         }
         let mut frame = self.frame.clone();
+        // What goes wrong inside the standard library went wrong where the program used it.
+        if diagnostic.span.start < self.layer.library_end && diagnostic.is_error() {
+            while let Some(f) = frame.clone()
+                && diagnostic.span.start < self.layer.library_end
+            {
+                if f.span.start >= self.layer.library_end {
+                    diagnostic.span = f.span;
+                }
+                frame = f.parent.clone();
+            }
+        }
         let mut shown = 0;
         while let Some(f) = frame {
             let what = match &f.what {

@@ -463,7 +463,11 @@ impl Checker<'_> {
     pub fn method_space(&mut self, f: &FnDef, object: &Value) -> Option<AddressSpace> {
         let space = object.space().unwrap_or(AddressSpace::Thread);
         let quals = f.decl.this_quals;
-        let is_const = object.quals.is_const && !(space == AddressSpace::Constant && quals.address_space.is_some());
+        // Nothing in `constant` space can be written; a method that is declared for it knows that.
+        let is_const = match space {
+            AddressSpace::Constant => quals.address_space.is_none(),
+            _ => object.quals.is_const,
+        };
         if is_const && !quals.is_const {
             return None;
         }

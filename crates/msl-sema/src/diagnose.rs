@@ -7,8 +7,30 @@ use crate::entity::Arg;
 use crate::types::*;
 
 impl Checker<'_> {
+    /// A class as programs write it: `float4x4` and `atomic_uint` for what they are names of.
     pub fn class_name(&self, class: ClassId) -> String {
-        self.program.classes[class].name.to_string()
+        let name = self.program.classes[class].name;
+        let Some(info) = self.classes.get(class.0 as usize) else { return name.to_string() };
+        let scalar = |arg: &Arg| match arg {
+            Arg::Type(t) => match self.kind(t.ty) {
+                TyKind::Scalar(s) => Some(*s),
+                _ => None,
+            },
+            _ => None,
+        };
+        match (info.def.name.as_str(), &info.args[..]) {
+            ("matrix", [element, Arg::Value { bits: columns, .. }, Arg::Value { bits: rows, .. }]) => {
+                match scalar(element) {
+                    Some(s) => format!("{}{columns}x{rows}", s.name()),
+                    None => name.to_string(),
+                }
+            }
+            ("atomic", [element]) => match scalar(element) {
+                Some(s) => format!("atomic_{}", s.name()),
+                None => name.to_string(),
+            },
+            _ => name.to_string(),
+        }
     }
 
     pub fn type_name(&self, ty: impl Into<QualTy>) -> String {
@@ -142,52 +164,14 @@ pub fn shorten(text: String) -> String {
     format!("{}…{}", &text[..cut(LIMIT / 2)], &text[cut(text.len() - LIMIT / 2)..])
 }
 
+/// The builtin type whose name is most like `wanted`.
+pub fn closest_type(wanted: &str) -> Option<String> {
+    let names: Vec<String> =
+        Scalar::ALL.iter().flat_map(|s| ["", "2", "3", "4"].map(|n| format!("{}{n}", s.name()))).collect();
+    msl_base::similar::closest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
 /// The name most like `wanted`, if one is like it at all. Ties go to the first.
 pub fn closest(wanted: &str, names: &[Symbol]) -> Option<Symbol> {
-    let limit = (wanted.chars().count() / 3).max(1);
-    let mut best: Option<(usize, Symbol)> = None;
-    for name in names {
-        let text = name.as_str();
-        if text == wanted || text.len().abs_diff(wanted.len()) > limit {
-            continue;
-        }
-        let d = if text.eq_ignore_ascii_case(wanted) { 0 } else { distance(wanted, text) };
-        if d <= limit && d < wanted.len() && best.is_none_or(|(b, _)| d < b) {
-            best = Some((d, *name));
-        }
-    }
-    best.map(|(_, n)| n)
-}
-
-/// Edits (insert, delete, replace, swap neighbors) from one text to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let cost = usize::from(a[i - 1] != b[j - 1]);
-            let mut d = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + cost);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                d = d.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(d);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_names_are_suggested_and_far_ones_are_not() {
-        let names = ["threadgroup_barrier", "clamp", "float4"].map(Symbol::new);
-        assert_eq!(closest("threadgroup_barier", &names), Some(names[0]));
-        assert_eq!(closest("calmp", &names), Some(names[1]));
-        assert_eq!(closest("Float4", &names), Some(names[2]));
-        assert_eq!(closest("normalize", &names), None);
-    }
+    msl_base::similar::closest(wanted, names.iter().map(|n| n.as_str())).map(Symbol::new)
 }

@@ -237,6 +237,17 @@ pub enum Entity {
     Param(Binding),
 }
 
+impl Entity {
+    /// Where something of namespace scope is declared first.
+    pub fn declared_at(&self) -> Option<Span> {
+        match self {
+            Entity::Function(f) if f.class.is_none() => Some(f.span()),
+            Entity::Variable(v) if v.class.is_none() => Some(v.decl.name.span),
+            _ => None,
+        }
+    }
+}
+
 pub struct Scope {
     pub parent: Option<Rc<Scope>>,
     pub kind: ScopeKind,

@@ -235,8 +235,41 @@ impl Checker<'_> {
         let required_threads = self
             .threads_attribute(&decl.attributes, "required_threads_per_threadgroup", &signature.scope)
             .map(|v| [v[0], v.get(1).copied().unwrap_or(1), v.get(2).copied().unwrap_or(1)]);
+        self.check_dimensions(&decl, &signature);
         let inputs = inputs.into_iter().collect::<Option<Vec<Input>>>()?;
         Some(hir::EntryPoint { name: entry.name, function: id, inputs, max_total_threads, required_threads })
+    }
+
+    /// Positions and sizes of grids are all scalars or all vectors of one length (MSL specification, 5.2.3.6).
+    fn check_dimensions(&mut self, decl: &ast::FunctionDecl, signature: &Signature) {
+        let mut first: Option<(&ast::ParamDecl, u8, QualTy)> = None;
+        for p in &signature.params {
+            let Some(written) = decl.params.get(p.written) else { continue };
+            let is_position = |a: &ast::Attribute| builtin(a.name.as_str()).is_some_and(|(_, is_position)| is_position);
+            if !written.attributes.iter().any(is_position) {
+                continue;
+            }
+            let len = match *self.kind(p.ty.ty) {
+                TyKind::Scalar(_) => 1,
+                TyKind::Vector(_, n) => n,
+                _ => continue,
+            };
+            match first {
+                None => first = Some((written, len, p.ty)),
+                Some((other, n, ty)) if n != len => {
+                    let (this, that) = (self.type_name(p.ty), self.type_name(ty));
+                    let d = Diagnostic::error(
+                        "mixed-dimensions",
+                        written.span,
+                        format!("positions and sizes are all scalars or all vectors of one length, not '{this}' here and '{that}' there"),
+                    )
+                    .note_at(other.span, "the other one is here");
+                    self.report(d);
+                    return;
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     fn threads_attribute(&mut self, attributes: &[ast::Attribute], name: &str, scope: &Rc<Scope>) -> Option<Vec<u32>> {

@@ -119,6 +119,7 @@ impl Library {
     pub fn new(prelude: &Arc<Declarations>, unit: &TranslationUnit) -> (Library, Diagnostics) {
         let mut layer = Layer::on(Some(prelude.layer.clone()));
         layer.library_end = prelude.end;
+        layer.files.clone_from(&unit.files);
         let mut diags = Diagnostics::new();
         Declarer { layer: &mut layer, diags: &mut diags }.declare_all(&unit.decls, NsId::GLOBAL);
         (Library { layer }, diags)

@@ -39,11 +39,31 @@ impl Checker<'_> {
         let Some(last) = name.segments.last() else { return Found::default() };
         let key = NameKey::of(&last.ident);
         if name.segments.len() == 1 && !name.is_global {
-            return self.lookup_unqualified(key);
+            let found = self.lookup_unqualified(key);
+            self.check_order(name, &found);
+            return found;
         }
         match self.resolve_qualifier(name) {
             Some(qualifier) => self.lookup_qualified(qualifier, key),
             None => Found { is_error: true, ..Found::default() },
+        }
+    }
+
+    /// Reports a name of namespace scope that is used above its declaration. Inside templates names may be found later.
+    fn check_order(&mut self, name: &ast::Name, found: &Found) {
+        if self.frame.is_some() || found.entities.is_empty() {
+            return;
+        }
+        let declared: Vec<Span> = found.entities.iter().map_while(Entity::declared_at).collect();
+        if declared.len() == found.entities.len() && declared.iter().all(|d| self.layer.is_before(name.span, *d)) {
+            let d = Diagnostic::error(
+                "used-before-declaration",
+                name.span,
+                format!("'{}' is used before it is declared", crate::declare::text_of(&name.segments[0].ident)),
+            )
+            .note_at(declared[0], "it is declared here")
+            .help("move the declaration up, or declare it once more above");
+            self.report(d);
         }
     }
 
@@ -308,13 +328,27 @@ impl Checker<'_> {
         }
         let wanted = crate::declare::text_of(&last.ident);
         let mut d = Diagnostic::error("unknown-identifier", name.span, format!("'{wanted}' is not declared"));
-        if let Some(ns) = self.namespace_with(NameKey::of(&last.ident)) {
+        if let Some(remedy) = msl_syntax::foreign::remedy(&wanted) {
+            d = d.help(remedy);
+        } else if let Some(ns) = self.namespace_with(NameKey::of(&last.ident)) {
             let ns = self.layer.namespace(ns).name.map_or_else(String::new, |n| n.to_string());
             d = d.help(format!("it is in namespace '{ns}': add 'using namespace {ns};' or write '{ns}::{wanted}'"));
         } else if let Some(close) = closest(&wanted, &self.visible_names()) {
             d = d.help(format!("did you mean '{close}'?"));
+        } else if let Some(close) = crate::diagnose::closest_type(&wanted) {
+            d = d.help(format!("did you mean '{close}'?"));
+        } else if let Some((ns, close)) = self.closest_in_namespaces(&wanted) {
+            d = d.help(format!("did you mean '{ns}::{close}'? 'using namespace {ns};' makes its names known"));
         }
         self.report(d);
+    }
+
+    /// The nearest name in a namespace directly below the global one.
+    fn closest_in_namespaces(&self, wanted: &str) -> Option<(String, Symbol)> {
+        self.layer.child_namespaces(NsId::GLOBAL).into_iter().find_map(|ns| {
+            let names: Vec<Symbol> = self.layer.member_names(ns);
+            Some((self.layer.namespace(ns).name?.to_string(), closest(wanted, &names)?))
+        })
     }
 
     /// A namespace directly below the global one that has the name.

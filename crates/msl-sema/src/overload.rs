@@ -147,6 +147,9 @@ impl Checker<'_> {
                 let quals = def.decl.this_quals;
                 match self.method_space(def, object) {
                     Some(s) => this_space = Some(s),
+                    None if !quals.is_const && object.space() == Some(AddressSpace::Constant) => {
+                        return fail("the object is in address space 'constant' and the method is not const".into());
+                    }
                     None if object.quals.is_const && !quals.is_const => {
                         return fail("the object is const and the method is not".into());
                     }
@@ -283,7 +286,7 @@ impl Checker<'_> {
         false
     }
 
-    fn is_library_span(&self, span: Span) -> bool {
+    pub fn is_library_span(&self, span: Span) -> bool {
         span.start < self.layer.library_end
     }
 

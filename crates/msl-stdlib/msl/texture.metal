@@ -457,8 +457,17 @@ __ATOMIC(atomic_or) __ATOMIC(atomic_xor)
 #undef __ATOMIC
 } // namespace __texture
 
+// What a texture is bound for limits what can be done with it (section 2.9).
+#define __CAN_SAMPLE static_assert(A == access::sample, "only a texture with 'access::sample' can be sampled");
+#define __CAN_READ static_assert(A != access::write, "a texture with 'access::write' cannot be read");
+#define __CAN_WRITE static_assert(A == access::write || A == access::read_write, "a texture is written only with 'access::write' or 'access::read_write'");
+#define __IS_TEXEL \
+  static_assert(__is_same(T, half) || __is_same(T, float) || __is_same(T, short) || __is_same(T, ushort) || __is_same(T, int) || \
+    __is_same(T, uint) || __is_same(T, ulong), "the components of a texture are 'half', 'float', 'short', 'ushort', 'int', 'uint' or 'ulong'");
+
 // Members of the texture types. C is the type of coordinates, `slice` an expression over the parameters in `extra`.
 #define __TEXTURE_COMMON \
+  __IS_TEXEL \
   constant __texture_descriptor* __t; \
   uint get_num_mip_levels() const { return __t->mip_levels; }
 #define __TEXTURE_WIDTH uint get_width(uint lod = 0) const { return __texture::extent(__t->width, lod); }
@@ -470,25 +479,25 @@ __ATOMIC(atomic_or) __ATOMIC(atomic_xor)
 #define __FACE , uint face
 #define __FACE_SLICE , uint face, uint slice
 #define __TEXTURE_ACCESS(C, S, extra, x, y, z, slice) \
-  vec<T, 4> read(C c extra, uint lod = 0) const { return __texture::read<T>(__t, x, y, z, slice, lod); } \
-  vec<T, 4> read(S c extra, ushort lod = 0) const { return __texture::read<T>(__t, x, y, z, slice, uint(lod)); } \
-  void write(vec<T, 4> v, C c extra, uint lod = 0) const { __texture::write<T>(__t, v, x, y, z, slice, lod); } \
-  void write(vec<T, 4> v, S c extra, ushort lod = 0) const { __texture::write<T>(__t, v, x, y, z, slice, uint(lod)); } \
+  vec<T, 4> read(C c extra, uint lod = 0) const { __CAN_READ return __texture::read<T>(__t, x, y, z, slice, lod); } \
+  vec<T, 4> read(S c extra, ushort lod = 0) const { __CAN_READ return __texture::read<T>(__t, x, y, z, slice, uint(lod)); } \
+  void write(vec<T, 4> v, C c extra, uint lod = 0) const { __CAN_WRITE __texture::write<T>(__t, v, x, y, z, slice, lod); } \
+  void write(vec<T, 4> v, S c extra, ushort lod = 0) const { __CAN_WRITE __texture::write<T>(__t, v, x, y, z, slice, uint(lod)); } \
   void fence() const {}
 #define __TEXTURE_SAMPLE(D, C, I, extra, c3, slice, o3) \
-  vec<T, 4> sample(sampler s, C c extra, I offset = I(0)) const { return __texture::sample<T, D>(__t, s, c3, slice, 0.0f, o3); } \
-  template <typename O, typename = typename O::__option> vec<T, 4> sample(sampler s, C c extra, O option, I offset = I(0)) const { \
+  vec<T, 4> sample(sampler s, C c extra, I offset = I(0)) const { __CAN_SAMPLE return __texture::sample<T, D>(__t, s, c3, slice, 0.0f, o3); } \
+  template <typename O, typename = typename O::__option> vec<T, 4> sample(sampler s, C c extra, O option, I offset = I(0)) const { __CAN_SAMPLE \
     return __texture::sample<T, D>(__t, s, c3, slice, __texture::lod(__t, option), o3); \
   } \
-  template <typename O, typename = typename O::__option> vec<T, 4> sample(sampler s, C c extra, O option, min_lod_clamp m, I offset = I(0)) const { \
+  template <typename O, typename = typename O::__option> vec<T, 4> sample(sampler s, C c extra, O option, min_lod_clamp m, I offset = I(0)) const { __CAN_SAMPLE \
     return __texture::sample<T, D>(__t, s, c3, slice, __texture::lod(__t, option, m), o3); \
   }
 #define __TEXTURE_CUBE_SAMPLE(extra, slice) \
-  vec<T, 4> sample(sampler s, float3 d extra) const { return __texture::sample_cube<T>(__t, s, d, slice, 0.0f); } \
-  template <typename... O> vec<T, 4> sample(sampler s, float3 d extra, O... options) const { \
+  vec<T, 4> sample(sampler s, float3 d extra) const { __CAN_SAMPLE return __texture::sample_cube<T>(__t, s, d, slice, 0.0f); } \
+  template <typename... O> vec<T, 4> sample(sampler s, float3 d extra, O... options) const { __CAN_SAMPLE \
     return __texture::sample_cube<T>(__t, s, d, slice, __texture::lod(__t, options...)); \
   } \
-  vec<T, 4> gather(sampler s, float3 d extra, component n = component::x) const { return __texture::gather_cube<T>(__t, s, d, slice, n); }
+  vec<T, 4> gather(sampler s, float3 d extra, component n = component::x) const { __CAN_SAMPLE return __texture::gather_cube<T>(__t, s, d, slice, n); }
 #define __TEXTURE_ATOMIC(C, extra, c3, slice) \
   vec<T, 4> atomic_load(C c extra) const { \
     return vec<T, 4>(__texture::is_inside<T>(__t, c3, slice) ? __metal_atomic_load(__texture::atomic_texel<T>(__t, c3, slice)) : T(0), T(0), T(0), T(0)); \
@@ -510,13 +519,13 @@ template <typename T, access A = access::sample> struct [[__metal_special("textu
   __TEXTURE_COMMON __TEXTURE_WIDTH
   __TEXTURE_ACCESS(uint, ushort, __NOTHING, uint(c), 0u, 0u, 0u)
   __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
-  vec<T, 4> sample(sampler s, float c) const { return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), 0u, 0.0f, int3(0)); }
+  vec<T, 4> sample(sampler s, float c) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), 0u, 0.0f, int3(0)); }
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texture1d_array")]] texture1d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_ARRAY(1u)
   __TEXTURE_ACCESS(uint, ushort, __SLICE, uint(c), 0u, 0u, slice)
   __TEXTURE_ATOMIC(uint, __SLICE, uint3(c, 0u, 0u), slice)
-  vec<T, 4> sample(sampler s, float c, uint slice) const { return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), slice, 0.0f, int3(0)); }
+  vec<T, 4> sample(sampler s, float c, uint slice) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), slice, 0.0f, int3(0)); }
 };
 template <typename T, access A = access::sample> struct [[__metal_special("texture2d")]] texture2d {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
@@ -524,6 +533,7 @@ template <typename T, access A = access::sample> struct [[__metal_special("textu
   __TEXTURE_SAMPLE(2, float2, int2, __NOTHING, float3(c, 0.0f), 0u, int3(offset, 0))
   __TEXTURE_ATOMIC(uint2, __NOTHING, uint3(c, 0u), 0u)
   vec<T, 4> gather(sampler s, float2 c, int2 offset = int2(0), component n = component::x) const {
+    __CAN_SAMPLE
     return __texture::gather<T>(__t, s, c, 0u, offset, n);
   }
 };
@@ -533,6 +543,7 @@ template <typename T, access A = access::sample> struct [[__metal_special("textu
   __TEXTURE_SAMPLE(2, float2, int2, __SLICE, float3(c, 0.0f), slice, int3(offset, 0))
   __TEXTURE_ATOMIC(uint2, __SLICE, uint3(c, 0u), slice)
   vec<T, 4> gather(sampler s, float2 c, uint slice, int2 offset = int2(0), component n = component::x) const {
+    __CAN_SAMPLE
     return __texture::gather<T>(__t, s, c, slice, offset, n);
   }
 };
@@ -576,8 +587,8 @@ template <typename T, access A = access::read> struct [[__metal_special("texture
 };
 
 #define __DEPTH_SAMPLE(C, I, extra, c2, slice, o2) \
-  T sample(sampler s, C c extra, I offset = I(0)) const { return __texture::sample<T, 2>(__t, s, float3(c2, 0.0f), slice, 0.0f, int3(o2, 0)).x; } \
-  template <typename O, typename = typename O::__option> T sample(sampler s, C c extra, O option, I offset = I(0)) const { \
+  T sample(sampler s, C c extra, I offset = I(0)) const { __CAN_SAMPLE return __texture::sample<T, 2>(__t, s, float3(c2, 0.0f), slice, 0.0f, int3(o2, 0)).x; } \
+  template <typename O, typename = typename O::__option> T sample(sampler s, C c extra, O option, I offset = I(0)) const { __CAN_SAMPLE \
     return __texture::sample<T, 2>(__t, s, float3(c2, 0.0f), slice, __texture::lod(__t, option), int3(o2, 0)).x; \
   } \
   T sample_compare(sampler s, C c extra, float reference, I offset = I(0)) const { \

@@ -11,6 +11,8 @@ use msl_base::{Span, Symbol};
 #[derive(Debug, Default)]
 pub struct TranslationUnit {
     pub decls: Vec<Decl>,
+    /// Where the files start that the tokens came from, ascending.
+    pub files: Vec<u32>,
 }
 
 // ---- names --------------------------------------------------------------------------

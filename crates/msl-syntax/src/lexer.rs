@@ -291,7 +291,7 @@ impl<'a> Lexer<'a> {
                         let message = "this comment is never closed";
                         diagnostics.push(
                             Diagnostic::error("unterminated-comment", self.span(begin, begin + 2), message)
-                                .help("close it with `*/`"),
+                                .help("close it with '*/'"),
                         );
                         self.pos = self.bytes.len();
                         return true;

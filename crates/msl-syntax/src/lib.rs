@@ -4,6 +4,7 @@
 
 pub mod ast;
 pub mod dump;
+pub mod foreign;
 pub mod lexer;
 pub mod parse;
 pub mod preprocess;

@@ -94,6 +94,7 @@ pub(crate) fn parse_source(
             .map(|(name, value)| (name.clone(), value.clone().unwrap_or_else(|| "1".into())))
             .collect(),
         is_builtin_header: msl_stdlib::is_builtin_header,
+        header_names: msl_stdlib::HEADER_NAMES,
         initial_macros: Some(prelude.macros.clone()),
         ..PreprocessOptions::default()
     };

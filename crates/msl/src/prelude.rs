@@ -51,7 +51,7 @@ fn make(headers: &[msl_stdlib::Header]) -> Result<Prelude, CompileError> {
         decls.extend(unit.decls);
         macros = Some(preprocessed.macros);
     }
-    let unit = msl_syntax::ast::TranslationUnit { decls };
+    let unit = msl_syntax::ast::TranslationUnit { decls, files: Vec::new() };
     let (declarations, messages) = Declarations::prelude(&unit);
     diagnostics.extend(messages);
     if diagnostics.has_errors() {

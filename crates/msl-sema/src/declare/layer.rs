@@ -33,6 +33,8 @@ pub struct Layer {
     pub instantiations: Vec<(NsId, Arc<ast::FunctionDecl>)>,
     /// Global positions below this belong to the base.
     pub library_end: u32,
+    /// Where the files of the program start, ascending.
+    pub files: Vec<u32>,
 }
 
 macro_rules! accessor {
@@ -52,6 +54,12 @@ macro_rules! accessor {
 }
 
 impl Layer {
+    /// Whether one place stands above another of the same file; not known for what comes out of macros.
+    pub fn is_before(&self, a: Span, b: Span) -> bool {
+        let file = |s: Span| self.files.partition_point(|start| *start <= s.start);
+        let is_written = |s: Span| s.expansion == msl_base::ExpansionId::NONE && s.start >= self.library_end;
+        is_written(a) && is_written(b) && a.start < b.start && file(a) == file(b)
+    }
     accessor!(namespace, own_namespaces, NsId, Namespace, 0, namespaces);
     accessor!(function, own_functions, FnDeclId, FnEntry, 1, functions);
     accessor!(class, own_classes, ClassDeclId, ClassEntry, 2, classes);

@@ -142,6 +142,11 @@ impl Checker<'_> {
 
     /// A value of scalar, vector, pointer or class type as a value; conditions convert to `bool`.
     pub fn check_condition(&mut self, e: &ast::Expr) -> hir::Expr {
+        if let ast::ExprKind::Assign { op: None, .. } = e.kind {
+            let d = Diagnostic::warning("assignment-as-condition", e.span, "this assigns, and tests what it assigned")
+                .help("compare with '=='; if the assignment is meant, put it in parentheses");
+            self.report(d);
+        }
         let v = self.check_expr(e);
         self.condition(v, e.span)
     }

@@ -1,6 +1,6 @@
 //! Unary operators, increments, address and dereference.
 
-use msl_base::Span;
+use msl_base::{Diagnostic, Span};
 use msl_syntax::ast::{self, OverloadedOperator, PostfixOperator, UnaryOperator};
 
 use super::{Operand, Value, constant, rvalue_expr};
@@ -312,10 +312,31 @@ impl Checker<'_> {
                     return None;
                 }
                 m.extend(o);
+                // Operators that only the library has: which of its templates do not fit is of no use to anyone.
+                if m.iter().all(|(def, _, _)| self.is_library_span(def.span())) {
+                    self.report_operator(op, operands, span);
+                    return Some(Value::error(span));
+                }
                 self.report_overload(OverloadError::NoneViable(m), &name, &args, span);
                 Some(Value::error(span))
             }
         }
+    }
+
+    fn report_operator(&mut self, op: OverloadedOperator, operands: &[Value], span: Span) {
+        let types: Vec<String> = operands.iter().map(|v| format!("'{}'", self.type_name(v.ty()))).collect();
+        let message = format!("'{}' does not apply to {}", crate::declare::operator_text(op), types.join(" and "));
+        let mut d = Diagnostic::error("invalid-operands", span, message);
+        let is_class = |c: &Self, v: &Value, name: &str| match c.kind(v.ty()) {
+            TyKind::Class(id) => c.classes.get(id.0 as usize).is_some_and(|i| i.def.name == name),
+            _ => false,
+        };
+        if operands.iter().any(|v| is_class(self, v, "atomic")) {
+            d = d.help("read an atomic with 'atomic_load_explicit(&x, memory_order_relaxed)'");
+        } else if operands.iter().any(|v| is_class(self, v, "matrix")) {
+            d = d.help("a matrix 'floatCxR' multiplies vectors of C components and gives vectors of R components");
+        }
+        self.report(d);
     }
 
     fn has_builtin_form(&mut self, v: &Value) -> bool {

@@ -31,7 +31,7 @@ fn prelude() -> &'static Prelude {
             (scopes, macros) = (after, Some(pp.macros));
             decls.extend(unit.decls);
         }
-        let (declarations, found) = Declarations::prelude(&TranslationUnit { decls });
+        let (declarations, found) = Declarations::prelude(&TranslationUnit { decls, files: Vec::new() });
         diags.extend(found);
         assert!(!diags.has_errors(), "the standard library: {diags:?}");
         Prelude { map, macros, scopes, declarations }

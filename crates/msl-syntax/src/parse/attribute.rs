@@ -54,11 +54,11 @@ impl Parser<'_> {
     fn parse_gnu_attributes(&mut self, out: &mut Vec<Attribute>) {
         self.bump();
         let open = self.pos;
-        if !self.expect(Punct::LParen, "after `__attribute__`") {
+        if !self.expect(Punct::LParen, "after '__attribute__'") {
             return;
         }
         let inner = self.pos;
-        if self.expect(Punct::LParen, "after `__attribute__(`") {
+        if self.expect(Punct::LParen, "after '__attribute__('") {
             self.parse_attribute_list(Punct::RParen, None, out);
             self.expect_close(inner, Punct::RParen);
         }
@@ -131,7 +131,7 @@ impl Parser<'_> {
     fn parse_alignas(&mut self, out: &mut Vec<Attribute>) {
         let start = self.bump().span;
         let open = self.pos;
-        if !self.expect(Punct::LParen, "after `alignas`") {
+        if !self.expect(Punct::LParen, "after 'alignas'") {
             return;
         }
         let saved = std::mem::replace(&mut self.in_angles, false);

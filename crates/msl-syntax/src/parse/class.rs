@@ -100,7 +100,7 @@ impl Parser<'_> {
     ) -> TypeExpr {
         let span = self.since(start);
         let Some(name) = name else {
-            self.error_here("expected-name", "expected the name of a class or `{`");
+            self.error_here("expected-name", "expected the name of a class or '{'");
             return TypeExpr { kind: TypeExprKind::Error, span };
         };
         let is_declaration = self.at(Punct::Semi) && matches!(expecting, Expecting::Declaration(..));
@@ -306,7 +306,7 @@ impl Parser<'_> {
         };
         let is_definition = self.at(Punct::LBrace);
         if !is_definition && name.is_none() {
-            self.error_here("expected-token", "expected the name of an enumeration or `{`");
+            self.error_here("expected-token", "expected the name of an enumeration or '{'");
             return TypeExpr { kind: TypeExprKind::Error, span: self.since(start) };
         }
         let scope = self.define_enum(name.as_ref(), is_definition || underlying.is_some() || self.at(Punct::Semi));
@@ -371,8 +371,8 @@ impl Parser<'_> {
             if matches!(self.kind(), TokenKind::Identifier(_)) {
                 let place = self.after_previous();
                 self.report(
-                    Diagnostic::error("expected-token", place, "expected `,` after this enumerator")
-                        .help("insert `,` here"),
+                    Diagnostic::error("expected-token", place, "expected ',' after this enumerator")
+                        .help("insert ',' here"),
                 );
                 continue;
             }

@@ -205,7 +205,7 @@ impl Parser<'_> {
             return out.push(Decl { kind: DeclKind::UsingDirective(name), span: self.since(start) });
         }
         if self.eat_kw(Kw::Enum) {
-            self.error("unsupported-using-enum", start, "`using enum` is not supported");
+            self.error("unsupported-using-enum", start, "'using enum' is not supported");
             return self.skip_to_statement_end();
         }
         if let TokenKind::Identifier(name) = self.kind() {
@@ -220,7 +220,7 @@ impl Parser<'_> {
             let item_start = self.span();
             let has_typename = self.eat_kw(Kw::Typename);
             if !self.at_name() {
-                self.error_here("expected-name", "expected a name after `using`");
+                self.error_here("expected-name", "expected a name after 'using'");
                 return self.skip_to_statement_end();
             }
             let (name, _) = self.parse_name(NameMode::Type);
@@ -290,7 +290,7 @@ impl Parser<'_> {
     pub(super) fn parse_static_assert(&mut self) -> DeclKind {
         self.bump();
         let open = self.pos;
-        if !self.expect(Punct::LParen, "after `static_assert`") {
+        if !self.expect(Punct::LParen, "after 'static_assert'") {
             self.skip_to_statement_end();
             return DeclKind::Error;
         }

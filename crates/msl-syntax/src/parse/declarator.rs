@@ -317,7 +317,7 @@ impl Parser<'_> {
                 break;
             }
             // Whatever stands here, the next parameter is readable.
-            self.error_here("expected-token", "expected `,` or `)` after this parameter");
+            self.error_here("expected-token", "expected ',' or ')' after this parameter");
             if self.matching[open] == super::NO_MATCH {
                 break;
             }

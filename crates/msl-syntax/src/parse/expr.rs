@@ -78,7 +78,7 @@ impl Parser<'_> {
         let then = self.parse_expr();
         self.in_angles = saved;
         let height = height.max(self.height);
-        if !self.expect(Punct::Colon, "between the two values of `?`") {
+        if !self.expect(Punct::Colon, "between the two values of '?'") {
             return then;
         }
         let otherwise = self.parse_initializer_clause();
@@ -209,7 +209,7 @@ impl Parser<'_> {
         let is_alignof = self.bump().is_keyword(Kw::Alignof);
         if self.eat(Punct::Ellipsis) {
             let open = self.pos;
-            if !self.expect(Punct::LParen, "after `sizeof...`") {
+            if !self.expect(Punct::LParen, "after 'sizeof...'") {
                 return self.error_expr();
             }
             let name = self.expect_identifier("the name of a parameter pack").map_or("".into(), |(name, _)| name);
@@ -233,7 +233,7 @@ impl Parser<'_> {
             return Expr { kind, span: self.since(start) };
         }
         if is_alignof {
-            self.error("expected-type", start, "`alignof` takes a type");
+            self.error("expected-type", start, "'alignof' takes a type");
         }
         let operand = match self.nested(|p| p.parse_unary()) {
             Some(operand) => operand,
@@ -246,7 +246,7 @@ impl Parser<'_> {
     fn parse_noexcept(&mut self) -> Expr {
         let start = self.bump().span;
         let open = self.pos;
-        if !self.expect(Punct::LParen, "after `noexcept`") {
+        if !self.expect(Punct::LParen, "after 'noexcept'") {
             return self.error_expr();
         }
         let saved = std::mem::replace(&mut self.in_angles, false);
@@ -409,9 +409,9 @@ impl Parser<'_> {
                 break;
             }
             let what = if close == Punct::RBrace {
-                "expected `,` or `}` after this element"
+                "expected ',' or '}' after this element"
             } else {
-                "expected `,` or `)` after this argument"
+                "expected ',' or ')' after this argument"
             };
             let has_partner = self.matching[open] != super::NO_MATCH;
             self.error_here("expected-token", what);

@@ -42,7 +42,7 @@ impl Parser<'_> {
         if specifiers.ty.is_none() && kind == FunctionKind::Ordinary && !is_guide {
             self.diagnostics.push(
                 Diagnostic::error("missing-type", name.span, "this function has no return type")
-                    .help("write the return type before the name, or `void`"),
+                    .help("write the return type before the name, or 'void'"),
             );
         }
         let stage = take_stage(specifiers.stage, &mut attributes);
@@ -109,7 +109,7 @@ impl Parser<'_> {
             self.bump();
             self.not_in_msl(span, "virtual functions", "");
         } else {
-            self.error_here("expected-token", "expected `default` or `delete`");
+            self.error_here("expected-token", "expected 'default' or 'delete'");
         }
         FunctionBody::Deleted
     }
@@ -189,7 +189,7 @@ impl Parser<'_> {
             let (args, span) = self.parse_brace_list();
             Initializer::Brace(args, span)
         } else {
-            self.error_here("expected-token", "expected `(` or `{` after this member");
+            self.error_here("expected-token", "expected '(' or '{' after this member");
             return None;
         };
         let is_pack = self.eat(Punct::Ellipsis);

@@ -56,7 +56,8 @@ pub fn parse(
 ) -> (TranslationUnit, Scopes) {
     let mut parser = Parser::new(tokens, source_map, initial, diagnostics);
     let decls = parser.parse_translation_unit();
-    (TranslationUnit { decls }, parser.scopes)
+    let files = source_map.files().iter().map(|f| f.start).collect();
+    (TranslationUnit { decls, files }, parser.scopes)
 }
 
 struct Parser<'a> {

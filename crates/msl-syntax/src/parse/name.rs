@@ -256,7 +256,7 @@ impl Parser<'_> {
             return Ident::Operator(operator);
         }
         if self.type_id_ahead(At::new(self.pos)).is_none() {
-            self.error_here("expected-name", "expected an operator or a type after `operator`");
+            self.error_here("expected-name", "expected an operator or a type after 'operator'");
             return Ident::Operator(O::Call);
         }
         Ident::Conversion(Box::new(self.parse_conversion_type()))

@@ -108,6 +108,12 @@ impl Parser<'_> {
     fn finish_name_expr(&mut self, start: Span, name: Name, class: NameClass, has_typename: bool) -> Expr {
         let is_type = class.is_type() || has_typename;
         let may_be_type = is_type || class == NameClass::Unknown;
+        if matches!(class, NameClass::Type(_)) && self.at(Punct::Less) {
+            let message = format!("'{}' is not a template", self.source.text(name.span));
+            self.error("not-a-template", name.span, message);
+            self.skip_to_statement_end();
+            return self.error_expr();
+        }
         let span = name.span;
         if is_type && self.at(Punct::LParen) {
             let ty = TypeExpr { kind: TypeExprKind::Named { name, has_typename }, span: self.since(start) };
@@ -173,13 +179,13 @@ impl Parser<'_> {
             TokenKind::Keyword(Kw::ConstCast) => NamedCast::Const,
             TokenKind::Keyword(Kw::ReinterpretCast) => NamedCast::Reinterpret,
             TokenKind::Keyword(Kw::DynamicCast) => {
-                self.not_in_msl(start, "`dynamic_cast`", "use `static_cast`");
+                self.not_in_msl(start, "'dynamic_cast'", "use 'static_cast'");
                 NamedCast::Dynamic
             }
             _ => NamedCast::Static,
         };
         if !self.at(Punct::Less) {
-            self.error_here("expected-token", "expected `<` and the type to cast to");
+            self.error_here("expected-token", "expected '<' and the type to cast to");
             return self.error_expr();
         }
         let ty = self.parse_cast_target();
@@ -227,7 +233,7 @@ impl Parser<'_> {
     /// After `(... ` : the operator and the pack.
     fn parse_fold_rest(&mut self, init: Option<Box<Expr>>) -> ExprKind {
         let Some((op, is_comma)) = self.fold_operator() else {
-            self.error_here("expected-token", "expected an operator after `...`");
+            self.error_here("expected-token", "expected an operator after '...'");
             return ExprKind::Error;
         };
         let pack = Box::new(self.parse_fold_operand());
@@ -245,7 +251,7 @@ impl Parser<'_> {
         let second_operator = self.span();
         match self.fold_operator() {
             Some((second, _)) if second == op => {}
-            _ => self.error("expected-token", second_operator, "expected the same operator on both sides of `...`"),
+            _ => self.error("expected-token", second_operator, "expected the same operator on both sides of '...'"),
         }
         let start = self.pos;
         let second = self.parse_fold_operand();

@@ -49,8 +49,8 @@ impl Parser<'_> {
         }
         let place = self.after_previous();
         self.report(
-            Diagnostic::error("expected-semicolon", place, format!("expected `;` after this {after}"))
-                .help("insert `;` here"),
+            Diagnostic::error("expected-semicolon", place, format!("expected ';' after this {after}"))
+                .help("insert ';' here"),
         );
         // What follows on a new line is most likely a new statement; the rest of this line is not.
         if !self.at_resumable() {
@@ -125,8 +125,8 @@ impl Parser<'_> {
         let opener = self.tokens[open].span;
         let place = if self.cur().is_eof() || self.cur().at_line_start { self.after_previous() } else { self.span() };
         self.report(
-            Diagnostic::error("expected-closing-bracket", place, format!("expected `{close}`"))
-                .note_at(opener, format!("to match this `{}`", self.tokens[open])),
+            Diagnostic::error("expected-closing-bracket", place, format!("expected '{close}'"))
+                .note_at(opener, format!("to match this '{}'", self.tokens[open])),
         );
         if let Some(partner) = self.reachable_partner(open, close) {
             self.pos = partner;
@@ -153,7 +153,7 @@ impl Parser<'_> {
         if self.eat(punct) {
             return true;
         }
-        self.error_here("expected-token", format!("expected `{punct}` {context}"));
+        self.error_here("expected-token", format!("expected '{punct}' {context}"));
         false
     }
 }

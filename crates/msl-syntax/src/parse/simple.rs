@@ -117,7 +117,14 @@ impl Parser<'_> {
                 self.error("unsupported-bit-field", span, "bit-fields are not supported");
                 return DeclaratorEnd::Open;
             }
-            self.error_here("expected-name", "expected the name of what is declared");
+            match self.tokens[self.pos.saturating_sub(1)] {
+                token if self.pos > 0 && matches!(token.kind, TokenKind::Keyword(_)) && !self.at_name() => {
+                    let word = self.source.text(token.span).to_owned();
+                    let message = format!("expected a name, but '{word}' is a keyword");
+                    self.error("expected-name", token.span, message);
+                }
+                _ => self.error_here("expected-name", "expected the name of what is declared"),
+            }
             self.skip_to_statement_end();
             return DeclaratorEnd::Done;
         };
@@ -260,7 +267,7 @@ impl Parser<'_> {
             }
             None if terminator == Terminator::ForInit && self.at(Punct::Colon) => self.error_expr(),
             None => {
-                self.error_here("expected-token", "expected `=` and the value to take apart");
+                self.error_here("expected-token", "expected '=' and the value to take apart");
                 self.error_expr()
             }
         };

@@ -4,7 +4,7 @@
 //! Out: [`Specifiers`], whose `ty` already carries the qualifiers. One routine serves declarations, parameters and
 //! type-ids; [`Expecting`] says which words are welcome. MSL specification, 2.1 and 4; C++ [dcl.spec].
 
-use msl_base::Span;
+use msl_base::{Diagnostic, Span};
 
 use super::Parser;
 use super::decl::Context;
@@ -127,6 +127,9 @@ impl Parser<'_> {
         let mut core: Option<TypeExpr> = None;
         loop {
             let span = self.span();
+            if result.tag.is_some() && self.is_next_declaration() {
+                break;
+            }
             match self.kind() {
                 TokenKind::Keyword(k) if address_space(k).is_some() => {
                     self.bump();
@@ -144,12 +147,12 @@ impl Parser<'_> {
                     self.bump();
                 }
                 TokenKind::Keyword(k) if is_builtin_type(k) => {
-                    if core.is_some() {
-                        self.error_here("invalid-type-specifiers", "this type follows another type");
+                    if let Some(first) = core.take() {
+                        self.report_second_type(&first);
                     }
                     self.bump();
                     if k == Kw::WcharT {
-                        self.not_in_msl(span, "wide characters", "use `int`");
+                        self.not_in_msl(span, "wide characters", "use 'int'");
                     }
                     words.get_or_insert_with(|| (BuiltinWords::default(), span)).0.add(k);
                 }
@@ -201,7 +204,7 @@ impl Parser<'_> {
             let kind = match words.finish() {
                 Some(builtin) => TypeExprKind::Builtin(builtin),
                 None => {
-                    self.diagnostics.push(msl_base::Diagnostic::error(
+                    self.diagnostics.push(Diagnostic::error(
                         "invalid-type-specifiers",
                         span,
                         "these words do not make up a type together",
@@ -220,6 +223,30 @@ impl Parser<'_> {
             result.ty = Some(qualify(error, quals, result.span));
         }
         result
+    }
+
+    /// After the `}` of a class whose `;` was forgotten: whether a word follows that cannot continue its declaration.
+    fn is_next_declaration(&self) -> bool {
+        self.tokens[self.pos.saturating_sub(1)].is(Punct::RBrace)
+            && matches!(self.kind(), TokenKind::Keyword(k) if is_builtin_type(k)
+                || matches!(k, Kw::Kernel | Kw::Vertex | Kw::Fragment | Kw::Struct | Kw::Class | Kw::Union | Kw::Enum
+                    | Kw::Template | Kw::Using | Kw::Typedef | Kw::Namespace))
+    }
+
+    /// `first` stood where a type is due, and here stands another one.
+    fn report_second_type(&mut self, first: &TypeExpr) {
+        if let TypeExprKind::Named { name, .. } = &first.kind
+            && self.resolve(name) == NameClass::Unknown
+        {
+            let text = self.source.text(name.span).to_owned();
+            let mut d = Diagnostic::error("unknown-identifier", name.span, format!("'{text}' is not declared"));
+            if let Some(remedy) = crate::foreign::remedy(&text) {
+                d = d.help(remedy);
+            }
+            self.report(d);
+            return;
+        }
+        self.error_here("invalid-type-specifiers", "this type follows another type");
     }
 
     fn add_address_space(&mut self, quals: &mut Qualifiers, keyword: Kw, span: Span) {
@@ -357,7 +384,7 @@ impl Parser<'_> {
             // Sema would say the same, but only the parser knows that nothing else was possible here.
             let what = if class == NameClass::Value { "value" } else { "namespace" };
             let message = format!("expected a type, but this names a {what}");
-            self.diagnostics.push(msl_base::Diagnostic::error("expected-type", name.span, message));
+            self.diagnostics.push(Diagnostic::error("expected-type", name.span, message));
             return TypeExpr { kind: TypeExprKind::Error, span: name.span };
         }
         TypeExpr { span: name.span, kind: TypeExprKind::Named { name, has_typename: false } }
@@ -386,7 +413,7 @@ impl Parser<'_> {
             return self.parse_decltype_type(true);
         }
         if !self.at_name() {
-            self.error_here("expected-type", "expected the name of a type after `typename`");
+            self.error_here("expected-type", "expected the name of a type after 'typename'");
             return TypeExpr { kind: TypeExprKind::Error, span: self.since(start) };
         }
         let (name, _) = self.parse_name(NameMode::Type);
@@ -436,7 +463,7 @@ impl Parser<'_> {
     pub(super) fn parse_decltype_operand(&mut self) -> Expr {
         let keyword = self.bump();
         let open = self.pos;
-        if !self.expect(Punct::LParen, "after `decltype`") {
+        if !self.expect(Punct::LParen, "after 'decltype'") {
             return self.error_expr();
         }
         let saved = std::mem::replace(&mut self.in_angles, false);

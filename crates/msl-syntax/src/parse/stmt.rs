@@ -145,7 +145,7 @@ impl Parser<'_> {
                 Kw::Return => self.parse_return(),
                 Kw::Goto => {
                     self.bump();
-                    self.not_in_msl(start, "`goto`", "use loops and conditions instead of jumps");
+                    self.not_in_msl(start, "'goto'", "use loops and conditions instead of jumps");
                     if let TokenKind::Identifier(_) = self.kind() {
                         self.bump();
                     }
@@ -158,12 +158,12 @@ impl Parser<'_> {
                 }
                 Kw::Try => return self.parse_try(),
                 Kw::Else => {
-                    self.error("unexpected-token", start, "this `else` has no `if` before it");
+                    self.error("unexpected-token", start, "this 'else' has no 'if' before it");
                     self.bump();
                     return self.parse_statement();
                 }
                 Kw::Catch => {
-                    self.error("unexpected-token", start, "this `catch` has no `try` before it");
+                    self.error("unexpected-token", start, "this 'catch' has no 'try' before it");
                     self.bump();
                     StmtKind::Error
                 }
@@ -241,7 +241,7 @@ impl Parser<'_> {
     /// `(init; condition)`. The scope for what is declared must be in place.
     fn parse_condition(&mut self, keyword: &str) -> (Option<Box<Stmt>>, Condition) {
         let open = self.pos;
-        if !self.expect(Punct::LParen, &format!("after `{keyword}`")) {
+        if !self.expect(Punct::LParen, &format!("after '{keyword}'")) {
             // `if a > b {`, as other languages have it.
             let condition = if self.at(Punct::LBrace) { self.error_expr() } else { self.parse_expr() };
             return (None, Condition::Expr(condition));
@@ -384,8 +384,8 @@ impl Parser<'_> {
         }
         let place = self.after_previous();
         self.report(
-            Diagnostic::error("expected-token", place, format!("expected `:` after this `{after}`"))
-                .help("insert `:` here"),
+            Diagnostic::error("expected-token", place, format!("expected ':' after this '{after}'"))
+                .help("insert ':' here"),
         );
         self.eat(Punct::Semi);
     }
@@ -397,7 +397,7 @@ impl Parser<'_> {
         self.push_local();
         let (init, condition) = self.parse_condition("while");
         if let Some(init) = init {
-            self.error("unexpected-token", init.span, "a `while` loop has no initialisation");
+            self.error("unexpected-token", init.span, "a 'while' loop has no initialisation");
         }
         let body = self.parse_body();
         self.leave(1);
@@ -409,7 +409,7 @@ impl Parser<'_> {
         let body = self.parse_body();
         let condition = if self.eat_kw(Kw::While) {
             let open = self.pos;
-            if self.expect(Punct::LParen, "after `while`") {
+            if self.expect(Punct::LParen, "after 'while'") {
                 let e = self.parse_expr();
                 self.expect_close(open, Punct::RParen);
                 e
@@ -418,7 +418,7 @@ impl Parser<'_> {
             }
         } else {
             let place = self.after_previous();
-            self.error("expected-token", place, "expected `while` after the body of `do`");
+            self.error("expected-token", place, "expected 'while' after the body of 'do'");
             self.error_expr()
         };
         self.expect_semicolon("loop");
@@ -428,7 +428,7 @@ impl Parser<'_> {
     fn parse_for(&mut self, hint: LoopPragma) -> Stmt {
         let start = self.bump().span;
         let open = self.pos;
-        if !self.expect(Punct::LParen, "after `for`") {
+        if !self.expect(Punct::LParen, "after 'for'") {
             self.skip_to_statement_end();
             return Stmt { kind: StmtKind::Error, span: self.since(start) };
         }
@@ -488,8 +488,8 @@ impl Parser<'_> {
         }
         let place = self.after_previous();
         self.report(
-            Diagnostic::error("expected-semicolon", place, format!("expected `;` after the {after} of this loop"))
-                .help("insert `;` here"),
+            Diagnostic::error("expected-semicolon", place, format!("expected ';' after the {after} of this loop"))
+                .help("insert ';' here"),
         );
         false
     }

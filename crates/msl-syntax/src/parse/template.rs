@@ -150,11 +150,11 @@ impl Parser<'_> {
             self.leave(1);
             params
         } else {
-            self.error_here("expected-token", "expected `<` after `template`");
+            self.error_here("expected-token", "expected '<' after 'template'");
             Vec::new()
         };
         if !self.eat_kw(Kw::Class) && !self.eat_kw(Kw::Typename) {
-            self.error_here("expected-token", "expected `class` or `typename`");
+            self.error_here("expected-token", "expected 'class' or 'typename'");
         }
         let is_pack = self.eat(Punct::Ellipsis);
         let name = self.cur().identifier();
@@ -235,7 +235,7 @@ impl Parser<'_> {
         let opener = self.tokens[open].span;
         let place = if self.cur().at_line_start { self.after_previous() } else { self.span() };
         self.report(
-            Diagnostic::error("expected-closing-bracket", place, "expected `>`").note_at(opener, "to match this `<`"),
+            Diagnostic::error("expected-closing-bracket", place, "expected '>'").note_at(opener, "to match this '<'"),
         );
     }
 }

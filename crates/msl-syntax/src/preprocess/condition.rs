@@ -64,14 +64,14 @@ impl Preprocessor<'_> {
         let number = |symbol: Symbol| PpToken { kind: PpKind::Number(symbol), ..word };
         let Some(name) = token.identifier() else {
             let span = if token.is_eof() { word.span } else { token.span };
-            let message = "expected the name of a macro after `defined`";
+            let message = "expected the name of a macro after 'defined'";
             self.diagnostics.push(Diagnostic::error("invalid-condition", span, message));
             return number(NAMES.zero);
         };
         if in_parens {
             let close = self.next_raw();
             if !close.is(Punct::RParen) {
-                let message = "expected `)` after the name of the macro";
+                let message = "expected ')' after the name of the macro";
                 self.diagnostics.push(Diagnostic::error("invalid-condition", token.span, message));
             }
         }
@@ -102,7 +102,7 @@ impl Preprocessor<'_> {
         let quoted = (spelling.starts_with('<') && spelling.ends_with('>'))
             || (spelling.starts_with('"') && spelling.ends_with('"'));
         if !closed || !quoted || spelling.len() < 3 {
-            let message = "`__has_include` takes \"file\" or <file> in parentheses";
+            let message = "'__has_include' takes \"file\" or <file> in parentheses";
             self.diagnostics.push(Diagnostic::error("invalid-condition", word.span, message));
             return PpToken { kind: PpKind::Number(NAMES.zero), ..word };
         }
@@ -178,7 +178,7 @@ impl Evaluator<'_> {
             self.pos += 1;
             let then = self.conditional(live && condition.is_true())?;
             if self.peek_punct() != Some(Punct::Colon) {
-                return self.fail(self.pos, "expected `:` of the conditional operator");
+                return self.fail(self.pos, "expected ':' of the conditional operator");
             }
             self.pos += 1;
             let otherwise = self.conditional(live && !condition.is_true())?;
@@ -271,7 +271,7 @@ impl Evaluator<'_> {
             PpKind::Punct(Punct::LParen) => {
                 let value = self.conditional(live)?;
                 if self.peek_punct() != Some(Punct::RParen) {
-                    let diagnostic = Diagnostic::error("invalid-condition", token.span, "this `(` is never closed");
+                    let diagnostic = Diagnostic::error("invalid-condition", token.span, "this '(' is never closed");
                     self.diagnostics.push(diagnostic);
                     return None;
                 }
@@ -287,13 +287,13 @@ impl Evaluator<'_> {
             PpKind::Identifier(name) if name == NAMES.false_ => Some(Value::truth(false)),
             PpKind::Identifier(name) => {
                 if self.tokens.get(self.pos).is_some_and(|t| t.is(Punct::LParen)) {
-                    let message = format!("the function-like macro `{name}` is not defined");
+                    let message = format!("the function-like macro '{name}' is not defined");
                     return self.fail(pos, &message);
                 }
                 // A name that is no macro counts as zero.
                 Some(Value::signed(0))
             }
-            PpKind::Punct(Punct::Eq) => self.fail(pos, "`=` cannot be used in a condition; comparing is `==`"),
+            PpKind::Punct(Punct::Eq) => self.fail(pos, "'=' cannot be used in a condition; comparing is '=='"),
             PpKind::String(_) => self.fail(pos, "a string cannot be used in a condition"),
             _ => self.fail(pos, "expected a value"),
         }

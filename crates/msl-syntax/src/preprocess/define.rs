@@ -61,13 +61,13 @@ impl Preprocessor<'_> {
 
     fn warn_changed(&mut self, name: PpToken, old: &Macro, what: &str) {
         let diagnostic = if old.is_builtin {
-            let message = format!("the predefined macro `{}` is {what}", old.name);
+            let message = format!("the predefined macro '{}' is {what}", old.name);
             Diagnostic::warning("builtin-macro-redefined", name.span, message)
         } else {
-            let message = format!("macro `{}` is {what} with a different replacement", old.name);
+            let message = format!("macro '{}' is {what} with a different replacement", old.name);
             Diagnostic::warning("macro-redefined", name.span, message)
                 .note_at(old.definition, "the previous definition is here")
-                .help(format!("write `#undef {}` before the new definition", old.name))
+                .help(format!("write '#undef {}' before the new definition", old.name))
         };
         self.diagnostics.push(diagnostic);
     }
@@ -80,7 +80,7 @@ impl Preprocessor<'_> {
         };
         match token.kind {
             PpKind::Identifier(name) if name == NAMES.defined || name == NAMES.va_args || name == NAMES.va_opt => {
-                let message = format!("`{name}` cannot be used as a macro name");
+                let message = format!("'{name}' cannot be used as a macro name");
                 self.diagnostics.push(Diagnostic::error("invalid-macro-name", token.span, message));
                 None
             }
@@ -116,7 +116,7 @@ impl Preprocessor<'_> {
                     params.variadic = true;
                     NAMES.va_args
                 }
-                Some(_) => return fail(self, pos, "expected a parameter name or `...`"),
+                Some(_) => return fail(self, pos, "expected a parameter name or '...'"),
                 None => return fail(self, pos, "the list of parameters has no closing parenthesis"),
             };
             if params.index.insert(name, params.names.len()).is_some() {
@@ -131,8 +131,8 @@ impl Preprocessor<'_> {
             match line.get(pos).map(|t| t.kind) {
                 Some(PpKind::Punct(Punct::RParen)) => return Some((params, pos + 1)),
                 Some(PpKind::Punct(Punct::Comma)) if !params.variadic => pos += 1,
-                Some(_) if params.variadic => return fail(self, pos, "expected `)` after `...`"),
-                Some(_) => return fail(self, pos, "expected `,` or `)` in the list of parameters"),
+                Some(_) if params.variadic => return fail(self, pos, "expected ')' after '...'"),
+                Some(_) => return fail(self, pos, "expected ',' or ')' in the list of parameters"),
                 None => return fail(self, pos, "the list of parameters has no closing parenthesis"),
             }
         }
@@ -144,7 +144,7 @@ impl Preprocessor<'_> {
         if let (Some(first), Some(last)) = (body.first(), body.last()) {
             for (token, place) in [(first, "start"), (last, "end")] {
                 if token.is(Punct::HashHash) {
-                    let message = format!("`##` cannot stand at the {place} of a replacement");
+                    let message = format!("'##' cannot stand at the {place} of a replacement");
                     self.diagnostics.push(Diagnostic::error("misplaced-paste", token.span, message));
                     return None;
                 }
@@ -171,14 +171,14 @@ impl Preprocessor<'_> {
                         pos += 1;
                         pieces.push(self.va_opt(body, &mut pos, *token, params, true)?);
                     } else {
-                        let message = "`#` must be followed by a parameter of the macro";
+                        let message = "'#' must be followed by a parameter of the macro";
                         self.diagnostics.push(Diagnostic::error("misplaced-stringize", token.span, message));
                         return None;
                     }
                 }
                 (PpKind::Identifier(name), Some(params)) if name == NAMES.va_opt && params.variadic => {
                     if in_va_opt {
-                        let message = "`__VA_OPT__` cannot stand inside another";
+                        let message = "'__VA_OPT__' cannot stand inside another";
                         self.diagnostics.push(Diagnostic::error("invalid-va-opt", token.span, message));
                         return None;
                     }
@@ -191,7 +191,7 @@ impl Preprocessor<'_> {
                         pieces.push(Piece::Param { index: *index, token: *token, raw });
                     } else {
                         if name == NAMES.va_args {
-                            let message = "`__VA_ARGS__` means nothing in a macro without `...`";
+                            let message = "'__VA_ARGS__' means nothing in a macro without '...'";
                             self.diagnostics.push(Diagnostic::warning("misplaced-va-args", token.span, message));
                         }
                         pieces.push(Piece::Token(*token));
@@ -229,7 +229,7 @@ impl Preprocessor<'_> {
             }
         }
         let Some(end) = end.filter(|end| *end >= begin) else {
-            let message = "`__VA_OPT__` must be followed by text in parentheses";
+            let message = "'__VA_OPT__' must be followed by text in parentheses";
             self.diagnostics.push(Diagnostic::error("invalid-va-opt", token.span, message));
             return None;
         };

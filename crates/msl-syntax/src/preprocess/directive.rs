@@ -1,5 +1,6 @@
 //! Directives and conditional groups. C++ [cpp], [cpp.cond], [cpp.line], [cpp.error].
 
+use msl_base::similar::closest;
 use msl_base::{Diagnostic, Symbol};
 
 use super::engine::{Conditional, Preprocessor};
@@ -33,7 +34,7 @@ impl Preprocessor<'_> {
                 return None;
             }
             _ => {
-                let message = "expected the name of a directive after `#`";
+                let message = "expected the name of a directive after '#'";
                 self.diagnostics.push(Diagnostic::error("unknown-directive", name_token.span, message));
                 return None;
             }
@@ -65,10 +66,10 @@ impl Preprocessor<'_> {
             // Left by other tools; nothing to us.
             "ident" | "sccs" | "assert" | "unassert" => {}
             _ => {
-                let message = format!("`#{name}` is not a directive");
+                let message = format!("'#{name}' is not a directive");
                 let mut diagnostic = Diagnostic::error("unknown-directive", name_token.span, message);
-                if let Some(similar) = most_similar(name) {
-                    diagnostic = diagnostic.help(format!("did you mean `#{similar}`?"));
+                if let Some(similar) = closest(name, DIRECTIVES.iter().copied()) {
+                    diagnostic = diagnostic.help(format!("did you mean '#{similar}'?"));
                 }
                 self.diagnostics.push(diagnostic);
             }
@@ -93,16 +94,16 @@ impl Preprocessor<'_> {
     /// group behind it is to be skipped.
     fn next_group(&mut self, name: &str, name_token: PpToken, line: &[PpToken]) -> bool {
         let Some(conditional) = self.frames.last_mut().and_then(|f| f.conditionals.last_mut()) else {
-            let message = format!("`#{name}` without an `#if`");
+            let message = format!("'#{name}' without an '#if'");
             self.diagnostics.push(Diagnostic::error("unmatched-conditional", name_token.span, message));
             return false;
         };
         let taken = conditional.taken;
         let opening = conditional.span;
         if let Some(else_span) = conditional.else_span {
-            let message = format!("`#{name}` after the `#else` of its `#if`");
+            let message = format!("'#{name}' after the '#else' of its '#if'");
             let diagnostic = Diagnostic::error("unmatched-conditional", name_token.span, message)
-                .note_at(else_span, "the `#else` is here")
+                .note_at(else_span, "the '#else' is here")
                 .note_at(opening, "the condition starts here");
             self.diagnostics.push(diagnostic);
             return true;
@@ -127,7 +128,7 @@ impl Preprocessor<'_> {
     fn endif(&mut self, name_token: PpToken, line: &[PpToken]) {
         self.check_line_ends("#endif", line);
         if self.frames.last_mut().and_then(|f| f.conditionals.pop()).is_none() {
-            let message = "`#endif` without an `#if`";
+            let message = "'#endif' without an '#if'";
             self.diagnostics.push(Diagnostic::error("unmatched-conditional", name_token.span, message));
         }
     }
@@ -191,13 +192,13 @@ impl Preprocessor<'_> {
             Some(PpKind::String(spelling)) => Some(spelling),
             None => None,
             Some(_) => {
-                let message = "`#line` takes a line number and a file name in quotes";
+                let message = "'#line' takes a line number and a file name in quotes";
                 self.diagnostics.push(Diagnostic::error("invalid-line", directive.span, message));
                 return;
             }
         };
         let Some(number) = number else {
-            let message = "`#line` needs a line number";
+            let message = "'#line' needs a line number";
             self.diagnostics.push(Diagnostic::error("invalid-line", directive.span, message));
             return;
         };
@@ -219,10 +220,10 @@ impl Preprocessor<'_> {
         };
         let span = directive.span.to(line.last().map_or(directive.span, |t| t.span));
         self.diagnostics.push(if is_error {
-            let message = if text.is_empty() { "`#error`".to_owned() } else { text };
+            let message = if text.is_empty() { "'#error'".to_owned() } else { text };
             Diagnostic::error("error-directive", span, message)
         } else {
-            let message = if text.is_empty() { "`#warning`".to_owned() } else { text };
+            let message = if text.is_empty() { "'#warning'".to_owned() } else { text };
             Diagnostic::warning("warning-directive", span, message)
         });
     }
@@ -230,37 +231,9 @@ impl Preprocessor<'_> {
     /// Warns about what follows a complete directive.
     pub(crate) fn check_line_ends(&mut self, directive: &str, rest: &[PpToken]) {
         if let (Some(first), Some(last)) = (rest.first(), rest.last()) {
-            let message = format!("this text after `{directive}` is ignored");
+            let message = format!("this text after '{directive}' is ignored");
             let diagnostic = Diagnostic::warning("extra-tokens-after-directive", first.span.to(last.span), message);
             self.diagnostics.push(diagnostic.help("make it a comment"));
         }
     }
-}
-
-/// The directive that `name` is probably a slip of.
-fn most_similar(name: &str) -> Option<&'static str> {
-    if name.len() > 12 {
-        return None;
-    }
-    let best = DIRECTIVES.iter().map(|d| (edit_distance(name, d), *d)).min()?;
-    (best.0 <= 1 + name.len() / 4).then_some(best.1)
-}
-
-/// How many characters must be inserted, removed, replaced or swapped with their neighbor.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut cost = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                cost = cost.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(cost);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }

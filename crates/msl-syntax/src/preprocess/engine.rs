@@ -219,7 +219,7 @@ impl<'a> Preprocessor<'a> {
         for (name, value) in &self.options.defines {
             let head = name.split('(').next().unwrap_or("");
             if !predefined::is_identifier(head) || name.contains('\n') || value.contains('\n') {
-                let message = format!("`{}` cannot be defined as a macro", name.escape_debug());
+                let message = format!("'{}' cannot be defined as a macro", name.escape_debug());
                 self.diagnostics.push(Diagnostic::error("invalid-define-option", Span::NONE, message));
                 continue;
             }
@@ -227,7 +227,7 @@ impl<'a> Preprocessor<'a> {
         }
         for name in &self.options.undefines {
             if !predefined::is_identifier(name) {
-                let message = format!("`{}` is not the name of a macro", name.escape_debug());
+                let message = format!("'{}' is not the name of a macro", name.escape_debug());
                 self.diagnostics.push(Diagnostic::error("invalid-define-option", Span::NONE, message));
                 continue;
             }
@@ -338,7 +338,7 @@ impl<'a> Preprocessor<'a> {
     /// Complains about what a file left open.
     fn finish_frame(&mut self, frame: &Frame) {
         for conditional in &frame.conditionals {
-            let message = "this conditional directive has no `#endif`";
+            let message = "this conditional directive has no '#endif'";
             self.diagnostics.push(Diagnostic::error("unterminated-conditional", conditional.span, message));
         }
     }

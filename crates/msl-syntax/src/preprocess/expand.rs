@@ -190,7 +190,7 @@ impl Preprocessor<'_> {
         self.collecting -= 1;
         if !closed {
             if !self.halted {
-                let message = format!("the arguments of macro `{}` have no closing parenthesis", definition.name);
+                let message = format!("the arguments of macro '{}' have no closing parenthesis", definition.name);
                 let diagnostic = Diagnostic::error("unterminated-macro-call", name.span, message);
                 self.diagnostics.push(with_definition(diagnostic, definition).label(last, "the arguments end here"));
             }
@@ -220,7 +220,7 @@ impl Preprocessor<'_> {
             let at_least = if variadic { "at least " } else { "" };
             let were = if given == 1 { "was" } else { "were" };
             let message = format!(
-                "macro `{}` takes {at_least}{needed} argument{plural}, but {given} {were} given",
+                "macro '{}' takes {at_least}{needed} argument{plural}, but {given} {were} given",
                 definition.name
             );
             let span = name.span.to(arguments.close);
@@ -251,7 +251,7 @@ impl Preprocessor<'_> {
             Dynamic::Timestamp => quote("Thu Jan  1 00:00:00 1970"),
             Dynamic::HasFeature | Dynamic::HasBuiltin | Dynamic::HasAttribute | Dynamic::IsIdentifier => {
                 if !self.next_is_paren() {
-                    let message = format!("expected `(` after `{}`", definition.name);
+                    let message = format!("expected '(' after '{}'", definition.name);
                     self.diagnostics.push(Diagnostic::error("invalid-feature-check", name.span, message));
                     return Entered::Token(PpToken { kind: PpKind::Number(NAMES.zero), ..name });
                 }
@@ -269,7 +269,7 @@ impl Preprocessor<'_> {
             }
             Dynamic::HasInclude if self.in_condition => return Entered::Token(self.has_include_operator(name)),
             Dynamic::HasInclude => {
-                let message = "`__has_include` works in `#if` and `#elif` only";
+                let message = "'__has_include' works in '#if' and '#elif' only";
                 self.diagnostics.push(Diagnostic::error("invalid-feature-check", name.span, message));
                 return Entered::Kept;
             }
@@ -292,7 +292,7 @@ pub(crate) fn with_definition(diagnostic: Diagnostic, definition: &Macro) -> Dia
     if definition.definition.is_none() {
         return diagnostic;
     }
-    diagnostic.note_at(definition.definition, format!("macro `{}` is defined here", definition.name))
+    diagnostic.note_at(definition.definition, format!("macro '{}' is defined here", definition.name))
 }
 
 fn quote(text: &str) -> PpKind {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use msl_base::similar::closest;
 use msl_base::{Diagnostic, Span, Symbol};
 
 use super::engine::{Frame, Preprocessor};
@@ -117,7 +118,10 @@ impl Preprocessor<'_> {
             Ok(None) if is_builtin => {}
             Ok(None) => {
                 let mut diagnostic =
-                    Diagnostic::error("include-not-found", span, format!("the file `{path}` is not found"));
+                    Diagnostic::error("include-not-found", span, format!("the file '{path}' is not found"));
+                if let Some(similar) = closest(&path, self.options.header_names.iter().copied()) {
+                    diagnostic = diagnostic.help(format!("did you mean '<{similar}>'?"));
+                }
                 let searched = self.provider.searched(&path, &includer, system);
                 if !searched.is_empty() {
                     diagnostic = diagnostic.note(format!("searched: {}", searched.join(", ")));
@@ -125,7 +129,7 @@ impl Preprocessor<'_> {
                 self.diagnostics.push(diagnostic);
             }
             Err(reason) => {
-                let message = format!("the file `{path}` cannot be read: {reason}");
+                let message = format!("the file '{path}' cannot be read: {reason}");
                 self.diagnostics.push(Diagnostic::error("include-unreadable", span, message));
             }
         }

@@ -67,13 +67,13 @@ impl Literals {
             PpKind::Char(_) => convert_char(token, diagnostics).unwrap_or(TokenKind::Char(0)),
             PpKind::Pragma(pragma) => TokenKind::Pragma(pragma),
             PpKind::HeaderName(spelling) => {
-                let message = format!("`{spelling}` can only stand in an `#include`");
+                let message = format!("'{spelling}' can only stand in an '#include'");
                 diagnostics.push(Diagnostic::error("stray-character", token.span, message));
                 return None;
             }
             PpKind::Unterminated(quote) => {
                 let what = if quote == '"' { "string" } else { "character" };
-                let message = format!("this {what} literal has no closing `{quote}`");
+                let message = format!("this {what} literal has no closing '{quote}'");
                 diagnostics.push(Diagnostic::error("unterminated-literal", token.span, message));
                 return None;
             }
@@ -110,14 +110,14 @@ fn stray(c: char, span: Span) -> Diagnostic {
         _ => None,
     };
     let message = if c.is_ascii_graphic() {
-        format!("`{c}` has no meaning here")
+        format!("'{c}' has no meaning here")
     } else {
         format!("the character U+{:04X} has no meaning here", c as u32)
     };
     let diagnostic = Diagnostic::error("stray-character", span, message);
     match look_alike {
         Some("a space") => diagnostic.help("replace it with an ordinary space"),
-        Some(other) => diagnostic.help(format!("replace it with `{other}`")),
+        Some(other) => diagnostic.help(format!("replace it with '{other}'")),
         None => diagnostic,
     }
 }
@@ -176,7 +176,7 @@ fn integer(text: &str, base: IntegerBase) -> Result<TokenKind, NumberError> {
     }
     if let Some(wrong) = digits.chars().find(|c| !c.is_digit(radix)) {
         let name = if radix == 8 { "an octal" } else { "a binary" };
-        return Err(NumberError::new("invalid-number", format!("`{wrong}` is not a digit of {name} number")));
+        return Err(NumberError::new("invalid-number", format!("'{wrong}' is not a digit of {name} number")));
     }
     let value = u64::from_str_radix(digits, radix)
         .map_err(|_| NumberError::new("integer-too-large", "this number does not fit in 64 bits"))?;
@@ -184,9 +184,9 @@ fn integer(text: &str, base: IntegerBase) -> Result<TokenKind, NumberError> {
 }
 
 fn integer_suffix_error(digits: &str, suffix: &str) -> NumberError {
-    let mut error = NumberError::new("invalid-number", format!("`{suffix}` is not a suffix of an integer"));
+    let mut error = NumberError::new("invalid-number", format!("'{suffix}' is not a suffix of an integer"));
     if matches!(suffix, "f" | "h" | "bf") && !digits.is_empty() {
-        error.help = Some(format!("write `{digits}.0{suffix}`"));
+        error.help = Some(format!("write '{digits}.0{suffix}'"));
     }
     error
 }
@@ -198,13 +198,13 @@ fn float_suffix(suffix: &str) -> Result<FloatSuffix, NumberError> {
         "h" => FloatSuffix::H,
         "bf" => FloatSuffix::BF,
         "l" => {
-            let message = "MSL has no `long double`";
+            let message = "MSL has no 'long double'";
             let mut error = NumberError::new("invalid-number", message);
             error.help = Some("remove the suffix".to_owned());
             return Err(error);
         }
         _ => {
-            let message = format!("`{suffix}` is not a suffix of a floating-point number");
+            let message = format!("'{suffix}' is not a suffix of a floating-point number");
             return Err(NumberError::new("invalid-number", message));
         }
     })
@@ -272,7 +272,7 @@ fn hexadecimal_float(text: &str) -> Result<TokenKind, NumberError> {
     let Some(rest) = text[end..].strip_prefix('p') else {
         let message = "a hexadecimal floating-point number needs an exponent";
         let mut error = NumberError::new("invalid-number", message);
-        error.help = Some("append `p0`".to_owned());
+        error.help = Some("append 'p0'".to_owned());
         return Err(error);
     };
     let (negative, rest) = match rest.strip_prefix('-') {
@@ -311,7 +311,7 @@ pub(crate) fn convert_char(token: &PpToken, diagnostics: &mut Diagnostics) -> Op
     let mut value = 0u32;
     for c in text.chars() {
         let Ok(byte) = u8::try_from(u32::from(c)) else {
-            let message = "this character does not fit in a `char`";
+            let message = "this character does not fit in a 'char'";
             diagnostics.push(Diagnostic::error("invalid-character-literal", token.span, message));
             return None;
         };
@@ -403,7 +403,7 @@ fn unescape(spelling: &str, span: Span, diagnostics: &mut Diagnostics) -> String
                     '\u{fffd}'
                 }
                 None => {
-                    problem = Some("`\\x` needs hexadecimal digits".to_owned());
+                    problem = Some("'\\x' needs hexadecimal digits".to_owned());
                     'x'
                 }
             },
@@ -413,13 +413,13 @@ fn unescape(spelling: &str, span: Span, diagnostics: &mut Diagnostics) -> String
                 match digits(&mut chars, 16, most).and_then(char::from_u32) {
                     Some(c) if complete => c,
                     _ => {
-                        problem = Some(format!("`\\{kind}` needs the {most} digits of a Unicode character"));
+                        problem = Some(format!("'\\{kind}' needs the {most} digits of a Unicode character"));
                         '\u{fffd}'
                     }
                 }
             }
             Some(other) => {
-                let message = format!("`\\{other}` is not an escape sequence");
+                let message = format!("'\\{other}' is not an escape sequence");
                 diagnostics.push(Diagnostic::warning("unknown-escape", span, message));
                 other
             }

@@ -54,6 +54,8 @@ pub struct PreprocessOptions {
     pub undefines: Vec<String>,
     /// Whether a header (`metal_stdlib`, `simd/simd.h`) belongs to the standard library, which is always there.
     pub is_builtin_header: fn(&str) -> bool,
+    /// Names to suggest for headers that are not found.
+    pub header_names: &'static [&'static str],
     /// The macros of the prelude. Their spans must belong to the source map in use.
     pub initial_macros: Option<Arc<MacroTable>>,
     pub limits: Limits,
@@ -104,6 +106,7 @@ impl Default for PreprocessOptions {
             defines: Vec::new(),
             undefines: Vec::new(),
             is_builtin_header: predefined::is_standard_header,
+            header_names: &["metal_stdlib"],
             initial_macros: None,
             limits: Limits::default(),
         }

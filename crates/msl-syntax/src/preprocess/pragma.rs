@@ -60,7 +60,7 @@ impl Preprocessor<'_> {
             }
         }
         let Some((spelling, token)) = string.filter(|_| closed) else {
-            let message = "`_Pragma` takes a string in parentheses";
+            let message = "'_Pragma' takes a string in parentheses";
             self.diagnostics.push(Diagnostic::error("invalid-pragma-operator", word.span, message));
             return None;
         };
@@ -80,7 +80,7 @@ impl Preprocessor<'_> {
 
     fn pragma_once(&mut self, token: PpToken) {
         if self.frames.len() == 1 {
-            let message = "`#pragma once` means nothing in a file that is not included";
+            let message = "'#pragma once' means nothing in a file that is not included";
             self.diagnostics.push(Diagnostic::warning("pragma-once-in-main-file", token.span, message));
         } else if let Some(frame) = self.frames.last() {
             self.once.insert(frame.name, ());
@@ -139,8 +139,8 @@ impl Preprocessor<'_> {
             ("contract", "off") => Pragma::Contract(ContractMode::Off),
             ("contract", "on") => Pragma::Contract(ContractMode::On),
             ("contract", "fast") => Pragma::Contract(ContractMode::Fast),
-            ("math_mode", _) => return self.unknown_mode(inner, line, "`fast`, `relaxed` or `safe`"),
-            ("contract", _) => return self.unknown_mode(inner, line, "`off`, `on` or `fast`"),
+            ("math_mode", _) => return self.unknown_mode(inner, line, "'fast', 'relaxed' or 'safe'"),
+            ("contract", _) => return self.unknown_mode(inner, line, "'off', 'on' or 'fast'"),
             _ => return None,
         };
         Some(pragma)
@@ -173,7 +173,7 @@ impl Preprocessor<'_> {
     fn saved_macro(&mut self, pragma: PpToken, line: &[PpToken]) {
         let Some((option, inner, _)) = option(line) else { return };
         let Some(PpKind::String(spelling)) = inner.first().map(|t| t.kind) else {
-            let message = format!("`{option}` takes the name of a macro in quotes");
+            let message = format!("'{option}' takes the name of a macro in quotes");
             self.diagnostics.push(Diagnostic::warning("unknown-pragma-argument", pragma.span, message));
             return;
         };

@@ -146,7 +146,7 @@ impl Preprocessor<'_> {
                 _ => token.spell(&mut text),
             }
             if text.len() > MAX_STRINGIZED {
-                self.halt(span, "`#` makes a string that is too long");
+                self.halt(span, "'#' makes a string that is too long");
                 break;
             }
         }
@@ -173,14 +173,14 @@ impl Preprocessor<'_> {
         let span = in_expansion(operator, call.expansion).span;
         // Names are kept for the life of the process, so that making them up has a price.
         if spelling.len() > MAX_PASTED {
-            self.halt(span, "`##` makes a token that is too long");
+            self.halt(span, "'##' makes a token that is too long");
             return;
         }
         if !self.spend(spelling.len() / 4, span) {
             return;
         }
         let Some(kind) = lex_single(&spelling) else {
-            let message = format!("`##` joins its operands to `{spelling}`, which is not a token");
+            let message = format!("'##' joins its operands to '{spelling}', which is not a token");
             let diagnostic = Diagnostic::error("invalid-paste", span, message);
             self.diagnostics.push(with_definition(diagnostic, call.definition));
             return;

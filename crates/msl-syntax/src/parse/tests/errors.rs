@@ -7,24 +7,24 @@ fn a_missing_semicolon_is_reported_after_the_previous_token() {
     check_errors(
         "void f(int a) {\n  int x = a\n  x = 2\n  return\n}\nint y\nvoid g();",
         "
-        2:12 expected-semicolon expected `;` after this declaration
-          help insert `;` here
-        3:8 expected-semicolon expected `;` after this expression
-          help insert `;` here
-        4:9 expected-semicolon expected `;` after this statement
-          help insert `;` here
-        6:6 expected-semicolon expected `;` after this declaration
-          help insert `;` here",
+        2:12 expected-semicolon expected ';' after this declaration
+          help insert ';' here
+        3:8 expected-semicolon expected ';' after this expression
+          help insert ';' here
+        4:9 expected-semicolon expected ';' after this statement
+          help insert ';' here
+        6:6 expected-semicolon expected ';' after this declaration
+          help insert ';' here",
     );
     check_errors(
         "struct S { int a; }\nstruct T { int a int b; };\nenum E { A }\nfloat4 f();",
         "
-        1:20 expected-semicolon expected `;` after this definition
-          help insert `;` here
-        2:17 expected-semicolon expected `;` after this declaration
-          help insert `;` here
-        3:13 expected-semicolon expected `;` after this definition
-          help insert `;` here",
+        1:20 expected-semicolon expected ';' after this definition
+          help insert ';' here
+        2:17 expected-semicolon expected ';' after this declaration
+          help insert ';' here
+        3:13 expected-semicolon expected ';' after this definition
+          help insert ';' here",
     );
 }
 
@@ -33,33 +33,33 @@ fn unmatched_brackets_point_at_their_opener() {
     check_errors(
         "void f(int a) {\n  a = (a + 1;\n  f(a, 2\n  if (a > 2 { return; }\n  int v[] = {1, 2;\n  a = v[1;\n}\n",
         "
-        2:13 expected-closing-bracket expected `)`
-          note 2:7 to match this `(`
-        3:9 expected-closing-bracket expected `)`
-          note 3:4 to match this `(`
-        4:13 expected-closing-bracket expected `)`
-          note 4:6 to match this `(`
-        5:18 expected-closing-bracket expected `}`
-          note 5:13 to match this `{`
-        6:10 expected-closing-bracket expected `]`
-          note 6:8 to match this `[`",
+        2:13 expected-closing-bracket expected ')'
+          note 2:7 to match this '('
+        3:9 expected-closing-bracket expected ')'
+          note 3:4 to match this '('
+        4:13 expected-closing-bracket expected ')'
+          note 4:6 to match this '('
+        5:18 expected-closing-bracket expected '}'
+          note 5:13 to match this '{'
+        6:10 expected-closing-bracket expected ']'
+          note 6:8 to match this '['",
     );
     check_errors(
         "void f() {\n  if (true) {\n    int x = 1;\n}\nkernel void g() {}\n",
         "
-        4:2 expected-closing-bracket expected `}`
-          note 1:10 to match this `{`",
+        4:2 expected-closing-bracket expected '}'
+          note 1:10 to match this '{'",
     );
     check_errors(
         "void f(int a }\nint x;",
         "
-        1:14 expected-token expected `,` or `)` after this parameter",
+        1:14 expected-token expected ',' or ')' after this parameter",
     );
     check_errors(
         "vec<float, 4 x; }",
         "
-        1:14 expected-closing-bracket expected `>`
-          note 1:4 to match this `<`
+        1:14 expected-closing-bracket expected '>'
+          note 1:4 to match this '<'
         1:17 unexpected-token this brace closes nothing",
     );
 }
@@ -72,7 +72,7 @@ fn an_operand_is_missing() {
         2:7 expected-expression expected an expression
         3:11 expected-expression expected an expression
         4:11 expected-expression expected an expression
-        6:12 expected-token expected `:` between the two values of `?`",
+        6:12 expected-token expected ':' between the two values of '?'",
     );
     check_errors(
         "void f(int a) { a = float; }",
@@ -86,21 +86,21 @@ fn loops_and_conditions() {
     check_errors(
         "void f(int a) {\n  for (int i = 0; i < 3, ++i) {}\n  for (int i = 0, i < 3; ++i) {}\n  do {} int b;\n  while a {}\n  if (a) else a;\n}",
         "
-        2:29 expected-semicolon expected `;` after the condition of this loop
-          help insert `;` here
-        3:20 expected-semicolon expected `;` after the initialisation of this loop
-          help insert `;` here
-        4:8 expected-token expected `while` after the body of `do`
-        5:9 expected-token expected `(` after `while`
+        2:29 expected-semicolon expected ';' after the condition of this loop
+          help insert ';' here
+        3:20 expected-semicolon expected ';' after the initialisation of this loop
+          help insert ';' here
+        4:8 expected-token expected 'while' after the body of 'do'
+        5:9 expected-token expected '(' after 'while'
         6:9 expected-statement expected a statement",
     );
     check_errors(
         "void f(int a) { switch (a) { case 1 a; case 2; } }",
         "
-        1:36 expected-token expected `:` after this `case`
-          help insert `:` here
-        1:46 expected-token expected `:` after this `case`
-          help insert `:` here",
+        1:36 expected-token expected ':' after this 'case'
+          help insert ':' here
+        1:46 expected-token expected ':' after this 'case'
+          help insert ':' here",
     );
 }
 
@@ -111,7 +111,7 @@ fn types_are_missing_or_wrong() {
         "
         1:10 missing-type expected a type after these qualifiers
         2:1 missing-type this function has no return type
-          help write the return type before the name, or `void`
+          help write the return type before the name, or 'void'
         3:1 invalid-type-specifiers these words do not make up a type together
         4:1 invalid-type-specifiers these words do not make up a type together
         5:1 invalid-type-specifiers these words do not make up a type together
@@ -120,8 +120,8 @@ fn types_are_missing_or_wrong() {
     check_errors(
         "template <typename T void f(T x) {}\ntemplate <typename T> void g(T x) { T y = x; }",
         "
-        1:22 expected-closing-bracket expected `>`
-          note 1:10 to match this `<`",
+        1:22 expected-closing-bracket expected '>'
+          note 1:10 to match this '<'",
     );
     check_errors(
         "device constant float *p;",
@@ -134,7 +134,7 @@ fn what_metal_does_not_have_is_named() {
     check_errors(
         "void f(int a) {\n  goto done;\ndone:\n  throw a;\n  int *q = new int[3];\n  delete q;\n  try { a = 1; } catch (int e) { }\n  asm(\"nop\");\n  a = typeid(int);\n  a = dynamic_cast<int>(a);\n}\nstruct S { virtual void g(); };",
         "
-        2:3 not-in-msl the Metal Shading Language has no `goto`
+        2:3 not-in-msl the Metal Shading Language has no 'goto'
           help use loops and conditions instead of jumps
         3:1 not-in-msl the Metal Shading Language has no labels
           help use loops and conditions instead of jumps
@@ -148,8 +148,8 @@ fn what_metal_does_not_have_is_named() {
           help return a value that tells success from failure
         8:3 unsupported-inline-assembly inline assembly is not portable and not supported
         9:7 not-in-msl the Metal Shading Language has no run-time type information
-        10:7 not-in-msl the Metal Shading Language has no `dynamic_cast`
-          help use `static_cast`
+        10:7 not-in-msl the Metal Shading Language has no 'dynamic_cast'
+          help use 'static_cast'
         12:12 not-in-msl the Metal Shading Language has no virtual functions",
     );
 }

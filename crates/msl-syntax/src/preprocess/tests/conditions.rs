@@ -104,7 +104,7 @@ fn groups() {
         ("#if 1\n#if 0\na\n#else\nb\n#endif\n#else\nc\n#endif", "b"),
         ("#ifdef A\n#elifdef __METAL__\nx\n#elifndef A\ny\n#endif", "x"),
         // What is skipped need not make sense.
-        ("#if 0\nit's \"broken\n#error no\n#include <nothing>\n#unknown\n1.2.3 @ `\n#endif\n1", "1"),
+        ("#if 0\nit's \"broken\n#error no\n#include <nothing>\n#unknown\n1.2.3 @ '\n#endif\n1", "1"),
         ("#if 0\n#else\n#define Q 1\n#endif\nQ", "1"),
         ("# if 1\n#  define R 2\n# endif\n#\nR", "2"),
         ("#define F(x) x\nF(\n#if 1\n1\n#else\n2\n#endif\n)", "1"),

@@ -94,7 +94,7 @@ fn malformed_numbers() {
         // The parser still finds an operand.
         assert_eq!(outcome.text(), "0", "{text}");
     }
-    assert_eq!(run("2f").diagnostics.iter().next().unwrap().help.as_deref(), Some("write `2.0f`"));
+    assert_eq!(run("2f").diagnostics.iter().next().unwrap().help.as_deref(), Some("write '2.0f'"));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn stray_characters_are_errors_with_a_remedy() {
     assert_eq!(outcome.ids(), ["stray-character"; 5]);
     assert_eq!(outcome.text(), "a b c d e");
     let remedies: Vec<_> = outcome.diagnostics.iter().map(|d| d.help.clone().unwrap_or_default()).collect();
-    assert_eq!(remedies, ["", "replace it with `\"`", "replace it with an ordinary space", "", ""]);
+    assert_eq!(remedies, ["", "replace it with '\"'", "replace it with an ordinary space", "", ""]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test rust-test python-test check-apple wheel setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-threads rust-test python-test check-apple wheel setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -26,6 +26,10 @@ rust-test: setup
 
 python-test: develop cli
 	$(BIN)/python -m pytest tests/python
+
+# What takes too long for every change: bounds that are stated for many rounds.
+test-slow: develop
+	PYMETALLIC_TEST_LEAK_CYCLES=10000 $(BIN)/python -m pytest -s tests/python/test_lifetimes.py
 
 # The Apple device where there is no Metal; see the script.
 check-apple:

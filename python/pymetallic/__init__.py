@@ -30,6 +30,7 @@ from .metallic import (
     SamplerState,
     Texture,
     async_buffer_from_numpy,
+    async_buffer_to_numpy,
     get_default_device,
     run_simple_compute_example,
     scalar_add,
@@ -40,5 +41,5 @@ __all__ = [
     "BlitCommandEncoder", "Buffer", "CommandBuffer", "CommandQueue", "ComputeCommandEncoder", "ComputePipelineState",
     "Device", "Event", "Function", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
     "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "__version__",
-    "async_buffer_from_numpy", "get_default_device", "run_simple_compute_example", "scalar_add", "scalar_multiply",
+    "async_buffer_from_numpy", "async_buffer_to_numpy", "get_default_device", "run_simple_compute_example", "scalar_add", "scalar_multiply",
 ]

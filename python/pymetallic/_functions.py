@@ -7,11 +7,18 @@ from typing import Any
 import numpy as np
 
 from ._kernel import Kernel, default_queue
-from ._native import Buffer, CommandBuffer, CommandQueue, Device, MetalValidationError
+from ._native import (
+    Buffer,
+    CommandQueue,
+    Device,
+    MetalValidationError,
+    async_buffer_from_numpy,
+    async_buffer_to_numpy,
+)
 from .kernels import get_kernel_source
 
 __all__ = [
-    "async_buffer_from_numpy", "fill_u32", "get_default_device", "read_scalar", "run_simple_compute_example",
+    "async_buffer_from_numpy", "async_buffer_to_numpy", "fill_u32", "get_default_device", "read_scalar", "run_simple_compute_example",
     "scalar_add", "scalar_multiply",
 ]
 
@@ -19,21 +26,6 @@ __all__ = [
 def get_default_device() -> Device:
     """Same as ``Device.get_default_device()``."""
     return Device.get_default_device()
-
-
-def async_buffer_from_numpy(device: Device, array: np.ndarray, command_buffer: CommandBuffer,
-                            storage_mode: int = Buffer.STORAGE_PRIVATE) -> Buffer:
-    """A buffer that will hold a copy of ``array`` once ``command_buffer`` has run that far.
-
-    The array is staged at once (it may change afterwards); a blit is recorded on ``command_buffer``, which is neither
-    committed nor waited for. Later encoders of the same command buffer see the data.
-    """
-    staging = Buffer.from_numpy(device, array, Buffer.STORAGE_SHARED)
-    buffer = Buffer(device, staging.size, storage_mode)
-    encoder = command_buffer.make_blit_command_encoder()
-    encoder.copy_from_buffer(staging, 0, buffer, 0, staging.size)
-    encoder.end_encoding()
-    return buffer
 
 
 def _count(buffer: Buffer, count: int | None, name: str) -> int:

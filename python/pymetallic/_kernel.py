@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,6 +117,10 @@ def _freeze(value: Any) -> Any:
 
 
 kernel_cache = _KernelCache()
+if hasattr(os, "register_at_fork"):
+    # Devices do not survive a fork, and what another thread had locked then stays locked: the child gets the error
+    # that says so, and not a wait for ever.
+    os.register_at_fork(after_in_child=kernel_cache.__init__)  # type: ignore[misc]
 
 _queues: dict[str, CommandQueue] = {}
 

@@ -6,6 +6,7 @@ Regions of textures are (x, y, z, width, height, depth) in texels. Whatever is u
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
 from os import PathLike
 from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict, final
 
@@ -52,7 +53,8 @@ class _Parameter(TypedDict, total=False):
 __all__ = [
     "__version__", "MetalError", "MetalCompileError", "MetalValidationError", "MetalDeviceError", "MetalMemoryError",
     "MetalExecutionError", "Device", "Buffer", "Texture", "SamplerState", "Library", "Function", "ComputePipelineState",
-    "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "as_array", "released_objects",
+    "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "as_array", "async_buffer_from_numpy", "async_buffer_to_numpy",
+    "released_objects",
 ]
 
 __version__: str
@@ -109,6 +111,9 @@ class Device:
     @property
     def max_buffer_length(self) -> int:
         """In bytes."""
+    @property
+    def free_staging_length(self) -> int:
+        """Memory that is kept for the next uploads (see ``async_buffer_from_numpy``), in bytes; given back when idle."""
     def supports_shader_barycentric_coordinates(self) -> bool: ...
     def make_command_queue(self) -> CommandQueue: ...
     @property
@@ -374,7 +379,10 @@ class CommandBuffer:
     def enqueue(self) -> None:
         """Takes a place in the queue without committing yet."""
     def wait_until_completed(self) -> None:
-        """Returns when the commands have completed and handlers have run. Raises MetalExecutionError when one failed."""
+        """Returns when the commands have completed and handlers have run. Raises MetalExecutionError when one failed.
+
+        Other threads run meanwhile. Ctrl-C raises KeyboardInterrupt here; the commands go on, and one may wait again.
+        """
     def wait_until_scheduled(self) -> None:
         """Returns when the commands have been handed to the device."""
     def get_status(self) -> int:
@@ -392,7 +400,16 @@ class CommandBuffer:
     def gpu_end_time(self) -> float:
         """When the device was done, in seconds of its clock; 0.0 before completion."""
     def add_completed_handler(self, handler: Callable[[CommandBuffer], object]) -> None:
-        """Calls ``handler`` after completion or failure, on a thread of the runtime, before waits return."""
+        """Calls ``handler`` after completion or failure, on a thread of the runtime, before waits return.
+
+        An exception goes to ``sys.unraisablehook``. Raises MetalValidationError after ``commit``, as Metal does; see
+        ``future`` for what may be asked for at any time.
+        """
+    def future(self) -> Future[CommandBuffer]:
+        """A future whose result is this command buffer, or its error. May be asked for at any time; it neither commits
+        nor cancels. ``asyncio.wrap_future``, ``concurrent.futures.wait`` and ``as_completed`` take it."""
+    def _notify_completed(self, listener: Callable[[CommandBuffer], object]) -> None:
+        """Calls ``listener`` once the commands have completed or failed, also when that is long past."""
     def add_scheduled_handler(self, handler: Callable[[CommandBuffer], object]) -> None:
         """Calls ``handler`` once the commands have been handed to the device."""
     def encode_signal_event(self, event: Event, value: int) -> None:
@@ -514,6 +531,32 @@ def as_array(object: Any) -> NDArray[Any]:
 
     dtype and shape are the object's own; types that NumPy lacks (bfloat16) become unsigned integers of their size.
     No copy is made, and the object is kept alive. Raises MetalValidationError for everything else.
+    """
+
+def async_buffer_from_numpy(
+    device: Device, array: Any, command_buffer: CommandBuffer, storage_mode: int | None = 2
+) -> Buffer:
+    """A buffer that holds a copy of ``array`` once ``command_buffer`` has run that far.
+
+    array: any dtype and shape; an array of NumPy, or anything with the buffer protocol or DLPack. It is staged before the
+    function returns (other Python threads run meanwhile), so it may change afterwards. The copy from the staging memory
+    is recorded on ``command_buffer``, which is neither committed nor waited for: later encoders of the same command
+    buffer see the data. The staging memory is kept until the command buffer has completed, and used again.
+
+    Raises MetalValidationError when the command buffer belongs to another device, is committed, or has an open encoder.
+    """
+
+def async_buffer_to_numpy(
+    buffer: Buffer, dtype: DTypeLike, command_buffer: CommandBuffer, shape: int | Sequence[int] | None = None
+) -> NDArray[Any]:
+    """An array that holds a copy of ``buffer`` once ``command_buffer`` has completed.
+
+    buffer: of any storage mode. The copy is recorded on ``command_buffer``, after everything encoded so far; the command
+    buffer is neither committed nor waited for, and until it has completed the array reads as zeros or as part of the
+    data. dtype: what one element is; shape: all of them by default, one-dimensional.
+
+    Raises MetalValidationError when the buffer belongs to another device, has no whole number of elements or not the
+    shape, or when the command buffer is committed or has an open encoder.
     """
 
 def released_objects() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import _native
 from ._functions import (
     async_buffer_from_numpy,
+    async_buffer_to_numpy,
     fill_u32,
     get_default_device,
     read_scalar,
@@ -38,7 +39,7 @@ __all__ = [
     "BlitCommandEncoder", "Buffer", "CommandBuffer", "CommandQueue", "ComputeCommandEncoder", "ComputePipelineState",
     "Device", "Event", "Function", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
     "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "_KernelCache",
-    "_resource_manager", "async_buffer_from_numpy", "fill_u32", "get_default_device", "kernel_cache", "read_scalar",
+    "_resource_manager", "async_buffer_from_numpy", "async_buffer_to_numpy", "fill_u32", "get_default_device", "kernel_cache", "read_scalar",
     "run_simple_compute_example", "scalar_add", "scalar_multiply",
 ]
 

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use block2::RcBlock;
 use metallic_hal::{CommandList, Completion, Error, Fault, OnComplete, Queue, Result, Submission, threads, timestamp};
@@ -218,5 +219,14 @@ impl Submission for AppleSubmission {
         while !self.is_completed() {
             guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+    fn wait_timeout(&self, timeout: Duration) -> bool {
+        if self.is_completed() {
+            return true;
+        }
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let still_waits = |(): &mut ()| !self.is_completed();
+        drop(self.wake.wait_timeout_while(guard, timeout, still_waits).unwrap_or_else(PoisonError::into_inner));
+        self.is_completed()
     }
 }

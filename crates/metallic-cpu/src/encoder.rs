@@ -40,6 +40,9 @@ impl Executor for Encoder {
     fn schedule(&self, queue: Arc<SerialQueue>) {
         self.pool.schedule(queue);
     }
+    fn has_threads(&self) -> bool {
+        self.pool.has_workers()
+    }
     fn may_run_handlers(&self) -> bool {
         !Pool::is_worker()
     }

@@ -7,8 +7,8 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,10 @@ const SPIN: Duration = Duration::from_micros(50);
 /// See the module. Threads are started on first use and live as long as the process.
 pub struct Pool {
     threads: usize,
-    /// The process whose threads these are; 0 before they start.
-    process: AtomicU32,
+    /// Starts the workers on first use.
+    once: Once,
+    /// How many there are; fewer than `threads` where the system had no more to give.
+    workers: AtomicUsize,
     ready: Mutex<VecDeque<Arc<SerialQueue>>>,
     /// Length of `ready`.
     ready_count: AtomicUsize,
@@ -63,7 +65,8 @@ impl Pool {
     pub fn new(threads: usize) -> Arc<Pool> {
         Arc::new(Pool {
             threads: threads.max(1),
-            process: AtomicU32::new(0),
+            once: Once::new(),
+            workers: AtomicUsize::new(0),
             ready: Mutex::default(),
             ready_count: AtomicUsize::new(0),
             ranges: Mutex::default(),
@@ -158,27 +161,21 @@ impl Pool {
     }
 
     fn start(self: &Arc<Pool>) {
-        let process = std::process::id();
-        if self.process.load(Ordering::Relaxed) == process {
-            return;
-        }
-        match self.process.swap(process, Ordering::SeqCst) {
-            0 => {}
-            old if old == process => return,
-            // A fork took this memory along, but no thread except the one that forked.
-            _ => {
-                self.spinning.store(0, Ordering::SeqCst);
-                self.parked.store(0, Ordering::SeqCst);
-                lock(&self.ranges).clear();
-                self.range_count.store(0, Ordering::SeqCst);
+        self.once.call_once(|| {
+            for index in 0..self.threads {
+                let pool = self.clone();
+                let name = format!("metallic-{index}");
+                // Without workers, waiting threads still do all the work.
+                if std::thread::Builder::new().name(name).spawn(move || pool.serve()).is_ok() {
+                    self.workers.fetch_add(1, Ordering::Relaxed);
+                }
             }
-        }
-        for index in 0..self.threads {
-            let pool = self.clone();
-            let name = format!("metallic-{index}");
-            // Without workers, waiting threads still do all the work.
-            let _ = std::thread::Builder::new().name(name).spawn(move || pool.serve());
-        }
+        });
+    }
+
+    /// Whether there is a thread besides those of the callers. Known once something was scheduled.
+    pub fn has_workers(&self) -> bool {
+        self.workers.load(Ordering::Relaxed) > 0
     }
 
     fn serve(&self) {

@@ -9,6 +9,8 @@ use crate::{Buffer, Event, Pipeline, Texture};
 pub struct CommandList {
     pub label: String,
     pub commands: Vec<Command>,
+    /// Whatever else must live until the commands have completed; released before the list completes.
+    pub owned: Vec<Box<dyn std::any::Any + Send>>,
     /// Completion runs code of the user, which may take long or wait for something.
     pub has_handlers: bool,
 }

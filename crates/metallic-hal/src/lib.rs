@@ -21,11 +21,13 @@ pub mod command;
 pub mod env;
 pub mod error;
 pub mod event;
+pub mod history;
 pub mod interp;
 pub mod log;
 pub mod memory;
 pub mod null;
 pub mod pixel_format;
+pub mod process;
 pub mod queue;
 pub mod source_text;
 pub mod texel;
@@ -224,6 +226,9 @@ pub trait Submission: Send + Sync {
     fn is_completed(&self) -> bool;
     /// Returns when `on_complete` has returned; the calling thread may be put to work meanwhile.
     fn wait(&self);
+    /// The same for at most about `timeout`; whether it has returned. For threads that must look at other things
+    /// in between: they are put to work only with what is known to be short.
+    fn wait_timeout(&self, timeout: std::time::Duration) -> bool;
 }
 
 /// The end of a command list.

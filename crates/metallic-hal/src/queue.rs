@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Command, CommandList, Completion, Fault, OnComplete, Queue, Submission, threads, timestamp};
+use crate::{Command, CommandList, Completion, Fault, OnComplete, Queue, Submission, history, threads, timestamp};
 
 /// How a device executes one command.
 pub trait Executor: Send + Sync + 'static {
@@ -25,6 +25,10 @@ pub trait Executor: Send + Sync + 'static {
     /// Has [`SerialQueue::drive`] called soon by another thread.
     fn schedule(&self, queue: Arc<SerialQueue>) {
         threads::spawn(move || queue.drive());
+    }
+    /// Whether [`Executor::schedule`] has a thread to count on; without, waiting threads do all the work.
+    fn has_threads(&self) -> bool {
+        true
     }
     /// Whether threads that [`Executor::schedule`] uses may be held up by completion handlers.
     fn may_run_handlers(&self) -> bool {
@@ -51,6 +55,8 @@ struct Inner {
 
 struct HostSubmission {
     queue: Arc<SerialQueue>,
+    /// Of lists alike; `None` for one that takes no time.
+    history: Option<history::Key>,
     /// Taken by the thread that drives the queue; put back when an event holds it up.
     work: Mutex<Option<Work>>,
     done: AtomicBool,
@@ -74,6 +80,8 @@ enum Progress {
 
 /// How long a waiting thread spins before it parks.
 const SPIN: Duration = Duration::from_micros(40);
+/// What a thread in [`Submission::wait_timeout`] takes upon itself.
+const SHORT: Duration = Duration::from_millis(10);
 
 impl SerialQueue {
     pub fn new(executor: Arc<dyn Executor>) -> Arc<SerialQueue> {
@@ -86,11 +94,12 @@ impl SerialQueue {
 
     /// Runs lists until none is left that can run.
     pub fn drive(&self) {
-        self.drive_until(None);
+        self.drive_until(None, false);
     }
 
-    /// Runs lists until `last` is complete. The caller is a waiting thread when there is a `last`.
-    fn drive_until(&self, last: Option<&HostSubmission>) {
+    /// Runs lists until `last` is complete. The caller is a waiting thread when there is a `last`, one that
+    /// leaves what may take long to others when it `is_hasty`.
+    fn drive_until(&self, last: Option<&HostSubmission>, is_hasty: bool) {
         loop {
             let submission = {
                 let mut inner = self.lock();
@@ -98,6 +107,10 @@ impl SerialQueue {
                     return;
                 }
                 let Some(first) = inner.pending.front().cloned() else { return };
+                // Others have been told of the list already: see `submit` and below.
+                if is_hasty && !first.is_short() && self.executor.has_threads() {
+                    return;
+                }
                 inner.is_busy = true;
                 first
             };
@@ -153,6 +166,7 @@ impl Queue for SerialQueue {
     fn submit(&self, list: CommandList, on_complete: OnComplete) -> Arc<dyn Submission> {
         let submission = Arc::new(HostSubmission {
             queue: self.this.upgrade().expect("the queue is borrowed from its `Arc`"),
+            history: history::Key::of(&list.commands),
             work: Mutex::new(Some(Work { list, next: 0, start: f64::NAN, on_complete })),
             done: AtomicBool::new(false),
             parked: AtomicUsize::new(0),
@@ -171,6 +185,11 @@ impl Queue for SerialQueue {
 }
 
 impl HostSubmission {
+    /// Whether lists like this one are known to be done soon.
+    fn is_short(&self) -> bool {
+        self.history.is_none_or(|key| key.estimate().is_some_and(|time| time <= SHORT))
+    }
+
     /// Called by the thread that drives the queue, so by one at a time.
     fn run(&self, executor: &dyn Executor) -> Progress {
         let mut slot = self.work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,6 +197,7 @@ impl HostSubmission {
         if work.next == 0 {
             work.start = timestamp();
         }
+        let started = Instant::now();
         let mut result = Ok(());
         while let Some(command) = work.list.commands.get(work.next) {
             result = match command {
@@ -208,6 +228,9 @@ impl HostSubmission {
         // A fault that only shows now is of an earlier command than one that was known.
         let result = flush(executor).and(result);
         let completion = Completion { result, start: work.start, end: timestamp() };
+        if let Some(key) = self.history {
+            key.took(started.elapsed());
+        }
         let has_handlers = work.list.has_handlers;
         drop(work.list);
         Progress::Done { on_complete: work.on_complete, completion, has_handlers }
@@ -233,7 +256,7 @@ impl Submission for HostSubmission {
         if self.is_completed() {
             return;
         }
-        self.queue.drive_until(Some(self));
+        self.queue.drive_until(Some(self), false);
         let start = Instant::now();
         while !self.is_completed() {
             if self.queue.executor.help() {
@@ -246,14 +269,42 @@ impl Submission for HostSubmission {
         }
         // The queue may have become free since: it was held up by an event, or its driver left.
         if !self.is_completed() {
-            self.queue.drive_until(Some(self));
+            self.queue.drive_until(Some(self), false);
         }
+        self.park(None);
+    }
+
+    fn wait_timeout(&self, timeout: Duration) -> bool {
+        if self.is_completed() {
+            return true;
+        }
+        let start = Instant::now();
+        self.queue.drive_until(Some(self), true);
+        while !self.is_completed() && start.elapsed() < SPIN.min(timeout) {
+            std::hint::spin_loop();
+        }
+        self.is_completed() || self.park(start.checked_add(timeout))
+    }
+}
+
+impl HostSubmission {
+    /// Sleeps until it is complete, or until the deadline; whether it is complete.
+    fn park(&self, deadline: Option<Instant>) -> bool {
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.parked.fetch_add(1, Ordering::SeqCst);
-        while !self.done.load(Ordering::SeqCst) {
-            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        let mut is_done = self.done.load(Ordering::SeqCst);
+        while !is_done {
+            guard = match deadline {
+                None => self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+                    self.wake.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            is_done = self.done.load(Ordering::SeqCst);
         }
         self.parked.fetch_sub(1, Ordering::SeqCst);
+        is_done
     }
 }
 
@@ -330,6 +381,72 @@ mod tests {
         let mut bytes = [0; 4];
         transfer::read_buffer(&*buffer, 0, &mut bytes);
         assert_eq!(bytes, [9; 4]);
+    }
+
+    /// An executor whose dispatches nobody but the thread that it gives may run.
+    struct Slow {
+        runner: Mutex<Vec<std::thread::ThreadId>>,
+        has_threads: bool,
+    }
+    impl Executor for Slow {
+        fn execute(&self, _: &Command) -> Result<(), Fault> {
+            self.runner.lock().unwrap().push(std::thread::current().id());
+            std::thread::sleep(Duration::from_millis(30));
+            Ok(())
+        }
+        fn schedule(&self, queue: Arc<SerialQueue>) {
+            if self.has_threads {
+                threads::spawn(move || queue.drive());
+            }
+        }
+        fn has_threads(&self) -> bool {
+            self.has_threads
+        }
+    }
+
+    #[test]
+    fn a_wait_with_a_timeout_leaves_long_work_to_others() {
+        let slow = Arc::new(Slow { runner: Mutex::default(), has_threads: true });
+        let queue = SerialQueue::new(slow.clone());
+        // Unlike those of other tests, which the table of times knows.
+        let command = Command::FillBuffer { buffer: fill(1).0, offset: 0, length: 3, value: 1 };
+        let submission = queue.submit(list(vec![command]), Box::new(|_| ()));
+        let mut rounds = 0;
+        while !submission.wait_timeout(Duration::from_millis(1)) {
+            rounds += 1;
+        }
+        assert!(rounds >= 1);
+        assert!(submission.is_completed() && submission.wait_timeout(Duration::ZERO));
+        let me = std::thread::current().id();
+        assert!(slow.runner.lock().unwrap().iter().all(|id| *id != me));
+        // Nobody else is there: the wait does the work.
+        let alone = Arc::new(Slow { runner: Mutex::default(), has_threads: false });
+        let queue = SerialQueue::new(alone.clone());
+        assert!(queue.submit(list(vec![fill(1).1]), Box::new(|_| ())).wait_timeout(Duration::from_millis(1)));
+        assert_eq!(*alone.runner.lock().unwrap(), [me]);
+    }
+
+    #[test]
+    fn a_wait_with_a_timeout_ends_while_an_event_holds_up_the_queue() {
+        let queue = SerialQueue::new(Arc::new(Host));
+        let event = Arc::new(Event::new());
+        let waits = Command::WaitEvent { event: event.clone(), value: 1 };
+        let submission = queue.submit(list(vec![waits]), Box::new(|_| ()));
+        assert!(!submission.wait_timeout(Duration::from_millis(2)));
+        event.signal(1);
+        while !submission.wait_timeout(Duration::from_millis(50)) {}
+    }
+
+    #[test]
+    fn what_a_list_owns_is_released_before_it_completes() {
+        let queue = SerialQueue::new(Arc::new(Host));
+        let owned = Arc::new(());
+        let (weak, seen) = (Arc::downgrade(&owned), Arc::new(AtomicBool::new(true)));
+        let is_alive = seen.clone();
+        let list = CommandList { owned: vec![Box::new(owned)], ..list(vec![fill(1).1]) };
+        let on_complete = Box::new(move |_| is_alive.store(weak.upgrade().is_some(), Ordering::SeqCst));
+        queue.submit(list, on_complete).wait();
+        assert!(!seen.load(Ordering::SeqCst));
     }
 
     #[test]

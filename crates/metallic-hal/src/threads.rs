@@ -12,23 +12,15 @@ type Work = Box<dyn FnOnce() + Send>;
 struct State {
     waiting: VecDeque<Work>,
     idle: usize,
-    /// The process whose threads are idle.
-    process: u32,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { waiting: VecDeque::new(), idle: 0, process: 0 });
+static STATE: Mutex<State> = Mutex::new(State { waiting: VecDeque::new(), idle: 0 });
 static READY: Condvar = Condvar::new();
 const IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// Runs `work` on another thread, soon. It runs here when the system has no thread left to give.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    let process = std::process::id();
-    if state.process != process {
-        // A fork took this memory along, but no idle thread.
-        state.process = process;
-        state.idle = 0;
-    }
     state.waiting.push_back(Box::new(work));
     if state.idle >= state.waiting.len() {
         READY.notify_one();

@@ -40,6 +40,33 @@ impl BlitCommandEncoder {
         })
     }
 
+    /// Copies bytes of the host into a buffer of any storage mode. They are staged now, so that they may change
+    /// afterwards; the commands that follow see them in the buffer. The staging memory comes from a pool, to which it
+    /// returns when the command buffer has completed.
+    pub fn copy_from_bytes(&self, bytes: &[u8], destination: &Buffer, destination_offset: u64) -> Result<()> {
+        self.check_target(destination, "the destination buffer")?;
+        let size = bytes.len() as u64;
+        destination.check_range("a copy to the destination", destination_offset, size)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let device = self.encoder.device();
+        let staged = device.staging.take(&*device.hal, size)?;
+        let source = staged.buffer().clone();
+        let contents = source.contents().ok_or_else(|| Error::Device("shared memory without contents".into()))?;
+        // SAFETY: the staging memory has at least this length and nobody else uses it.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), contents.as_ptr(), bytes.len()) };
+        self.encoder.push(Command::CopyBuffer {
+            source,
+            source_offset: 0,
+            destination: destination.hal().clone(),
+            destination_offset,
+            size,
+        })?;
+        self.command_buffer().own(Box::new(staged));
+        Ok(())
+    }
+
     pub fn fill_buffer(&self, buffer: &Buffer, offset: u64, length: u64, value: u8) -> Result<()> {
         self.check_target(buffer, "the buffer")?;
         buffer.check_range("a fill", offset, length)?;

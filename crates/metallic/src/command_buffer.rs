@@ -1,11 +1,15 @@
 //! Command buffers (`MTLCommandBuffer`): recorded, committed once, completed later.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
+use std::time::{Duration, Instant};
 
-use metallic_hal::{Command, CommandList, Completion, Submission};
+use metallic_hal::{self as hal, Command, CommandList, Completion, Submission};
 
+use crate::device::check_process;
 use crate::{BlitCommandEncoder, CommandQueue, ComputeCommandEncoder, Device, Error, Event, Result};
 
 /// `MTLCommandBufferStatus`, with its numbers. It only ever grows.
@@ -37,11 +41,15 @@ struct Inner {
 #[derive(Default)]
 struct State {
     commands: Vec<Command>,
+    /// What the commands need besides.
+    owned: Vec<Box<dyn Any + Send>>,
     /// The kind of the encoder that is open.
     encoder: Option<&'static str>,
     label: String,
     scheduled_handlers: Vec<Handler>,
     completed_handlers: Vec<Handler>,
+    /// Those of [`CommandBuffer::notify_completed`].
+    listeners: Vec<Handler>,
     /// Runs the handlers: a wait of that thread must not wait for itself.
     handler_thread: Option<ThreadId>,
     submission: Option<Arc<dyn Submission>>,
@@ -133,6 +141,18 @@ impl CommandBuffer {
         Ok(())
     }
 
+    /// Calls `listener` once the command buffer has completed or failed. Unlike a handler it may be added at any
+    /// time, is called at once when there is nothing to wait for, and no wait waits for it; it runs on any thread.
+    pub fn notify_completed(&self, listener: impl FnOnce(&CommandBuffer) + Send + 'static) {
+        let mut state = self.lock();
+        if self.status() < CommandBufferStatus::Completed {
+            state.listeners.push(Box::new(listener));
+            return;
+        }
+        drop(state);
+        listener(self);
+    }
+
     /// Takes a place in the queue without committing yet.
     pub fn enqueue(&self) -> Result<()> {
         let _state = self.lock();
@@ -149,6 +169,7 @@ impl CommandBuffer {
 
     /// Hands the commands to the queue and returns at once.
     pub fn commit(&self) -> Result<()> {
+        check_process()?;
         let state = self.lock();
         if self.status() >= CommandBufferStatus::Committed {
             return Err(Error::invalid("the command buffer is committed already"));
@@ -165,18 +186,37 @@ impl CommandBuffer {
 
     /// Returns when the command buffer has been handed to the device.
     pub fn wait_until_scheduled(&self) -> Result<()> {
-        self.submission().map(drop)
+        self.submission(None).map(drop)
+    }
+    /// The same for at most `timeout`; whether it has been handed over.
+    pub fn wait_until_scheduled_timeout(&self, timeout: Duration) -> Result<bool> {
+        Ok(self.submission(Some(timeout))?.is_some())
     }
 
     /// Returns when the commands have completed and the handlers have run; fails when a command did.
     pub fn wait_until_completed(&self) -> Result<()> {
-        let submission = self.submission()?;
-        let is_handler = self.status() >= CommandBufferStatus::Completed
-            && self.lock().handler_thread == Some(std::thread::current().id());
-        if !is_handler {
+        if let Some(submission) = self.submission(None)?
+            && !self.is_waited_for_by_its_handler()
+        {
             submission.wait();
         }
         self.error().map_or(Ok(()), Err)
+    }
+    /// The same for at most about `timeout`; whether the command buffer has completed. For threads that have to
+    /// look at other things in between: unlike [`CommandBuffer::wait_until_completed`], it does not lend the thread
+    /// to work that may take long.
+    pub fn wait_until_completed_timeout(&self, timeout: Duration) -> Result<bool> {
+        let Some(submission) = self.submission(Some(timeout))? else { return Ok(false) };
+        if !self.is_waited_for_by_its_handler() && !submission.wait_timeout(timeout) {
+            return Ok(false);
+        }
+        self.error().map_or(Ok(true), Err)
+    }
+
+    /// A handler that waits for the end of its own command buffer has it already.
+    fn is_waited_for_by_its_handler(&self) -> bool {
+        self.status() >= CommandBufferStatus::Completed
+            && self.lock().handler_thread == Some(std::thread::current().id())
     }
 
     // ---- for the queue and encoders --------------------------------------------------------
@@ -195,6 +235,7 @@ impl CommandBuffer {
         let list = CommandList {
             label: state.label.clone(),
             commands: std::mem::take(&mut state.commands),
+            owned: std::mem::take(&mut state.owned),
             has_handlers: !state.completed_handlers.is_empty(),
         };
         drop(state);
@@ -222,19 +263,35 @@ impl CommandBuffer {
         };
         self.raise(status);
         let handlers = std::mem::take(&mut state.completed_handlers);
-        if handlers.is_empty() {
-            return;
+        let listeners = std::mem::take(&mut state.listeners);
+        if !handlers.is_empty() {
+            state.handler_thread = Some(std::thread::current().id());
+            drop(state);
+            for handler in handlers {
+                // One that panics does not keep the others from running.
+                let _ = catch_unwind(AssertUnwindSafe(|| handler(self)));
+            }
+            self.lock().handler_thread = None;
+        } else {
+            drop(state);
         }
-        state.handler_thread = Some(std::thread::current().id());
-        drop(state);
-        for handler in handlers {
-            handler(self);
+        if !listeners.is_empty() {
+            // What they do may take long, and this thread has others to serve.
+            let this = self.clone();
+            hal::threads::spawn(move || {
+                for listener in listeners {
+                    let _ = catch_unwind(AssertUnwindSafe(|| listener(&this)));
+                }
+            });
         }
-        self.lock().handler_thread = None;
     }
 
     pub(crate) fn push(&self, command: Command) {
         self.lock().commands.push(command);
+    }
+    /// Keeps something alive until the commands have completed.
+    pub(crate) fn own(&self, thing: Box<dyn Any + Send>) {
+        self.lock().owned.push(thing);
     }
     pub(crate) fn close_encoder(&self) {
         self.lock().encoder = None;
@@ -271,18 +328,26 @@ impl CommandBuffer {
         Ok(())
     }
 
-    /// The submission of a committed command buffer; waits while others are ahead of it.
-    fn submission(&self) -> Result<Arc<dyn Submission>> {
+    /// The submission of a committed command buffer; waits while others are ahead of it, for at most `timeout`.
+    fn submission(&self, timeout: Option<Duration>) -> Result<Option<Arc<dyn Submission>>> {
+        check_process()?;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.lock();
         if self.status() < CommandBufferStatus::Committed {
             return Err(Error::invalid("the command buffer has not been committed: waiting would never end"));
         }
         loop {
             if let Some(submission) = &state.submission {
-                return Ok(submission.clone());
+                return Ok(Some(submission.clone()));
             }
             state.has_waiting_threads = true;
-            state = self.inner.submitted.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match deadline {
+                None => self.inner.submitted.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let Some(left) = deadline.checked_duration_since(Instant::now()) else { return Ok(None) };
+                    self.inner.submitted.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 

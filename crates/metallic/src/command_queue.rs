@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metallic_hal as hal;
 
+use crate::device::check_process;
 use crate::{CommandBuffer, Device, Result};
 
 /// Executes command buffers in the order in which they were enqueued. Clones are the same queue.
@@ -23,6 +24,7 @@ pub(crate) struct Inner {
 
 impl CommandQueue {
     pub(crate) fn new(device: &Device) -> Result<CommandQueue> {
+        check_process()?;
         let hal = device.hal.make_command_queue()?;
         let inner = Inner { device: device.clone(), hal, label: Mutex::default(), enqueued: Mutex::default() };
         Ok(CommandQueue { inner: Arc::new(inner) })
@@ -32,6 +34,7 @@ impl CommandQueue {
         &self.inner.device
     }
     pub fn make_command_buffer(&self) -> Result<CommandBuffer> {
+        check_process()?;
         Ok(CommandBuffer::new(self))
     }
     pub fn label(&self) -> String {

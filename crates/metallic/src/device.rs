@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use metallic_hal::{self as hal, DeviceInfo, HostMemory, StorageMode, TextureDescriptor, env};
 
+use crate::staging::StagingPool;
 use crate::{
     Buffer, CommandQueue, CompileOptions, ComputePipelineState, Error, Event, Function, Library, Plain, Result,
     SamplerDescriptor, SamplerState, SharedEvent, Texture,
@@ -14,6 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Device {
     pub(crate) hal: Arc<dyn hal::Device>,
+    pub(crate) staging: Arc<StagingPool>,
 }
 
 /// A kind of device that every build has, and how to open it.
@@ -51,6 +53,9 @@ impl Device {
 
     /// All devices that do real work. `interp` and `null` exist besides, by name.
     pub fn all() -> Vec<Device> {
+        if check_process().is_err() {
+            return Vec::new();
+        }
         let builtin = BUILTIN.iter().filter(|b| b.is_listed).filter_map(|b| Device::open(b).ok());
         builtin.chain((0..metallic_cuda::count()).filter_map(|n| Device::open_cuda(n).ok())).collect()
     }
@@ -77,7 +82,8 @@ impl Device {
 
     /// A device of one's own.
     pub fn from_hal(hal: Arc<dyn hal::Device>) -> Device {
-        Device { hal }
+        hal::process::watch();
+        Device { hal, staging: Arc::default() }
     }
 
     fn open(builtin: &Builtin) -> Result<Device> {
@@ -87,11 +93,12 @@ impl Device {
         Device::open_once(&format!("cuda:{number}"), || Ok(Arc::new(metallic_cuda::CudaDevice::new(number)?)))
     }
     fn open_once(id: &str, make: impl FnOnce() -> hal::Result<Arc<dyn hal::Device>>) -> Result<Device> {
+        check_process()?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = open.iter().find(|d| d.id() == id) {
             return Ok(device.clone());
         }
-        let device = Device { hal: make()? };
+        let device = Device::from_hal(make()?);
         open.push(device.clone());
         Ok(device)
     }
@@ -127,6 +134,12 @@ impl Device {
         self.info().max_buffer_length
     }
 
+    /// Memory that the device keeps for the next uploads, in bytes: see
+    /// [`BlitCommandEncoder::copy_from_bytes`](crate::BlitCommandEncoder::copy_from_bytes).
+    pub fn free_staging_length(&self) -> u64 {
+        self.staging.free_bytes()
+    }
+
     /// Whether the two are one device.
     pub fn is_same(&self, other: &Device) -> bool {
         Arc::ptr_eq(&self.hal, &other.hal)
@@ -147,6 +160,7 @@ impl Device {
 
     /// A buffer of zeros.
     pub fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Buffer> {
+        check_process()?;
         if length == 0 {
             return Err(Error::invalid("a buffer must have at least one byte"));
         }
@@ -164,10 +178,9 @@ impl Device {
             buffer.write_bytes(0, bytes)?;
             return Ok(buffer);
         }
-        let staging = self.make_buffer_with_bytes(bytes, StorageMode::Shared)?;
         let command_buffer = self.make_command_queue()?.make_command_buffer()?;
         let encoder = command_buffer.make_blit_command_encoder()?;
-        encoder.copy_from_buffer(&staging, 0, &buffer, 0, bytes.len() as u64)?;
+        encoder.copy_from_bytes(bytes, &buffer, 0)?;
         encoder.end_encoding()?;
         command_buffer.commit()?;
         command_buffer.wait_until_completed()?;
@@ -218,6 +231,7 @@ impl Device {
         owner: Box<dyn std::any::Any + Send + Sync>,
         is_read_only: bool,
     ) -> Result<Buffer> {
+        check_process()?;
         if length == 0 {
             return Err(Error::invalid("a buffer must have at least one byte"));
         }
@@ -233,6 +247,7 @@ impl Device {
     }
 
     pub fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Texture> {
+        check_process()?;
         Texture::new(self, descriptor)
     }
     pub fn make_sampler_state(&self, descriptor: &SamplerDescriptor) -> Result<SamplerState> {
@@ -241,14 +256,17 @@ impl Device {
 
     /// Compiles MSL. Functions are compiled further when pipelines are made of them.
     pub fn make_library(&self, source: &str, options: &CompileOptions) -> Result<Library> {
+        check_process()?;
         Library::new(self, source, options)
     }
     /// A library from the text form of the IR.
     pub fn make_library_with_ir(&self, text: &str) -> Result<Library> {
+        check_process()?;
         Library::from_ir(self, text)
     }
 
     pub fn make_compute_pipeline_state(&self, function: &Function) -> Result<ComputePipelineState> {
+        check_process()?;
         ComputePipelineState::new(self, function)
     }
 
@@ -268,6 +286,19 @@ impl Device {
     pub fn make_shared_event(&self) -> SharedEvent {
         Event::new()
     }
+}
+
+/// Fails in a process that was forked from one that used devices: see [`hal::process`].
+pub(crate) fn check_process() -> Result<()> {
+    if hal::process::is_forked() {
+        return Err(Error::Device(
+            "this process was forked from one that had opened a device, and devices do not survive fork(): open \
+             devices after the fork only, or start processes by other means (multiprocessing: the start methods \
+             \"spawn\" and \"forkserver\")"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// `cuda:1` is 1, `cuda` is 0.

@@ -24,6 +24,7 @@ mod function;
 mod library;
 mod sampler;
 mod source;
+mod staging;
 mod texture;
 
 pub use blit_command_encoder::BlitCommandEncoder;

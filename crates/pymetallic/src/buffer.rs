@@ -198,7 +198,7 @@ impl Buffer {
     /// dtype: what one element is; shape: all of it by default, one-dimensional.
     /// Raises MetalError for private storage, a size that is no multiple of the dtype, or a shape of another element count.
     #[pyo3(signature = (dtype, shape=None))]
-    fn to_numpy<'py>(
+    pub fn to_numpy<'py>(
         slf: &Bound<'py, Self>,
         dtype: &Bound<'py, PyAny>,
         shape: Option<&Bound<'py, PyAny>>,

@@ -8,6 +8,8 @@ use crate::encoder::{BlitCommandEncoder, ComputeCommandEncoder};
 use crate::error::{ToPython, to_python};
 use crate::event::Event;
 use crate::released::CountRelease;
+use crate::shutdown::call_back;
+use crate::wait::wait;
 
 /// Executes command buffers in order.
 ///
@@ -82,12 +84,15 @@ impl CommandBuffer {
     fn enqueue(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.inner.enqueue()).python()
     }
-    /// Returns when the commands have completed. Raises MetalError when one failed.
+    /// Returns when the commands have completed and the handlers have run. Raises MetalError when one failed.
+    ///
+    /// Other threads run meanwhile. Ctrl-C raises KeyboardInterrupt here; the commands go on, and one may wait again.
     fn wait_until_completed(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.wait_until_completed()).python()
+        wait(py, |timeout| self.inner.wait_until_completed_timeout(timeout))
     }
+    /// Returns when the commands have been handed to the device.
     fn wait_until_scheduled(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.wait_until_scheduled()).python()
+        wait(py, |timeout| self.inner.wait_until_scheduled_timeout(timeout))
     }
 
     /// 1: completed; 0: in progress; -1: failed, or not committed.
@@ -126,13 +131,26 @@ impl CommandBuffer {
         self.inner.gpu_end_time()
     }
 
-    /// Calls `handler(command_buffer)` once the commands have completed or failed, on a thread of the runtime.
+    /// Calls `handler(command_buffer)` once the commands have completed or failed, on a thread of the runtime and before
+    /// waits return. An exception goes to `sys.unraisablehook`. Raises MetalValidationError after `commit`, as Metal
+    /// does; see `future` for what may be asked for at any time.
     fn add_completed_handler(&self, handler: Py<PyAny>) -> PyResult<()> {
         self.inner.add_completed_handler(call(handler)).python()
     }
     /// Calls `handler(command_buffer)` once the commands have been handed to the device.
     fn add_scheduled_handler(&self, handler: Py<PyAny>) -> PyResult<()> {
         self.inner.add_scheduled_handler(call(handler)).python()
+    }
+    /// Calls `listener(command_buffer)` once the commands have completed or failed, also when that is long past; no wait
+    /// waits for it.
+    fn _notify_completed(&self, py: Python<'_>, listener: Py<PyAny>) {
+        let listener = call(listener);
+        py.detach(|| self.inner.notify_completed(listener));
+    }
+    /// A `concurrent.futures.Future` whose result is this command buffer, or its error. May be asked for at any time; it
+    /// neither commits nor cancels. `asyncio.wrap_future`, `concurrent.futures.wait` and `as_completed` take it.
+    fn future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py().import("pymetallic._async")?.getattr("future")?.call1((slf,))
     }
     /// Raises `event` to `value` when everything encoded so far has completed.
     fn encode_signal_event(&self, event: &Event, value: u64) -> PyResult<()> {
@@ -174,7 +192,7 @@ impl CommandBuffer {
 fn call(handler: Py<PyAny>) -> impl FnOnce(&metallic::CommandBuffer) + Send + 'static {
     move |command_buffer| {
         let command_buffer = CommandBuffer::from_inner(command_buffer.clone());
-        Python::try_attach(|py| {
+        call_back(|py| {
             if let Err(error) = handler.call1(py, (command_buffer,)) {
                 error.write_unraisable(py, Some(handler.bind(py)));
             }

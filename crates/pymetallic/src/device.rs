@@ -82,6 +82,11 @@ impl Device {
     fn max_buffer_length(&self) -> u64 {
         self.inner.max_buffer_length()
     }
+    /// Memory that is kept for the next uploads (see `async_buffer_from_numpy`), in bytes; given back when idle.
+    #[getter]
+    fn free_staging_length(&self) -> u64 {
+        self.inner.free_staging_length()
+    }
     fn supports_shader_barycentric_coordinates(&self) -> bool {
         self.inner.supports_shader_barycentric_coordinates()
     }

@@ -11,6 +11,7 @@ use crate::error::{ToPython, invalid, unsigned};
 use crate::library::ComputePipelineState;
 use crate::released::CountRelease;
 use crate::texture::{SamplerState, Texture};
+use crate::wait::wait;
 
 /// A size: an int, or one to three of them.
 fn size(object: &Bound<'_, PyAny>, what: &str) -> PyResult<[u32; 3]> {
@@ -125,7 +126,7 @@ impl ComputeCommandEncoder {
     }
     /// Waits for the encoder's command buffer.
     fn wait_until_completed(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.command_buffer().wait_until_completed()).python()
+        wait(py, |timeout| self.inner.command_buffer().wait_until_completed_timeout(timeout))
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
+use crate::wait::wait_timeout;
+
 /// A counter that command buffers and the host raise and wait for.
 #[pyclass(frozen, module = "pymetallic")]
 pub struct Event {
@@ -29,8 +31,9 @@ impl Event {
     }
     /// Waits for the value; False when `timeout` seconds were over first.
     #[pyo3(signature = (value, timeout=None))]
-    fn wait_until_signaled_value(&self, py: Python<'_>, value: u64, timeout: Option<f64>) -> bool {
-        let timeout = timeout.map(|s| Duration::try_from_secs_f64(s.max(0.0)).unwrap_or(Duration::MAX));
-        py.detach(|| self.inner.wait_until_signaled_value(value, timeout))
+    fn wait_until_signaled_value(&self, py: Python<'_>, value: u64, timeout: Option<f64>) -> PyResult<bool> {
+        let timeout =
+            timeout.map_or(Duration::MAX, |s| Duration::try_from_secs_f64(s.max(0.0)).unwrap_or(Duration::MAX));
+        wait_timeout(py, timeout, |time| self.inner.wait_until_signaled_value(value, Some(time)))
     }
 }

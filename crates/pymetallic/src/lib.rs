@@ -14,7 +14,10 @@ mod error;
 mod event;
 mod library;
 mod released;
+mod shutdown;
 mod texture;
+mod transfer;
+mod wait;
 
 use pyo3::prelude::*;
 
@@ -36,5 +39,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event::Event>()?;
     module.add_function(wrap_pyfunction!(array::as_array, module)?)?;
     module.add_function(wrap_pyfunction!(released::released_objects, module)?)?;
+    module.add_function(wrap_pyfunction!(transfer::async_buffer_from_numpy, module)?)?;
+    module.add_function(wrap_pyfunction!(transfer::async_buffer_to_numpy, module)?)?;
+    let shutdown = wrap_pyfunction!(shutdown::_shutdown, module)?;
+    module.py().import("atexit")?.call_method1("register", (shutdown,))?;
     Ok(())
 }

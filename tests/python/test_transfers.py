@@ -1,0 +1,325 @@
+"""Uploads and downloads as part of a command buffer; futures of command buffers."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import concurrent.futures
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from support import HEADER
+
+import pymetallic as pm
+
+SOURCE = HEADER + """
+kernel void twice(device float* data [[buffer(0)]], uint i [[thread_position_in_grid]]) { data[i] *= 2.0f; }
+kernel void far(device float* data [[buffer(0)]], uint i [[thread_position_in_grid]]) { data[i + (1u << 28)] = 1.0f; }
+"""
+MODES = [pm.Buffer.STORAGE_SHARED, pm.Buffer.STORAGE_MANAGED, pm.Buffer.STORAGE_PRIVATE]
+
+
+def encode(commands: pm.CommandBuffer, buffer: pm.Buffer, name: str = "twice") -> None:
+    encoder = commands.make_compute_command_encoder()
+    encoder.set_compute_pipeline_state(commands.device.make_kernel(SOURCE, name).pipeline_state)
+    encoder.set_buffer(buffer, 0, 0)
+    encoder.dispatch_threads(buffer.size // 4, 64)
+    encoder.end_encoding()
+
+
+def failing(queue: pm.CommandQueue) -> pm.CommandBuffer:
+    commands = queue.make_command_buffer()
+    encode(commands, queue.device.make_buffer(64), "far")
+    return commands
+
+
+# ---- transfers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_up_compute_down(device, queue, mode):
+    values = np.arange(3000, dtype=np.float32).reshape(30, 100)
+    commands = queue.make_command_buffer()
+    buffer = pm.async_buffer_from_numpy(device, values, commands, mode)
+    before = pm.async_buffer_to_numpy(buffer, np.float32, commands)
+    encode(commands, buffer)
+    after = pm.async_buffer_to_numpy(buffer, "f4", commands, (30, 100))
+    values[:] = -1  # staged already
+    assert commands.status == "not_enqueued" and buffer.storage_mode == mode
+    commands.commit()
+    commands.wait_until_completed()
+    assert np.array_equal(before, np.arange(3000)) and np.array_equal(after.ravel(), 2 * np.arange(3000))
+    assert after.shape == (30, 100) and after.flags.writeable
+
+
+def test_the_copy_is_not_done_when_the_function_returns(device, queue):
+    event = device.make_shared_event()
+    commands = queue.make_command_buffer()
+    commands.encode_wait_for_event(event, 1)
+    buffer = pm.async_buffer_from_numpy(device, np.full(100, 7, np.int32), commands, pm.Buffer.STORAGE_SHARED)
+    commands.commit()
+    assert not buffer.to_numpy(np.int32).any()
+    event.signaled_value = 1
+    commands.wait_until_completed()
+    assert (buffer.to_numpy(np.int32) == 7).all()
+
+
+def test_anything_with_memory_is_uploaded(device, queue):
+    commands = queue.make_command_buffer()
+    sources = [array.array("f", range(6)), memoryview(np.arange(6, dtype=np.float32)), np.arange(12, dtype=np.float32)[::2] / 2,
+               np.arange(6, dtype=np.float32).tobytes()]
+    down = [pm.async_buffer_to_numpy(pm.async_buffer_from_numpy(device, s, commands), np.float32, commands) for s in sources]
+    commands.commit()
+    commands.wait_until_completed()
+    assert all(np.array_equal(d, np.arange(6)) for d in down)
+
+
+def test_wrong_transfers(device, queue):
+    commands = queue.make_command_buffer()
+    other = pm.Device("null").make_command_queue().make_command_buffer()
+    with pytest.raises(pm.MetalError, match="belongs to device null"):
+        pm.async_buffer_from_numpy(device, np.zeros(3), other)
+    with pytest.raises(pm.MetalError, match="belongs to device"):
+        pm.async_buffer_to_numpy(device.make_buffer(8), np.float32, other)
+    with pytest.raises(ValueError, match="STORAGE_SHARED"):
+        pm.async_buffer_from_numpy(device, np.zeros(3), commands, 7)
+    with pytest.raises(pm.MetalError, match="at least one byte"):
+        pm.async_buffer_from_numpy(device, np.zeros(0), commands)
+    for dtype, shape in ((np.float64, None), (np.float32, (2, 2))):
+        with pytest.raises(pm.MetalError):
+            pm.async_buffer_to_numpy(device.make_buffer(12), dtype, commands, shape)
+    encoder = commands.make_compute_command_encoder()
+    with pytest.raises(pm.MetalError, match="end_encoding"):
+        pm.async_buffer_from_numpy(device, np.zeros(3), commands)
+    encoder.end_encoding()
+    commands.commit()
+    with pytest.raises(pm.MetalError, match="committed"):
+        pm.async_buffer_from_numpy(device, np.zeros(3), commands)
+
+
+def test_staging_does_not_hold_the_interpreter(device, queue):
+    """Threads that upload and a thread that counts go on together, and every upload arrives."""
+    stop, count = threading.Event(), [0]
+
+    def tick() -> None:
+        while not stop.is_set():
+            count[0] += 1
+
+    counter = threading.Thread(target=tick)
+    counter.start()
+
+    def upload(k: int) -> bool:
+        commands = device.make_command_queue().make_command_buffer()
+        down = pm.async_buffer_to_numpy(pm.async_buffer_from_numpy(device, np.full(1 << 18, k, np.int32), commands), np.int32, commands)
+        commands.commit()
+        commands.wait_until_completed()
+        return bool((down == k).all())
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(upload, range(24)))
+    stop.set()
+    counter.join()
+    assert count[0] > 0
+
+
+def test_staging_memory_is_reused(device):
+    """Command buffers that are never committed give theirs back, too."""
+    def upload(commit: bool) -> None:
+        commands = device.make_command_queue().make_command_buffer()
+        pm.async_buffer_from_numpy(device, np.zeros(3 << 20, np.uint8), commands)
+        if commit:
+            commands.commit()
+            commands.wait_until_completed()
+
+    upload(True)
+    before = device.free_staging_length
+    assert before >= 3 << 20
+    for i in range(20):
+        upload(i % 2 == 0)
+        gc.collect()
+        # What other tests left may have gone back to the system meanwhile.
+        assert 3 << 20 <= device.free_staging_length <= before
+
+
+# ---- futures -------------------------------------------------------------------------------------
+
+
+def test_futures(device, queue):
+    buffer = device.make_buffer_from_numpy(np.ones(64, np.float32))
+    commands = queue.make_command_buffer()
+    encode(commands, buffer)
+    early = commands.future()
+    assert isinstance(early, concurrent.futures.Future) and not early.done() and not early.cancel()
+    commands.commit()
+    late = commands.future()
+    assert early.result(60) is commands and late.result(60) is commands
+    assert commands.future().done()
+    assert (buffer.to_numpy(np.float32) == 2).all()
+
+
+def test_futures_of_many(device):
+    buffers = [device.make_buffer_from_numpy(np.full(64, k, np.float32)) for k in range(8)]
+    futures = []
+    for buffer in buffers:
+        commands = device.make_command_queue().make_command_buffer()
+        encode(commands, buffer)
+        futures.append(commands.future())
+        commands.commit()
+        del commands
+    done, pending = concurrent.futures.wait(futures, 60)
+    assert len(done) == 8 and not pending
+    assert {f.result().status for f in concurrent.futures.as_completed(futures, 60)} == {"completed"}
+
+
+def test_a_future_carries_the_error(queue):
+    commands = failing(queue)
+    future = commands.future()
+    commands.commit()
+    for f in (future, commands.future()):
+        assert isinstance(f.exception(60), pm.MetalExecutionError)
+        with pytest.raises(pm.MetalExecutionError, match="far"):
+            f.result(60)
+
+
+def test_futures_and_asyncio(device, queue):
+    commands = queue.make_command_buffer()
+    encode(commands, device.make_buffer(64))
+
+    async def main() -> pm.CommandBuffer:
+        future = asyncio.wrap_future(commands.future())
+        commands.commit()
+        return await asyncio.wait_for(future, 60)
+
+    assert asyncio.run(main()) is commands
+
+
+def test_await_of_what_is_committed_takes_no_thread(device, queue):
+    """Hundreds may be awaited at once."""
+    event = device.make_shared_event()
+    all_commands = [device.make_command_queue().make_command_buffer() for _ in range(200)]
+    for commands in all_commands:
+        commands.encode_wait_for_event(event, 1)
+        commands.commit()
+
+    async def main() -> None:
+        async def wait(commands: pm.CommandBuffer) -> None:
+            await commands
+
+        waits = asyncio.gather(*map(wait, all_commands))
+        await asyncio.sleep(0.01)
+        threads = threading.active_count()
+        event.signaled_value = 1
+        await asyncio.wait_for(waits, 60)
+        assert threads < 50
+
+    asyncio.run(main())
+
+
+def test_an_event_loop_that_closed_before(device, queue):
+    event = device.make_shared_event()
+    commands = queue.make_command_buffer()
+    commands.encode_wait_for_event(event, 1)
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.ensure_future(wait()), 0.01)
+
+    async def wait() -> None:
+        await commands
+
+    asyncio.run(main())
+    event.signaled_value = 1
+    commands.wait_until_completed()
+
+
+def test_a_future_of_what_is_never_committed_goes_away(device, queue):
+    commands = queue.make_command_buffer()
+    future = commands.future()
+    gone = weakref.ref(future)
+    del commands, future
+    gc.collect()
+    device.make_event()
+    gc.collect()
+    assert gone() is None
+
+
+# ---- handlers ------------------------------------------------------------------------------------
+
+
+def test_handlers_cannot_be_added_after_commit(device, queue):
+    commands = queue.make_command_buffer()
+    commands.commit()
+    for add in (commands.add_completed_handler, commands.add_scheduled_handler):
+        with pytest.raises(pm.MetalValidationError, match="committed already"):
+            add(print)
+    commands.wait_until_completed()
+    with pytest.raises(pm.MetalValidationError, match="committed already"):
+        commands.add_completed_handler(print)
+
+
+def test_a_handler_that_raises_does_not_stop_the_others(device, queue, monkeypatch):
+    reported = []
+    monkeypatch.setattr("sys.unraisablehook", lambda u: reported.append(u.exc_value))
+    ran = []
+
+    def bad(_: pm.CommandBuffer) -> None:
+        raise RuntimeError("on purpose")
+
+    for commands in (queue.make_command_buffer(), failing(queue)):
+        commands.add_scheduled_handler(bad)
+        commands.add_completed_handler(bad)
+        commands.add_completed_handler(lambda c: ran.append(c.status))
+        commands.commit()
+        try:
+            commands.wait_until_completed()
+        except pm.MetalExecutionError:
+            pass
+    assert ran == ["completed", "error"]
+    assert [str(e) for e in reported] == ["on purpose"] * 4
+
+
+def test_handlers_may_wait_for_others(device):
+    """For another command buffer of the same queue, which runs after this one, and for itself."""
+    queue = device.make_command_queue()
+    first, second = queue.make_command_buffer(), queue.make_command_buffer()
+    encode(second, device.make_buffer(64))
+    seen = []
+
+    def handler(same: pm.CommandBuffer) -> None:
+        second.wait_until_completed()
+        same.wait_until_completed()
+        seen.append((same.status, second.status))
+
+    first.add_completed_handler(handler)
+    first.commit()
+    second.commit()
+    first.wait_until_completed()
+    assert seen == [("completed", "completed")]
+
+
+def test_buffers_are_released_from_other_threads(device):
+    class Array(np.ndarray):
+        pass
+
+    values = [np.zeros(64, np.float32).view(Array) for _ in range(20)]
+    gone = [weakref.ref(v) for v in values]
+    buffers = [pm.Buffer.from_array(v, device=device) for v in values]
+    del values
+
+    def release() -> None:
+        while buffers:
+            try:
+                buffers.pop()
+            except IndexError:
+                return
+
+    threads = [threading.Thread(target=release) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gc.collect()
+    assert all(g() is None for g in gone)

@@ -80,7 +80,7 @@ fn bytes(buffer: &dyn Buffer) -> Vec<u8> {
 }
 
 fn list(commands: Vec<Command>) -> CommandList {
-    CommandList { label: "list".into(), commands, has_handlers: false }
+    CommandList { label: "list".into(), commands, ..CommandList::default() }
 }
 
 fn run(queue: &Arc<dyn Queue>, commands: Vec<Command>) -> Completion {

@@ -171,7 +171,13 @@ impl Checker<'_> {
                 c.finish_deduction(d, &def.scope)
             });
             match result {
-                Ok(Ok(args)) => return Some(self.function_instance(&def, args, None, span)),
+                Ok(Ok(args)) => {
+                    let id = self.function_instance(&def, args, None, span);
+                    match signature.and_then(|s| self.other_parameter(id, s)) {
+                        None => return Some(id),
+                        Some(reason) => reasons.push((def, reason, Span::NONE)),
+                    }
+                }
                 Ok(Err(reason)) => reasons.push((def, reason, Span::NONE)),
                 Err(d) => reasons.push((def, d.message, d.span)),
             }
@@ -193,6 +199,23 @@ impl Checker<'_> {
             d = d.note_at(def.span(), format!("this template does not fit: {reason}"));
         }
         self.report(d);
+        None
+    }
+
+    /// Why an instance is not what an explicit instantiation spells: the first parameter of another type.
+    fn other_parameter(&mut self, id: FunctionId, written: &ast::FunctionDecl) -> Option<String> {
+        let signature = self.functions[id.0 as usize].signature.clone();
+        if signature.has_error || signature.params.len() != written.params.len() {
+            return None;
+        }
+        for (i, (p, w)) in signature.params.iter().zip(&written.params).enumerate() {
+            let ty = self.resolve_type(&w.ty);
+            let ty = self.adjust_param(ty);
+            if !ty.is_error() && ty.ty != p.ty.ty {
+                let (is, spelled) = (self.type_name(p.ty), self.type_name(ty));
+                return Some(format!("parameter {} is '{is}', not '{spelled}'", i + 1));
+            }
+        }
         None
     }
 

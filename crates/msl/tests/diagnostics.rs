@@ -86,3 +86,43 @@ fn mistakes_get_the_messages_that_are_written_down() {
     assert!(update || wrong.is_empty(), "{wrong}\nUPDATE_EXPECT=1 writes what is said now");
     assert!(count >= 100, "{count} mistakes");
 }
+
+/// The `metal` blocks of a page, each with whether the sentence before it announces a remedy.
+fn blocks(page: &str) -> Vec<(bool, String)> {
+    let mut out = Vec::new();
+    let mut before = "";
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line == "```metal" {
+            let block: Vec<&str> = lines.by_ref().take_while(|l| *l != "```").collect();
+            out.push((before.ends_with(':'), block.join("\n") + "\n"));
+        } else if !line.is_empty() {
+            before = line;
+        }
+    }
+    out
+}
+
+#[test]
+fn pages_about_errors_show_the_error_and_its_remedy() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+    let mut pages: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    pages.sort();
+    let mut wrong = String::new();
+    for page in pages {
+        let id = page.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&page).unwrap();
+        if !text.starts_with(&format!("# {id}\n")) {
+            let _ = writeln!(wrong, "{id}: its title is another one");
+        }
+        for (is_remedy, block) in blocks(&text) {
+            let got = messages(&block);
+            let is_right = if is_remedy { !got.contains("error: ") } else { got.contains(&format!("[{id}]")) };
+            if !is_right {
+                let what = if is_remedy { "the remedy has errors" } else { "the example shows something else" };
+                let _ = writeln!(wrong, "{id}: {what}\n{block}{got}");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}

@@ -427,7 +427,12 @@ impl Checker<'_> {
         };
         if pointee == Ty::VOID || matches!(self.kind(pointee), TyKind::Function { .. }) {
             let name = self.type_name(base.ty);
-            self.error("void-pointer-arithmetic", span, format!("'{name}' has no element size to step by"));
+            match self.kind(pointee) {
+                TyKind::Function { .. } => {
+                    self.error("function-not-called", span, "a function is used here as a value without being called");
+                }
+                _ => self.error("void-pointer-arithmetic", span, format!("'{name}' has no element size to step by")),
+            }
             return Value::error(span);
         }
         if !self.require_complete(pointee, span) {

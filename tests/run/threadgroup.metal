@@ -66,3 +66,16 @@ kernel void where(device uint* out [[buffer(0)]], uint2 gid [[thread_position_in
                   uint index [[thread_index_in_threadgroup]]) {
     out[gid.y * size.x + gid.x] = (group.y * groups.x + group.x) * 100 + index;
 }
+//--- attributes in the type of a cast
+// buffer 0: f32 = iota(16)
+// dispatch: through grid=4 threadgroup=4
+// expect 0: f32 = 12 13 14 15  8 9 10 11  4 5 6 7  0 1 2 3
+#include <metal_stdlib>
+using namespace metal;
+kernel void through(device float* p [[buffer(0)]], uint i [[thread_position_in_threadgroup]]) {
+    threadgroup __attribute__((aligned(16))) float shared[16];
+    *((threadgroup __attribute__((aligned(16))) float4*)((shared + 4 * i))) = *((device float4*)(p + 4 * i));
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    float4 v = (*((threadgroup alignas(16) float4 *)(shared + 4 * (3 - i))));
+    *((device float4* __attribute__((unused)))(p + 4 * i)) = v;
+}

@@ -45,6 +45,31 @@ impl Compiler {
         text.map_err(|error| Error::Pipeline { message: describe(source, &error) })
     }
 
+    /// Finds what code generation has to say against a kernel, without making machine code.
+    pub fn check(&self, source: &PipelineSource, threadgroup: [u32; 3]) -> std::result::Result<(), String> {
+        let options = CompileOptions::new(threadgroup);
+        let key = self.key(source, &format!("check {options:?}"));
+        if key.as_ref().is_some_and(|key| self.cache.get(key).is_some()) {
+            return Ok(());
+        }
+        let entry = source.entry_point().name.as_str();
+        self.llvm.check(&source.module, entry, &options).map_err(|error| describe(source, &error))?;
+        if let Some(key) = &key {
+            self.cache.put(key, &[]);
+        }
+        Ok(())
+    }
+
+    /// Names what is cached about a kernel; `None` without a cache.
+    fn key(&self, source: &PipelineSource, options: &str) -> Option<Key> {
+        self.cache.is_enabled().then(|| {
+            // Spans are part of it: they end up in messages about faults.
+            let text = msl_ir::text::print_with_spans(&source.module);
+            let entry = source.entry_point().name.as_str();
+            Key::of(&[self.target.as_bytes(), entry.as_bytes(), options.as_bytes(), BUILD.as_bytes(), text.as_bytes()])
+        })
+    }
+
     pub fn compile(
         &self,
         source: &PipelineSource,
@@ -53,12 +78,7 @@ impl Compiler {
     ) -> std::result::Result<Kernel, String> {
         let options = CompileOptions { noalias, ..CompileOptions::new(threadgroup) };
         let entry = source.entry_point().name.as_str();
-        let key = self.cache.is_enabled().then(|| {
-            // Spans are part of it: they end up in messages about faults.
-            let text = msl_ir::text::print_with_spans(&source.module);
-            let options = format!("{options:?} {BUILD}");
-            Key::of(&[self.target.as_bytes(), entry.as_bytes(), options.as_bytes(), text.as_bytes()])
-        });
+        let key = self.key(source, &format!("{options:?}"));
         if let Some(bytes) = key.as_ref().and_then(|key| self.cache.get(key))
             && let Some(compiled) = read(&bytes)
         {

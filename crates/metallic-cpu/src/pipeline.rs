@@ -65,7 +65,8 @@ impl CpuPipeline {
             compiling: Mutex::new(()),
         };
         // Errors of code generation belong to the creation of the pipeline, so a likely variant is
-        // compiled now.
+        // compiled now. Where the likely size is no more than a guess, it is only tried: dispatches
+        // with another size would have the machine code made twice.
         let guess = entry.required_threads.unwrap_or_else(|| {
             let most = entry.max_total_threads.unwrap_or(1024).max(1);
             let likely = if looks.at_rows { [16, 16, 1] } else { [256, 1, 1] };
@@ -73,7 +74,11 @@ impl CpuPipeline {
                 pipeline.shape(if looks.at_rows { Size::new(512, 512, 1) } else { Size::new(4096, 1, 1) }, likely);
             if shape.iter().product::<u32>() <= most { shape } else { [most, 1, 1] }
         });
-        pipeline.variant(guess, true)?;
+        if source.eager || pipeline.is_shape_free || entry.required_threads.is_some() {
+            pipeline.variant(guess, true)?;
+        } else {
+            pipeline.compiler.check(source, guess).map_err(|message| pipeline.error(&message))?;
+        }
         Ok(pipeline)
     }
 
@@ -101,10 +106,14 @@ impl CpuPipeline {
         let kernel = self
             .compiler
             .compile(&self.source, threadgroup, noalias)
-            .map_err(|message| Error::Pipeline { message: format!("kernel {}: {message}", self.source.label) })?;
+            .map_err(|message| self.error(&message))?;
         let variant = Arc::new(Variant { threadgroup, noalias, kernel, time_per_group: AtomicU64::new(0) });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
         Ok(variant)
+    }
+
+    fn error(&self, message: &str) -> Error {
+        Error::Pipeline { message: format!("kernel {}: {message}", self.source.label) }
     }
 }
 

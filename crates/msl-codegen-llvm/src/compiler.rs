@@ -166,6 +166,11 @@ impl CpuCompiler {
         })
     }
 
+    /// Whether a kernel can be compiled: all errors but LLVM's own, for a fraction of the time.
+    pub fn check(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<(), CodegenError> {
+        self.build(module, entry, options, false).map(|_| ())
+    }
+
     /// LLVM IR as text, before or after optimization.
     pub fn emit_llvm_ir(
         &self,

@@ -294,6 +294,7 @@ impl Parser<'_> {
             match self.kind_at(at) {
                 TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp) => at = at.next(),
                 TokenKind::Keyword(k) if is_qualifier(k) || k == Kw::Restrict => at = at.next(),
+                TokenKind::Keyword(Kw::Attribute) => at = self.after_brackets(at.next())?,
                 TokenKind::Punct(Punct::LBracket) => at = self.after_brackets(at)?,
                 TokenKind::Punct(Punct::LParen) => {
                     let is_nested =
@@ -328,6 +329,8 @@ impl Parser<'_> {
                     at = at.next();
                 }
                 TokenKind::Keyword(Kw::Extension) => at = at.next(),
+                // Attributes tell nothing of their own: a type must stand beside them.
+                TokenKind::Keyword(Kw::Attribute | Kw::Alignas) => at = self.after_brackets(at.next())?,
                 TokenKind::Keyword(k) if is_builtin_type(k) => {
                     core = Some(Certainty::Type);
                     at = at.next();

@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow test-threads rust-test python-test check-apple wheel setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-threads rust-test python-test test-tinygrad check-apple wheel setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -30,6 +30,17 @@ python-test: develop cli
 # What takes too long for every change: bounds that are stated for many rounds.
 test-slow: develop
 	PYMETALLIC_TEST_LEAK_CYCLES=10000 $(BIN)/python -m pytest -s tests/python/test_lifetimes.py
+
+# All of the tests of tinygrad on our devices; `make test` runs a sample. tinygrad publishes its own tests in its
+# repository only: with TINYGRAD=path/of/a/checkout, those run too. They compare with PyTorch, and need clang.
+test-tinygrad: develop
+	PYMETALLIC_TINYGRAD=all $(BIN)/python -m pytest tests/python/test_tinygrad.py
+ifdef TINYGRAD
+	tools/as-root.sh apt-get install -y -q clang-$(LLVM_VERSION)
+	$(BIN)/python -m pip install --quiet torch hypothesis
+	cd $(TINYGRAD) && CC=clang-$(LLVM_VERSION) PARALLEL=0 $(abspath $(BIN))/python -m pytest -p pymetallic.integrations.tinygrad \
+		test/backend/test_ops.py test/backend/test_dtype.py test/opt test/test_tiny.py
+endif
 
 # The Apple device where there is no Metal; see the script.
 check-apple:

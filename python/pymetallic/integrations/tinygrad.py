@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from tinygrad.device import Compiled, CompileError, Compiler, LRUAllocator, ProfileDeviceEvent, Program, TinyELF
-from tinygrad.helpers import PROFILE, ProfileRangeEvent, cpu_profile, suppress_finalizing, to_mv
+from tinygrad.helpers import PROFILE, ProfileRangeEvent, cpu_profile, to_mv
 from tinygrad.renderer import cstyle
 
 import pymetallic as pm
@@ -72,10 +72,9 @@ class MetalAllocator(LRUAllocator):
                 array = np.frombuffer(to_mv(options.external_ptr, size), dtype=np.uint8)
                 return MetalBuffer(pm.Buffer.from_numpy_no_copy(self.dev.sysdevice, array), size)
             return MetalBuffer(self.dev.sysdevice.make_buffer(size), size)
-        except pm.MetalMemoryError as error:
+        except (pm.MetalMemoryError, OverflowError) as error:
             raise MemoryError(str(error)) from error
 
-    @suppress_finalizing
     def _free(self, opaque: MetalBuffer, options: Any) -> None:
         del opaque.buf
 
@@ -83,7 +82,7 @@ class MetalAllocator(LRUAllocator):
         return MetalBuffer(buf.buf, size, offset)
 
     def _as_buffer(self, src: MetalBuffer) -> memoryview:
-        return memoryview(src.buf.to_numpy(np.uint8))[src.offset : src.offset + src.size]
+        return src.buf.to_numpy(np.uint8).data[src.offset : src.offset + src.size]
 
     def _copyin(self, dest: MetalBuffer, src: memoryview) -> None:
         self.dev.synchronize()
@@ -108,7 +107,10 @@ class MetalAllocator(LRUAllocator):
 class MetalProgram(Program):
     def __init__(self, dev: MetalDevice, obj: TinyELF) -> None:
         self.dev, self.name, self.signature, self.profile_key = dev, obj.name, obj.signature, obj.profile_key
-        self.pipeline = _pipeline(obj.lib.decode())
+        try:
+            self.pipeline = _pipeline(obj.lib.decode())
+        except pm.MetalError as error:
+            raise RuntimeError(str(error)) from error
 
     def __call__(self, *bufs: MetalBuffer, global_size: tuple = (1, 1, 1), local_size: tuple = (1, 1, 1),
                  vals: tuple = (), wait: bool = False, **_: Any) -> float | None:

@@ -103,10 +103,8 @@ impl CpuPipeline {
         if let Some(variant) = find() {
             return Ok(variant);
         }
-        let kernel = self
-            .compiler
-            .compile(&self.source, threadgroup, noalias)
-            .map_err(|message| self.error(&message))?;
+        let kernel =
+            self.compiler.compile(&self.source, threadgroup, noalias).map_err(|message| self.error(&message))?;
         let variant = Arc::new(Variant { threadgroup, noalias, kernel, time_per_group: AtomicU64::new(0) });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
         Ok(variant)

@@ -1,6 +1,6 @@
 //! Results as JSON, on one line.
 
-use metallic::{Access, ComputePipelineState, Diagnostic, HostType, Param, ParamKind, Place};
+use metallic::{Access, ComputePipelineState, Diagnostic, Param, ParamKind, Place};
 use msl::json::quoted;
 
 pub fn list<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
@@ -43,12 +43,12 @@ fn binding(param: &Param) -> String {
         ParamKind::Buffer { is_constant, is_reference, element } => {
             let kind = if *is_constant { "constant" } else { "device" };
             let sign = if *is_reference { '&' } else { '*' };
-            ("buffer", format!("{kind} {}{sign}", type_name(element)))
+            ("buffer", format!("{kind} {}{sign}", element.msl_name()))
         }
-        ParamKind::Threadgroup { element } => ("threadgroup", format!("threadgroup {}*", type_name(element))),
+        ParamKind::Threadgroup { element } => ("threadgroup", format!("threadgroup {}*", element.msl_name())),
         ParamKind::Texture { dimension, component, array_len } => {
-            let array = if *array_len > 0 { format!("[{array_len}]") } else { String::new() };
-            ("texture", format!("{dimension:?}<{}>{array}", component.name()))
+            let one = format!("{}<{}>", dimension.msl_name(), component.msl_name());
+            ("texture", if *array_len > 0 { format!("array<{one}, {array_len}>") } else { one })
         }
         ParamKind::Sampler => ("sampler", "sampler".into()),
     };
@@ -64,21 +64,4 @@ fn binding(param: &Param) -> String {
         quoted(&ty),
         param.used
     )
-}
-
-fn type_name(ty: &HostType) -> String {
-    match ty {
-        HostType::Scalar(s) => s.name().into(),
-        HostType::Vector { elem, len, size } => {
-            let is_packed = *len == 3 && *size == 3 * elem.size();
-            format!("{}{}x{len}", if is_packed { "packed " } else { "" }, elem.name())
-        }
-        HostType::Matrix { elem, columns, rows, .. } => format!("{}x{columns}x{rows}", elem.name()),
-        HostType::Array { elem, len, .. } => format!("{}[{len}]", type_name(elem)),
-        HostType::Struct { name, .. } => name.to_string(),
-        HostType::Pointer => "pointer".into(),
-        HostType::Texture => "texture".into(),
-        HostType::Sampler => "sampler".into(),
-        HostType::Other { size, .. } => format!("{size} bytes"),
-    }
 }

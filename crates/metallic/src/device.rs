@@ -98,6 +98,10 @@ impl Device {
         if let Some(device) = open.iter().find(|d| d.id() == id) {
             return Ok(device.clone());
         }
+        // Who opens a device will compile for it; Metal itself has a compiler of its own.
+        if id != "apple" {
+            msl::warm_up();
+        }
         let device = Device::from_hal(make()?);
         open.push(device.clone());
         Ok(device)

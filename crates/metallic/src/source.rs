@@ -233,20 +233,7 @@ fn compile_error(error: msl::CompileError) -> Error {
 }
 
 fn type_name(scalar: Scalar, len: u8) -> String {
-    let base = match scalar {
-        Scalar::Bool => "bool",
-        Scalar::I8 => "char",
-        Scalar::U8 => "uchar",
-        Scalar::I16 => "short",
-        Scalar::U16 => "ushort",
-        Scalar::I32 => "int",
-        Scalar::U32 => "uint",
-        Scalar::I64 => "long",
-        Scalar::U64 => "ulong",
-        Scalar::F16 => "half",
-        Scalar::BF16 => "bfloat",
-        Scalar::F32 => "float",
-    };
+    let base = scalar.msl_name();
     if len == 1 { base.into() } else { format!("{base}{len}") }
 }
 

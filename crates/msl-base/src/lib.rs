@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod hash;
 pub mod similar;
 pub mod source;
+pub mod stack;
 pub mod symbol;
 
 pub use arena::{Arena, Id};

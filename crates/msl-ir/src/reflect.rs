@@ -111,6 +111,23 @@ impl HostType {
             HostType::Pointer | HostType::Texture | HostType::Sampler => 8,
         }
     }
+    /// The spelling in MSL, as far as it has one; for people.
+    pub fn msl_name(&self) -> String {
+        match self {
+            HostType::Scalar(s) => s.msl_name().into(),
+            HostType::Vector { elem, len, size } => {
+                let is_packed = *len == 3 && *size == 3 * elem.size();
+                format!("{}{}{len}", if is_packed { "packed_" } else { "" }, elem.msl_name())
+            }
+            HostType::Matrix { elem, columns, rows, .. } => format!("{}{columns}x{rows}", elem.msl_name()),
+            HostType::Array { elem, len, .. } => format!("array<{}, {len}>", elem.msl_name()),
+            HostType::Struct { name, .. } => name.to_string(),
+            HostType::Pointer => "pointer".into(),
+            HostType::Texture => "texture".into(),
+            HostType::Sampler => "sampler".into(),
+            HostType::Other { size, .. } => format!("{size} bytes"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,6 +146,28 @@ pub enum TextureDimension {
     Depth2DArray,
     DepthCube,
     DepthCubeArray,
+}
+
+impl TextureDimension {
+    /// The template of MSL.
+    pub fn msl_name(self) -> &'static str {
+        match self {
+            TextureDimension::D1 => "texture1d",
+            TextureDimension::D1Array => "texture1d_array",
+            TextureDimension::D2 => "texture2d",
+            TextureDimension::D2Array => "texture2d_array",
+            TextureDimension::D2Multisample => "texture2d_ms",
+            TextureDimension::D2MultisampleArray => "texture2d_ms_array",
+            TextureDimension::D3 => "texture3d",
+            TextureDimension::Cube => "texturecube",
+            TextureDimension::CubeArray => "texturecube_array",
+            TextureDimension::Buffer => "texture_buffer",
+            TextureDimension::Depth2D => "depth2d",
+            TextureDimension::Depth2DArray => "depth2d_array",
+            TextureDimension::DepthCube => "depthcube",
+            TextureDimension::DepthCubeArray => "depthcube_array",
+        }
+    }
 }
 
 /// What a texture argument points to, as the standard library's MSL sees it

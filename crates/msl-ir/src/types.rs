@@ -69,6 +69,23 @@ impl Scalar {
     pub fn is_signed(self) -> bool {
         matches!(self, Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64) || self.is_float()
     }
+    /// The spelling in MSL; for people.
+    pub fn msl_name(self) -> &'static str {
+        match self {
+            Scalar::Bool => "bool",
+            Scalar::I8 => "char",
+            Scalar::U8 => "uchar",
+            Scalar::I16 => "short",
+            Scalar::U16 => "ushort",
+            Scalar::I32 => "int",
+            Scalar::U32 => "uint",
+            Scalar::I64 => "long",
+            Scalar::U64 => "ulong",
+            Scalar::F16 => "half",
+            Scalar::BF16 => "bfloat",
+            Scalar::F32 => "float",
+        }
+    }
     /// The spelling in the text form.
     pub fn name(self) -> &'static str {
         match self {

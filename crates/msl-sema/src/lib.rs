@@ -31,6 +31,7 @@ mod walk;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use msl_base::stack::with_room;
 use msl_base::{Diagnostic, Diagnostics, Span, Symbol};
 use msl_syntax::ast::TranslationUnit;
 
@@ -112,9 +113,6 @@ pub struct Library {
     layer: Layer,
 }
 
-/// The checker recurses with the program; deep but allowed nesting needs room.
-const STACK_SIZE: usize = 256 << 20;
-
 impl Library {
     pub fn new(prelude: &Arc<Declarations>, unit: &TranslationUnit) -> (Library, Diagnostics) {
         let mut layer = Layer::on(Some(prelude.layer.clone()));
@@ -135,7 +133,7 @@ impl Library {
             return Vec::new();
         }
         let constants = FunctionConstantValues::default();
-        self.on_big_stack(|| {
+        with_room(|| {
             let options = Options::default();
             let mut checker = Checker::new(&self.layer, &options, &constants);
             self.layer.function_constants.iter().filter_map(|id| checker.describe_function_constant(*id)).collect()
@@ -145,7 +143,7 @@ impl Library {
     /// Checks every function, class and variable of the source that is not a template.
     pub fn check(&self, options: &Options) -> Diagnostics {
         let constants = FunctionConstantValues::default();
-        self.on_big_stack(|| {
+        with_room(|| {
             let mut checker = Checker::new(&self.layer, options, &constants);
             checker.check_everything();
             checker.diags
@@ -159,7 +157,7 @@ impl Library {
         options: &Options,
         constants: &FunctionConstantValues,
     ) -> (Option<hir::Program>, Diagnostics) {
-        self.on_big_stack(|| {
+        with_room(|| {
             let mut checker = Checker::new(&self.layer, options, constants);
             let found = self.layer.entry_index.get(&Symbol::new(entry)).map(|i| &self.layer.entries[*i]);
             let Some(found) = found else {
@@ -178,18 +176,6 @@ impl Library {
             let done = checker.compile_entry(found);
             let program = (done.is_some() && !checker.diags.has_errors()).then_some(checker.program);
             (program, checker.diags)
-        })
-    }
-
-    fn on_big_stack<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
-        std::thread::scope(|scope| {
-            let spawned =
-                std::thread::Builder::new().name("msl-sema".into()).stack_size(STACK_SIZE).spawn_scoped(scope, f);
-            match spawned.map(|t| t.join()) {
-                Ok(Ok(result)) => result,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                Err(e) => panic!("no thread for the checker: {e}"),
-            }
         })
     }
 }

@@ -26,6 +26,11 @@ pub use render::Style;
 pub use report::{CompileError, Message, Place, Report};
 pub use stage::{EmitOptions, Stage, emit};
 
+/// Starts reading the standard library in the background, unless it was read. For hosts that will compile soon.
+pub fn warm_up() {
+    prelude::begin();
+}
+
 /// How long reading the standard library took; reads it if that has not happened yet.
 pub fn prelude_time() -> Result<std::time::Duration, CompileError> {
     prelude::prelude().map(|p| p.time)

@@ -31,6 +31,17 @@ pub fn prelude() -> Result<&'static Prelude, CompileError> {
     made.as_ref().map_err(Clone::clone)
 }
 
+/// Starts making the prelude in the background, once: whoever asks for it first then waits only for the rest.
+pub fn begin() {
+    static BEGUN: std::sync::Once = std::sync::Once::new();
+    BEGUN.call_once(|| {
+        if PRELUDE.get().is_none() {
+            // Without a thread it is made when it is asked for.
+            let _ = std::thread::Builder::new().name("msl prelude".into()).spawn(|| prelude().is_ok());
+        }
+    });
+}
+
 fn make(headers: &[msl_stdlib::Header]) -> Result<Prelude, CompileError> {
     let start = Instant::now();
     let mut source_map = SourceMap::new();

@@ -223,13 +223,13 @@ impl ComputePipelineState {
                     dict.set_item("is_constant", is_constant)?;
                     dict.set_item("by_value", is_reference)?;
                     dict.set_item("size", element.size())?;
-                    dict.set_item("type", type_name(element))?;
+                    dict.set_item("type", element.msl_name())?;
                     dict.set_item("dtype", dtype(py, element)?)?;
                 }
                 ParamKind::Threadgroup { element } => {
                     dict.set_item("kind", "threadgroup")?;
                     dict.set_item("size", element.size())?;
-                    dict.set_item("type", type_name(element))?;
+                    dict.set_item("type", element.msl_name())?;
                 }
                 ParamKind::Texture { array_len, .. } => {
                     dict.set_item("kind", "texture")?;
@@ -243,42 +243,6 @@ impl ComputePipelineState {
     }
     fn __repr__(&self) -> String {
         format!("<pymetallic.ComputePipelineState {} on {}>", self.inner.label(), self.inner.device().id())
-    }
-}
-
-/// The MSL spelling of a type, as far as it has one.
-fn type_name(ty: &HostType) -> String {
-    match ty {
-        HostType::Scalar(s) => msl_name(*s).into(),
-        HostType::Vector { elem, len, size } => {
-            let packed = u32::from(*len) * elem.size() == *size && *len == 3;
-            format!("{}{}{len}", if packed { "packed_" } else { "" }, msl_name(*elem))
-        }
-        HostType::Matrix { elem, columns, rows, .. } => format!("{}{columns}x{rows}", msl_name(*elem)),
-        HostType::Array { elem, len, .. } => format!("array<{}, {len}>", type_name(elem)),
-        HostType::Struct { name, .. } => name.as_str().into(),
-        HostType::Pointer => "pointer".into(),
-        HostType::Texture => "texture".into(),
-        HostType::Sampler => "sampler".into(),
-        HostType::Other { size, .. } => format!("{size} bytes"),
-    }
-}
-
-fn msl_name(scalar: metallic::Scalar) -> &'static str {
-    use metallic::Scalar::*;
-    match scalar {
-        Bool => "bool",
-        I8 => "char",
-        U8 => "uchar",
-        I16 => "short",
-        U16 => "ushort",
-        I32 => "int",
-        U32 => "uint",
-        I64 => "long",
-        U64 => "ulong",
-        F16 => "half",
-        BF16 => "bfloat",
-        F32 => "float",
     }
 }
 

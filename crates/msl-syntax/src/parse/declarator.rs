@@ -296,7 +296,7 @@ impl Parser<'_> {
 
     /// Parameters up to the `)` for the `(` at token `open`, declaring their names in the innermost scope.
     pub(super) fn parse_params(&mut self, open: usize) -> (Vec<ParamDecl>, bool) {
-        let mut params = Vec::new();
+        let mut params = Vec::with_capacity(1);
         if self.at_kw(Kw::Void) && self.peek_is(1, Punct::RParen) {
             self.bump();
             return (params, false);

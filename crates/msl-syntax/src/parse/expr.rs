@@ -395,7 +395,7 @@ impl Parser<'_> {
         let open = self.pos;
         let start = self.bump().span;
         let saved = std::mem::replace(&mut self.in_angles, false);
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(1);
         let mut height = 0;
         while !self.at(close) && !self.cur().is_eof() {
             let before = self.pos;

@@ -100,7 +100,8 @@ impl Parser<'_> {
         let start = self.span();
         let is_global = self.eat(Punct::ColonColon);
         let within = if is_global { Within::Scope(ScopeId::GLOBAL) } else { Within::Lexical };
-        self.parse_name_from(start, is_global, Vec::new(), within, mode)
+        // Most names have one segment, and there are many names.
+        self.parse_name_from(start, is_global, Vec::with_capacity(1), within, mode)
     }
 
     /// The rest of a name after some segments and their `::`.

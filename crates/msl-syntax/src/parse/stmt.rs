@@ -43,7 +43,7 @@ impl Parser<'_> {
     }
 
     fn parse_statements(&mut self) -> Vec<Stmt> {
-        let mut statements = Vec::new();
+        let mut statements = Vec::with_capacity(1);
         while !self.at(Punct::RBrace) && !self.cur().is_eof() {
             let before = self.pos;
             if let TokenKind::Pragma(pragma) = self.kind() {
@@ -67,6 +67,8 @@ impl Parser<'_> {
                 self.bump();
             }
         }
+        // The tree lives as long as its library.
+        statements.shrink_to_fit();
         statements
     }
 
@@ -178,7 +180,7 @@ impl Parser<'_> {
     fn parse_simple_statement(&mut self) -> Stmt {
         let start = self.span();
         if self.is_declaration_ahead(At::new(self.pos)) {
-            let mut decls = Vec::new();
+            let mut decls = Vec::with_capacity(1);
             let kind = self.parse_block_declaration(&mut decls);
             let kind = kind.unwrap_or(StmtKind::Decl(decls));
             return Stmt { kind, span: self.since(start) };

@@ -73,7 +73,7 @@ impl Parser<'_> {
         let open = self.pos;
         self.bump();
         let saved = std::mem::replace(&mut self.in_angles, true);
-        let mut params = Vec::new();
+        let mut params = Vec::with_capacity(1);
         while !self.is_angle_close(At::new(self.pos)) && !self.cur().is_eof() {
             let before = self.pos;
             match self.nested(|p| p.parse_template_param()) {
@@ -179,7 +179,7 @@ impl Parser<'_> {
         let open = self.pos;
         self.bump();
         let saved = std::mem::replace(&mut self.in_angles, true);
-        let mut args = Vec::new();
+        let mut args = Vec::with_capacity(1);
         while !self.is_angle_close(At::new(self.pos)) && !self.cur().is_eof() {
             let before = self.pos;
             match self.nested(|p| p.parse_template_arg()) {

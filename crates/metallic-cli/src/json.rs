@@ -48,7 +48,7 @@ fn binding(param: &Param) -> String {
         ParamKind::Threadgroup { element } => ("threadgroup", format!("threadgroup {}*", element.msl_name())),
         ParamKind::Texture { dimension, component, array_len } => {
             let one = format!("{}<{}>", dimension.msl_name(), component.msl_name());
-            ("texture", if *array_len > 0 { format!("array<{one}, {array_len}>") } else { one })
+            ("texture", if *array_len > 1 { format!("array<{one}, {array_len}>") } else { one })
         }
         ParamKind::Sampler => ("sampler", "sampler".into()),
     };

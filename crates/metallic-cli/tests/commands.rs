@@ -33,6 +33,29 @@ fn json_is_one_object_per_file() {
 }
 
 #[test]
+fn json_spells_types_as_in_msl() {
+    let file = std::env::temp_dir().join(format!("metallic-json-types-{}.metal", std::process::id()));
+    let source = "kernel void k(device float* a, constant packed_float3& b, device half4x4* c, device ulong2* d,
+                              texture2d<uint, access::read> t, threadgroup bfloat* g, uint i [[thread_position_in_grid]]) {
+                      g[i] = bfloat(b.x); a[i] = float(c[i][0].x) + float(d[i].x) + float(t.read(uint2(i)).x) + float(g[i]);
+                  }";
+    std::fs::write(&file, format!("#include <metal_stdlib>\nusing namespace metal;\n{source}")).unwrap();
+    let output = text(&metallic(&["check", "--json", &file.to_string_lossy()]).stdout);
+    let _ = std::fs::remove_file(&file);
+    let types = [
+        "device float*",
+        "constant packed_float3&",
+        "device half4x4*",
+        "device ulong2*",
+        "texture2d<uint>",
+        "threadgroup bfloat*",
+    ];
+    for wanted in types {
+        assert!(output.contains(&format!("\"type\": \"{wanted}\"")), "{wanted}: {output}");
+    }
+}
+
+#[test]
 fn doctor_lists_every_variable() {
     let output = text(&metallic(&["doctor"]).stdout);
     for variable in metallic::env::ALL {

@@ -381,3 +381,18 @@ def test_no_error_is_lost_when_nobody_waits(device):
     with pytest.raises(pm.MetalExecutionError):
         commands.wait_until_completed()
     assert len(seen) == 1 and seen[0][0] == "error" and "writes_beyond" in seen[0][1]
+
+
+def test_variables_that_fit_into_no_memory(device, queue):
+    """An array of eight gigabytes for each thread: an error of the command buffer, and the queue goes on."""
+    source = """kernel void huge(device float* out, uint i [[thread_position_in_grid]]) {
+        float t[1ul << 31];
+        t[i] = 1;
+        out[i] = t[i + 1];
+    }"""
+    out = pm.Buffer(device, 16)
+    with pytest.raises(pm.MetalError, match="memory"):
+        pm.Kernel(device, source, "huge")(out, grid=4)
+    ones = pm.Kernel(device, "kernel void ones(device float* out, uint i [[thread_position_in_grid]]) { out[i] = 1; }", "ones")
+    ones(out, grid=4)
+    assert out.to_numpy(np.float32).tolist() == [1, 1, 1, 1]

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use metallic_hal::{
@@ -85,9 +85,13 @@ impl Encoder {
             user: (&raw const memory).cast_mut().cast::<c_void>(),
         };
         let scratch = usize::try_from(variant.kernel.scratch_size(&arguments.threadgroup_memory)).unwrap_or(usize::MAX);
-        let launch = Launch { context: &context, variant: &variant, scratch };
+        let launch = Launch { context: &context, variant: &variant, scratch, is_out_of_memory: AtomicBool::new(false) };
         // The number of threads was checked to fit into 63 bits.
         self.run(&launch, groups.volume() as u64);
+        if launch.is_out_of_memory.into_inner() {
+            let message = format!("there is no memory for the variables of a threadgroup, which take {scratch} bytes");
+            return Err(Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(message) });
+        }
         match fault.get() {
             Some((site, group, thread, offset)) => {
                 Err(describe(pipeline, dispatch, &variant, site, group, thread, offset))
@@ -138,6 +142,8 @@ struct Launch<'a> {
     variant: &'a Variant,
     /// Bytes of scratch memory that each thread needs.
     scratch: usize,
+    /// A thread got no scratch memory; its threadgroups have not run.
+    is_out_of_memory: AtomicBool,
 }
 
 // SAFETY: the context points to data that is only read (arguments), atomic (stop, fault) or `Sync`
@@ -147,12 +153,15 @@ unsafe impl Sync for Launch<'_> {}
 impl Launch<'_> {
     fn run(&self, first: u64, end: u64) {
         let kernel = &self.variant.kernel;
-        with_scratch(self.scratch, |scratch| {
+        let ran = with_scratch(self.scratch, |scratch| {
             // SAFETY: the context is valid and was made for this kernel: one slot per parameter,
             // the threadgroup it was compiled for; the groups are in the grid; scratch has the
             // size and alignment it asks for and belongs to this thread.
             unsafe { (kernel.entry())(self.context, first, end, scratch) }
         });
+        if !ran {
+            self.is_out_of_memory.store(true, Ordering::Relaxed);
+        }
     }
 
     fn run_timed(&self, first: u64, end: u64) {
@@ -162,8 +171,8 @@ impl Launch<'_> {
     }
 }
 
-/// Memory of the thread for kernels, kept from one to the next.
-fn with_scratch(size: usize, f: impl FnOnce(*mut u8)) {
+/// Memory of the thread for kernels, kept from one to the next. Gives whether there was enough.
+fn with_scratch(size: usize, f: impl FnOnce(*mut u8)) -> bool {
     thread_local! {
         static SCRATCH: RefCell<Option<HostMemory>> = const { RefCell::new(None) };
     }
@@ -172,10 +181,11 @@ fn with_scratch(size: usize, f: impl FnOnce(*mut u8)) {
         if memory.is_none() {
             memory = HostMemory::allocate(size.checked_next_power_of_two().unwrap_or(size).max(4096));
         }
-        let memory = memory.expect("scratch memory of a kernel can be allocated");
+        let Some(memory) = memory else { return false };
         f(memory.as_ptr());
         slot.replace(Some(memory));
-    });
+        true
+    })
 }
 
 /// The arguments of a dispatch as kernels take them.

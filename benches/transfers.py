@@ -1,0 +1,122 @@
+"""Transfers between arrays and buffers of a device, beside `numpy.copy`: one command, one table, all in the same run.
+
+    python benches/transfers.py [--device cpu] [--rounds 15]
+
+16 arrays of 16 MiB go up each round. Rows are interleaved, so that a noisy machine disturbs all alike; the table
+shows the least and the median time of a round, and what the least is as a rate. The last rows show that what takes no
+copy takes no time that depends on the size, and what a launch costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+import pymetallic as pm
+
+COUNT, SIZE = 16, 16 << 20
+SOURCE = "kernel void f(device float* a [[buffer(0)]]) {}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
+    device = pm.Device(arguments.device)
+    queue = device.make_command_queue()
+    arrays = [np.full(SIZE // 4, k, np.float32) for k in range(COUNT)]
+    targets = [np.empty_like(a) for a in arrays]
+    staged: list[float] = []
+
+    def numpy_copy() -> object:
+        return [a.copy() for a in arrays]
+
+    def numpy_copy_warm() -> None:
+        for a, b in zip(arrays, targets):
+            np.copyto(b, a)
+
+    def from_numpy() -> object:
+        return [pm.Buffer.from_numpy(device, a) for a in arrays]
+
+    def one_by_one() -> None:
+        for a in arrays:
+            commands = queue.make_command_buffer()
+            pm.async_buffer_from_numpy(device, a, commands)
+            commands.commit()
+            commands.wait_until_completed()
+
+    def asynchronous() -> None:
+        start = time.perf_counter()
+        commands = []
+        for a in arrays:
+            commands.append(queue.make_command_buffer())
+            pm.async_buffer_from_numpy(device, a, commands[-1])
+            commands[-1].commit()
+        staged.append(time.perf_counter() - start)
+        commands[-1].wait_until_completed()
+
+    rows: dict[str, Callable[[], object]] = {
+        "numpy.copy, fresh memory": numpy_copy,
+        "numpy.copyto, used memory": numpy_copy_warm,
+        "Buffer.from_numpy": from_numpy,
+        "async_buffer_from_numpy, one by one": one_by_one,
+        "async_buffer_from_numpy, then wait": asynchronous,
+    }
+    times: dict[str, list[float]] = {name: [] for name in rows}
+    for round_ in range(arguments.rounds + 1):
+        for name, row in rows.items():
+            start = time.perf_counter()
+            kept = row()
+            elapsed = time.perf_counter() - start
+            del kept
+            if round_ > 0:
+                times[name].append(elapsed)
+    times["  of it until the last call returned"] = staged[1:]
+    print(f"{COUNT} arrays of {SIZE >> 20} MiB on {device.name}, {arguments.rounds} rounds")
+    print(f"{'':38}{'least':>10}{'median':>10}{'rate':>14}")
+    for name, values in times.items():
+        least = min(values)
+        print(f"{name:38}{least * 1e3:7.1f} ms{statistics.median(values) * 1e3:7.1f} ms{COUNT * SIZE / least / 1e9:9.1f} GB/s")
+
+    if device.has_unified_memory:
+        print("\nBuffer.from_array(a, copy=False)")
+        for size in (1 << 12, 1 << 20, 1 << 28):
+            array = np.zeros(size, np.uint8)
+            print(f"{size:>12} bytes {least_microseconds(lambda: pm.Buffer.from_array(array, copy=False, device=device)):7.2f} us")
+
+    pipeline = device.make_kernel(SOURCE, "f").pipeline_state
+    buffer = device.make_buffer(64)
+
+    def launch() -> None:
+        commands = queue.make_command_buffer()
+        encoder = commands.make_compute_command_encoder()
+        encoder.set_compute_pipeline_state(pipeline)
+        encoder.set_buffer(buffer, 0, 0)
+        encoder.dispatch_threads(1, 1)
+        encoder.end_encoding()
+        commands.commit()
+        commands.wait_until_completed()
+
+    print(f"\nlaunch and wait from Python {least_microseconds(launch):14.2f} us least of medians")
+
+
+def least_microseconds(function: Callable[[], object], repeats: int = 20, count: int = 500) -> float:
+    """The least of several medians."""
+    medians = []
+    for _ in range(repeats):
+        times = []
+        for _ in range(count):
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+        medians.append(statistics.median(times))
+    return min(medians) * 1e6
+
+
+if __name__ == "__main__":
+    main()

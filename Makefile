@@ -46,8 +46,9 @@ endif
 check-apple:
 	tools/check-apple.sh
 
+# Linked against the shared LLVM: quick to build, and only good here.
 develop: setup
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile release --features pyo3/extension-module --quiet
 
 cli: setup
 	$(CARGO) build --release --quiet -p metallic-cli

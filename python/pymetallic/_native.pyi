@@ -54,7 +54,7 @@ __all__ = [
     "__version__", "MetalError", "MetalCompileError", "MetalValidationError", "MetalDeviceError", "MetalMemoryError",
     "MetalExecutionError", "Device", "Buffer", "Texture", "SamplerState", "Library", "Function", "ComputePipelineState",
     "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "as_array", "async_buffer_from_numpy", "async_buffer_to_numpy",
-    "released_objects",
+    "released_objects", "run_command_line",
 ]
 
 __version__: str
@@ -561,3 +561,9 @@ def async_buffer_to_numpy(
 
 def released_objects() -> int:
     """How many native objects (of all classes but Device) were released when their Python objects died."""
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Runs the ``metallic`` command with the arguments of a process, the first of which is its name.
+
+    Prints to the process's own standard output and error, not to ``sys.stdout``. Returns the exit code.
+    """

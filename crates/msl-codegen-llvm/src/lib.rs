@@ -14,6 +14,8 @@ mod error;
 mod jit;
 mod llvm;
 pub mod nvptx;
+#[cfg(all(feature = "static", target_os = "linux", target_env = "gnu"))]
+mod old_libc;
 mod target;
 
 pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite};

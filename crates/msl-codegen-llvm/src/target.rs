@@ -51,18 +51,26 @@ impl Drop for Target {
     }
 }
 
+/// Makes LLVM's targets known: NVIDIA's and the CPU's. A static build has only what this names, so the
+/// CPUs that we are not running on are left to builds against the shared library.
 fn initialize() {
     static ONCE: Once = Once::new();
     // SAFETY: the initializers are called once, before any target is looked up.
     ONCE.call_once(|| unsafe {
-        LLVMInitializeX86TargetInfo();
-        LLVMInitializeX86Target();
-        LLVMInitializeX86TargetMC();
-        LLVMInitializeX86AsmPrinter();
-        LLVMInitializeAArch64TargetInfo();
-        LLVMInitializeAArch64Target();
-        LLVMInitializeAArch64TargetMC();
-        LLVMInitializeAArch64AsmPrinter();
+        #[cfg(any(not(feature = "static"), target_arch = "x86_64"))]
+        {
+            LLVMInitializeX86TargetInfo();
+            LLVMInitializeX86Target();
+            LLVMInitializeX86TargetMC();
+            LLVMInitializeX86AsmPrinter();
+        }
+        #[cfg(any(not(feature = "static"), target_arch = "aarch64"))]
+        {
+            LLVMInitializeAArch64TargetInfo();
+            LLVMInitializeAArch64Target();
+            LLVMInitializeAArch64TargetMC();
+            LLVMInitializeAArch64AsmPrinter();
+        }
         LLVMInitializeNVPTXTargetInfo();
         LLVMInitializeNVPTXTarget();
         LLVMInitializeNVPTXTargetMC();

@@ -23,7 +23,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("__version__", python_version(env!("CARGO_PKG_VERSION")))?;
     error::add_exceptions(module)?;
     module.add_class::<device::Device>()?;
     module.add_class::<buffer::Buffer>()?;
@@ -43,5 +43,18 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(transfer::async_buffer_to_numpy, module)?)?;
     let shutdown = wrap_pyfunction!(shutdown::_shutdown, module)?;
     module.py().import("atexit")?.call_method1("register", (shutdown,))?;
+    module.add_function(wrap_pyfunction!(run_command_line, module)?)?;
     Ok(())
+}
+
+/// Runs the `metallic` command with the arguments of a process, the first of which is its name. Gives the exit
+/// code. Prints to the process's own standard output and error, not to `sys.stdout`.
+#[pyfunction]
+fn run_command_line(py: Python<'_>, arguments: Vec<String>) -> u8 {
+    py.detach(|| metallic_cli::run(arguments))
+}
+
+/// Cargo's spelling of a version as Python spells it: `1.0.0-dev` is `1.0.0.dev0`.
+fn python_version(version: &str) -> String {
+    version.replace("-dev", ".dev0")
 }

@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow rust-test python-test test-tinygrad check-apple wheel setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-threads rust-test python-test test-tinygrad check-apple wheel test-wheel setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -68,8 +68,15 @@ install: capi
 	install -m 644 include/pymetallic.h $(DESTDIR)$(PREFIX)/include/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' include/pymetallic.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/pymetallic.pc
 
+# One file with LLVM inside, for every CPython from 3.10 on; `pip install .` makes the same.
 wheel: setup
-	$(BIN)/maturin build --release --out dist
+	rm -rf dist
+	$(BIN)/maturin build --out dist
+
+# The wheel where nothing else is: roots with CPython 3.11, 3.13 and 3.14 and nothing more. Needs root.
+SUITES ?= bookworm trixie sid
+test-wheel: wheel
+	tools/test-wheel.sh dist/*.whl $(SUITES)
 
 setup: llvm venv
 

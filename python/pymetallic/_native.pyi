@@ -93,12 +93,13 @@ class Device:
         """All devices that do real work, the default one first."""
     @property
     def name(self) -> str:
-        """For people."""
+        """What people call it: "CPU (AMD EPYC)"."""
     @property
     def id(self) -> str:
         """What ``Device(name)`` accepts: "cpu", "interp", …"""
     @property
-    def registry_id(self) -> int: ...
+    def registry_id(self) -> int:
+        """A number that tells devices of one process apart."""
     @property
     def has_unified_memory(self) -> bool:
         """Whether kernels work on memory of the host, so that arrays need not be copied."""
@@ -110,12 +111,14 @@ class Device:
         """In bytes, of all threadgroup variables and arguments of a kernel together."""
     @property
     def max_buffer_length(self) -> int:
-        """In bytes."""
+        """The largest buffer, in bytes."""
     @property
     def free_staging_length(self) -> int:
         """Memory that is kept for the next uploads (see ``async_buffer_from_numpy``), in bytes; given back when idle."""
-    def supports_shader_barycentric_coordinates(self) -> bool: ...
-    def make_command_queue(self) -> CommandQueue: ...
+    def supports_shader_barycentric_coordinates(self) -> bool:
+        """Whether fragment shaders see barycentric coordinates: False, but on Apple GPUs that have them. We compute only."""
+    def make_command_queue(self) -> CommandQueue:
+        """A new queue of this device. Raises MetalDeviceError when its driver fails."""
     @property
     def command_queue(self) -> CommandQueue:
         """A new command queue each time."""
@@ -126,7 +129,11 @@ class Device:
     def command_encoder(self) -> ComputeCommandEncoder:
         """A new encoder of a new command buffer each time; its ``commit`` and ``wait_until_completed`` act on that."""
     def make_library(self, source: str, options: _CompileOptions | dict[str, Any] | None = None) -> Library:
-        """Compiles MSL. Raises MetalCompileError with file, line, column and message."""
+        """Compiles MSL. Raises MetalCompileError with file, line, column and message.
+
+        options: fast_math (bool), language_version ("3.1"), macros (dict of name and text), include_directories (list
+        of paths), headers (dict of name and text), name (of the source in messages).
+        """
     def make_compute_pipeline_state(self, function: Function) -> ComputePipelineState:
         """Compiles a function for this device. Raises MetalError when the device cannot run it."""
     def make_buffer(self, size: int, storage_mode: int | None = None) -> Buffer:
@@ -162,8 +169,10 @@ class Device:
         "greater_equal", "always". border_color: "transparent_black", "opaque_black", "opaque_white".
         max_anisotropy: 1 to 16. lod_min_clamp, lod_max_clamp: float.
         """
-    def make_event(self) -> Event: ...
-    def make_shared_event(self) -> Event: ...
+    def make_event(self) -> Event:
+        """An event that starts at 0, for the command buffers of this device."""
+    def make_shared_event(self) -> Event:
+        """An event that starts at 0 and that the host can wait for, too."""
     def make_kernel(
         self, source: str, func: str, constants: _Constants | None = None, options: Mapping[str, Any] | None = None
     ) -> Kernel:
@@ -219,8 +228,9 @@ class Buffer:
         """The contents as an array: a view, not a copy, writable unless the buffer is read-only. It keeps the memory
         alive.
 
-        shape: one-dimensional by default. Raises MetalError for private storage, a size that is no multiple of the
-        dtype, or a shape of another element count.
+        dtype: of an element. shape: one-dimensional by default, with as many elements as there are.
+        Raises MetalError for private storage, a size that is no multiple of the dtype, or a shape of another element
+        count.
         """
     def did_modify_range(self, start: int, end: int) -> None:
         """Tells that the host wrote bytes start..end of a managed buffer."""
@@ -241,14 +251,16 @@ class Buffer:
         """NumPy's protocol: the bytes, as uint8."""
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Its size in bytes."""
     @property
     def length(self) -> int:
         """Metal's name of ``size``."""
     @property
-    def device(self) -> Device: ...
+    def device(self) -> Device:
+        """The device that the memory belongs to."""
     @property
-    def storage_mode(self) -> int: ...
+    def storage_mode(self) -> int:
+        """STORAGE_SHARED, STORAGE_MANAGED or STORAGE_PRIVATE."""
     @property
     def is_read_only(self) -> bool:
         """Whether the buffer lies over memory that must not be written."""
@@ -256,11 +268,12 @@ class Buffer:
     def gpu_address(self) -> int:
         """What kernels see as its address; for argument buffers, with ``use_resource``."""
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """A name for messages; empty at first, and yours to set."""
     @label.setter
     def label(self, value: str) -> None: ...
     def __len__(self) -> int:
-        """In bytes."""
+        """Its size in bytes."""
 
 @final
 class Texture:
@@ -274,15 +287,20 @@ class Texture:
     def to_numpy(self, region: _Region = None, level: int = 0, slice: int = 0) -> NDArray[Any]:
         """A copy of a region as an array ((depth,) height, width(, channels)) of the format's own type."""
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """In texels, of level 0."""
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """In texels, of level 0; 1 for one-dimensional textures."""
     @property
-    def depth(self) -> int: ...
+    def depth(self) -> int:
+        """In texels, of level 0; 1 but for three-dimensional textures."""
     @property
-    def array_length(self) -> int: ...
+    def array_length(self) -> int:
+        """How many slices; 1 for textures that are no arrays."""
     @property
-    def mipmap_level_count(self) -> int: ...
+    def mipmap_level_count(self) -> int:
+        """How many levels; each is half as large as the one before, rounded down, but 1 at least."""
     @property
     def pixel_format(self) -> str:
         """As Metal spells it: "RGBA32Float"."""
@@ -290,7 +308,8 @@ class Texture:
     def texture_type(self) -> str:
         """As MSL spells it: "texture2d"."""
     @property
-    def device(self) -> Device: ...
+    def device(self) -> Device:
+        """The device that the memory belongs to."""
 
 @final
 class SamplerState:
@@ -314,16 +333,19 @@ class Library:
     def function_constants(self) -> list[tuple[str, int, str]]:
         """(name, index, type) of each function constant that the source declares."""
     @property
-    def device(self) -> Device: ...
+    def device(self) -> Device:
+        """The device that it is compiled for."""
 
 @final
 class Function:
     """A kernel of a library."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As ``make_function`` was asked for it."""
     @property
-    def library(self) -> Library: ...
+    def library(self) -> Library:
+        """The library that it comes from."""
 
 @final
 class ComputePipelineState:
@@ -331,11 +353,14 @@ class ComputePipelineState:
 
     def __new__(cls, device: Device, function: Function) -> ComputePipelineState: ...
     @property
-    def device(self) -> Device: ...
+    def device(self) -> Device:
+        """The device that it is compiled for."""
     @property
-    def function(self) -> Function: ...
+    def function(self) -> Function:
+        """The function that was compiled."""
     @property
-    def max_total_threads_per_threadgroup(self) -> int: ...
+    def max_total_threads_per_threadgroup(self) -> int:
+        """The most threads, width times height times depth, that a threadgroup of this kernel may have."""
     @property
     def thread_execution_width(self) -> int:
         """Threads of a simdgroup."""
@@ -355,11 +380,14 @@ class CommandQueue:
     """Executes command buffers in order."""
 
     def __new__(cls, device: Device) -> CommandQueue: ...
-    def make_command_buffer(self) -> CommandBuffer: ...
+    def make_command_buffer(self) -> CommandBuffer:
+        """A new, empty command buffer."""
     @property
-    def device(self) -> Device: ...
+    def device(self) -> Device:
+        """The device that executes."""
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """A name for messages; empty at first, and yours to set."""
     @label.setter
     def label(self, value: str) -> None: ...
 
@@ -370,10 +398,14 @@ class CommandBuffer:
     ``await command_buffer`` commits it if nobody has, waits without blocking the event loop, and raises its error.
     """
 
-    def make_compute_command_encoder(self) -> ComputeCommandEncoder: ...
+    def make_compute_command_encoder(self) -> ComputeCommandEncoder:
+        """An encoder for kernels. One encoder at a time: MetalValidationError while another has not ended, or after
+        ``commit``.
+        """
     def compute_command_encoder(self) -> ComputeCommandEncoder:
         """Same as ``make_compute_command_encoder``."""
-    def make_blit_command_encoder(self) -> BlitCommandEncoder: ...
+    def make_blit_command_encoder(self) -> BlitCommandEncoder:
+        """An encoder for copies. Raises as ``make_compute_command_encoder`` does."""
     def commit(self) -> None:
         """Hands the commands to the device and returns at once. Once only."""
     def enqueue(self) -> None:
@@ -389,10 +421,10 @@ class CommandBuffer:
         """1: completed; 0: in progress; -1: failed, or not committed."""
     @property
     def status(self) -> _Status:
-        """Metal's status."""
+        """Metal's status: "not_enqueued", "enqueued", "committed", "scheduled", "completed" or "error"."""
     @property
     def error(self) -> MetalError | None:
-        """What ``wait_until_completed`` raises."""
+        """The exception that ``wait_until_completed`` raises, or None."""
     @property
     def gpu_start_time(self) -> float:
         """When the device started, in seconds of its clock; 0.0 before completion."""
@@ -400,7 +432,7 @@ class CommandBuffer:
     def gpu_end_time(self) -> float:
         """When the device was done, in seconds of its clock; 0.0 before completion."""
     def add_completed_handler(self, handler: Callable[[CommandBuffer], object]) -> None:
-        """Calls ``handler`` after completion or failure, on a thread of the runtime, before waits return.
+        """Calls ``handler(command_buffer)`` after completion or failure, on a thread of the runtime, before waits return.
 
         An exception goes to ``sys.unraisablehook``. Raises MetalValidationError after ``commit``, as Metal does; see
         ``future`` for what may be asked for at any time.
@@ -411,18 +443,21 @@ class CommandBuffer:
     def _notify_completed(self, listener: Callable[[CommandBuffer], object]) -> None:
         """Calls ``listener`` once the commands have completed or failed, also when that is long past."""
     def add_scheduled_handler(self, handler: Callable[[CommandBuffer], object]) -> None:
-        """Calls ``handler`` once the commands have been handed to the device."""
+        """Calls ``handler(command_buffer)`` once the commands have been handed to the device."""
     def encode_signal_event(self, event: Event, value: int) -> None:
         """Raises ``event`` to ``value`` when everything encoded so far has completed."""
     def encode_wait_for_event(self, event: Event, value: int) -> None:
         """Holds up everything encoded from now on until ``event`` has reached ``value``."""
     def __await__(self) -> Generator[Any, None, CommandBuffer]: ...
     @property
-    def device(self) -> Device: ...
+    def device(self) -> Device:
+        """The device that executes."""
     @property
-    def command_queue(self) -> CommandQueue: ...
+    def command_queue(self) -> CommandQueue:
+        """The queue that it came from."""
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """A name for messages; empty at first, and yours to set."""
     @label.setter
     def label(self, value: str) -> None: ...
 
@@ -430,15 +465,18 @@ class CommandBuffer:
 class ComputeCommandEncoder:
     """Records dispatches into a command buffer; each sees what earlier ones wrote."""
 
-    def set_compute_pipeline_state(self, pipeline_state: ComputePipelineState) -> None: ...
+    def set_compute_pipeline_state(self, pipeline_state: ComputePipelineState) -> None:
+        """Chooses the kernel of the dispatches that follow."""
     def set_buffer(self, buffer: Buffer, offset: int, index: int) -> None:
         """Binds a buffer, from ``offset`` bytes on, at a buffer index (0 to 30)."""
     def set_buffer_offset(self, offset: int, index: int) -> None:
         """Binds the buffer that is there already from another offset on."""
     def set_bytes(self, data: ArrayLike | bytes | bytearray, index: int) -> None:
         """Binds a copy of 1 to 4096 bytes at a buffer index: an array, a NumPy scalar or bytes."""
-    def set_texture(self, texture: Texture, index: int) -> None: ...
-    def set_sampler_state(self, sampler_state: SamplerState, index: int) -> None: ...
+    def set_texture(self, texture: Texture, index: int) -> None:
+        """Binds a texture at a texture index."""
+    def set_sampler_state(self, sampler_state: SamplerState, index: int) -> None:
+        """Binds a sampler at a sampler index."""
     def set_threadgroup_memory_length(self, length: int, index: int) -> None:
         """Sizes a ``threadgroup`` argument, in bytes."""
     def use_resource(self, buffer: Buffer) -> None:
@@ -451,9 +489,11 @@ class ComputeCommandEncoder:
         """Like ``dispatch_threadgroups``, with the three uint32 counts read from a buffer when it runs."""
     def memory_barrier(self) -> None:
         """Dispatches are in order already; this states what a Metal device may need."""
-    def end_encoding(self) -> None: ...
+    def end_encoding(self) -> None:
+        """Ends the encoder, once; only then may its command buffer be committed or make another one."""
     @property
-    def command_buffer(self) -> CommandBuffer: ...
+    def command_buffer(self) -> CommandBuffer:
+        """The command buffer that it records into."""
     def commit(self) -> None:
         """Commits the encoder's command buffer."""
     def wait_until_completed(self) -> None:
@@ -466,7 +506,8 @@ class BlitCommandEncoder:
     def copy_from_buffer(
         self, source_buffer: Buffer, source_offset: int, dest_buffer: Buffer, dest_offset: int, size: int
     ) -> None:
-        """Copies ``size`` bytes from one buffer to another."""
+        """Copies ``size`` bytes from one buffer to another, or within one where the ranges do not overlap. Offsets are
+        in bytes."""
     def fill_buffer(self, buffer: Buffer, value: int = 0, offset: int = 0, length: int | None = None) -> None:
         """Sets ``length`` bytes (to the end by default) from ``offset`` on to ``value`` (0 to 255)."""
     def copy_from_buffer_to_texture(
@@ -480,7 +521,12 @@ class BlitCommandEncoder:
         level: int = 0,
         slice: int = 0,
     ) -> None:
-        """Copies texels of a buffer, without gaps unless strides are given, into a region of a texture."""
+        """Copies texels of a buffer into a region (x, y, z, width, height, depth) of a texture, by default all of the
+        level.
+
+        source_offset, bytes_per_row and bytes_per_image are in bytes. Rows and images follow each other without gaps
+        unless their strides are given.
+        """
     def copy_from_texture_to_buffer(
         self,
         source_texture: Texture,
@@ -492,7 +538,7 @@ class BlitCommandEncoder:
         level: int = 0,
         slice: int = 0,
     ) -> None:
-        """Copies a region of a texture into a buffer."""
+        """Copies a region of a texture into a buffer; the arguments are those of ``copy_from_buffer_to_texture``."""
     def copy_from_texture(
         self,
         source_texture: Texture,
@@ -504,26 +550,30 @@ class BlitCommandEncoder:
         dest_level: int = 0,
         dest_slice: int = 0,
     ) -> None:
-        """Copies a region to the place (x, y, z) of another texture whose texels have the same size."""
+        """Copies a region (x, y, z, width, height, depth), by default all of the level, to the place ``dest_origin``
+        (x, y, z; by default 0, 0, 0) of another texture whose texels have the same size."""
     def generate_mipmaps(self, texture: Texture) -> None:
         """Fills each mipmap level from the one above it."""
     def synchronize_resource(self, buffer: Buffer) -> None:
         """Makes what kernels wrote to a managed buffer visible to the host."""
-    def end_encoding(self) -> None: ...
+    def end_encoding(self) -> None:
+        """Ends the encoder, once; only then may its command buffer be committed or make another one."""
     @property
-    def command_buffer(self) -> CommandBuffer: ...
+    def command_buffer(self) -> CommandBuffer:
+        """The command buffer that it records into."""
 
 @final
 class Event:
     """A counter that command buffers and the host raise and wait for; made by ``Device.make_shared_event``."""
 
     @property
-    def signaled_value(self) -> int: ...
+    def signaled_value(self) -> int:
+        """The value that it has reached. Setting it raises it; a smaller one changes nothing."""
     @signaled_value.setter
-    def signaled_value(self, value: int) -> None:
-        """Raises the value; a smaller one changes nothing."""
+    def signaled_value(self, value: int) -> None: ...
     def wait_until_signaled_value(self, value: int, timeout: float | None = None) -> bool:
-        """Waits for the value; False when ``timeout`` seconds were over first."""
+        """Waits until the value has been reached: True, or False when ``timeout`` seconds were over first (None: no
+        limit)."""
 
 def as_array(object: Any) -> NDArray[Any]:
     """The NumPy array that shares the memory of an array, of anything with the buffer protocol (bytes, memoryview,

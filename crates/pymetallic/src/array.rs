@@ -138,8 +138,8 @@ pub fn shared_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'p
     }
 }
 
-/// The NumPy array that shares the memory of an object: of an array, of anything with the buffer protocol (bytes,
-/// memoryview, array.array, mmap, ctypes arrays) or of a DLPack tensor (PyTorch, JAX, …) in memory of the host.
+/// The NumPy array that shares the memory of an array, of anything with the buffer protocol (bytes, memoryview,
+/// array.array, mmap, ctypes arrays) or of a DLPack tensor in memory of the host.
 ///
 /// dtype and shape are the object's own; types that NumPy lacks (bfloat16) become unsigned integers of their size.
 /// No copy is made, and the object is kept alive. Raises MetalValidationError for everything else.

@@ -13,9 +13,9 @@ use crate::dlpack;
 use crate::error::{ToPython, invalid};
 use crate::released::CountRelease;
 
-/// Memory of a device.
+/// Memory of a device: `size` bytes of zeros.
 ///
-/// Buffer(device, size, storage_mode=STORAGE_SHARED): `size` bytes of zeros.
+/// storage_mode: STORAGE_SHARED (the default), STORAGE_MANAGED or STORAGE_PRIVATE; anything else raises ValueError.
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct Buffer {
     pub inner: metallic::Buffer,
@@ -110,15 +110,16 @@ impl Buffer {
         make_buffer(py, &device.inner, size, storage_mode)
     }
 
-    /// A buffer with a copy of `array` (any dtype, any layout; made contiguous).
+    /// A buffer with a copy of an array of any dtype and layout (made contiguous).
     #[staticmethod]
     #[pyo3(signature = (device, array, storage_mode=0))]
     fn from_numpy(device: &Device, array: &Bound<'_, PyAny>, storage_mode: Option<i64>) -> PyResult<Buffer> {
         make_buffer_from_numpy(&device.inner, array, storage_mode)
     }
 
-    /// A shared buffer that *is* the memory of a writable C-contiguous array: no copy, and the array is kept
-    /// alive. Raises `MetalError` on devices that do not share memory with the host.
+    /// A shared buffer that *is* the memory of a writable C-contiguous array, which it keeps alive.
+    ///
+    /// Raises MetalError on devices that do not share memory with the host.
     #[staticmethod]
     fn from_numpy_no_copy(device: &Device, array: &Bound<'_, PyAny>) -> PyResult<Buffer> {
         let host = host_array(array)?.ok_or_else(|| invalid("expected a NumPy array"))?;
@@ -133,9 +134,9 @@ impl Buffer {
     ///
     /// copy: False makes a buffer that *is* the array's memory, in no time that depends on its size, and raises
     /// MetalError where that cannot be (an array that is not C-contiguous, a device that cannot use memory of the
-    /// host); True always copies; None, the default, copies where it must. Kernels and the array then see each
-    /// other's writes. A read-only array makes a read-only buffer, which kernels may only read.
-    /// The buffer keeps the array alive. device: the default device when not given.
+    /// host); True always copies; None copies where it must. Kernels and the array see each other's writes.
+    /// A read-only array makes a read-only buffer, which kernels may only read. The array is kept alive.
+    /// device: the default device when not given.
     #[staticmethod]
     #[pyo3(signature = (array, *, copy=None, device=None))]
     fn from_array(array: &Bound<'_, PyAny>, copy: Option<bool>, device: Option<&Device>) -> PyResult<Buffer> {
@@ -152,8 +153,8 @@ impl Buffer {
         }
     }
 
-    /// A shared buffer that *is* the memory of a DLPack tensor (PyTorch, JAX, CuPy's pinned arrays, …), C-contiguous
-    /// and in memory of the host, of any dtype and shape; the tensor is kept alive. No copy is made.
+    /// A shared buffer that *is* the memory of a DLPack tensor, C-contiguous and in memory of the host, of any
+    /// dtype and shape; the tensor is kept alive.
     ///
     /// Raises TypeError for objects without DLPack, MetalError for tensors that the device cannot use.
     #[staticmethod]
@@ -192,11 +193,12 @@ impl Buffer {
         dlpack::place_of(&self.inner).map(|place| (place.kind, place.number))
     }
 
-    /// The contents as an array: a view, not a copy, writable unless the buffer is read-only. The view keeps the
-    /// buffer's memory alive.
+    /// The contents as an array: a view, not a copy, writable unless the buffer is read-only. It keeps the memory
+    /// alive.
     ///
-    /// dtype: what one element is; shape: all of it by default, one-dimensional.
-    /// Raises MetalError for private storage, a size that is no multiple of the dtype, or a shape of another element count.
+    /// dtype: of an element. shape: one-dimensional by default, with as many elements as there are.
+    /// Raises MetalError for private storage, a size that is no multiple of the dtype, or a shape of another element
+    /// count.
     #[pyo3(signature = (dtype, shape=None))]
     pub fn to_numpy<'py>(
         slf: &Bound<'py, Self>,
@@ -228,6 +230,7 @@ impl Buffer {
         }
     }
 
+    /// NumPy's protocol: the bytes, as uint8.
     #[getter]
     fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let contents = self.inner.contents().ok_or_else(|| {
@@ -241,24 +244,27 @@ impl Buffer {
         Ok(dict)
     }
 
-    /// Tells that the host wrote bytes start..end (managed storage).
+    /// Tells that the host wrote bytes start..end of a managed buffer.
     fn did_modify_range(&self, start: u64, end: u64) -> PyResult<()> {
         self.inner.did_modify_range(start, end).python()
     }
 
-    /// Size in bytes.
+    /// Its size in bytes.
     #[getter]
     fn size(&self) -> u64 {
         self.inner.length()
     }
+    /// Metal's name of `size`.
     #[getter]
     fn length(&self) -> u64 {
         self.inner.length()
     }
+    /// The device that the memory belongs to.
     #[getter]
     fn device(&self) -> Device {
         Device::from_inner(self.inner.device().clone())
     }
+    /// STORAGE_SHARED, STORAGE_MANAGED or STORAGE_PRIVATE.
     #[getter]
     fn storage_mode(&self) -> u32 {
         self.inner.storage_mode() as u32
@@ -268,10 +274,12 @@ impl Buffer {
     fn is_read_only(&self) -> bool {
         self.inner.is_read_only()
     }
+    /// What kernels see as its address; for argument buffers, with `use_resource`.
     #[getter]
     fn gpu_address(&self) -> u64 {
         self.inner.gpu_address()
     }
+    /// A name for messages; empty at first, and yours to set.
     #[getter]
     fn get_label(&self) -> String {
         self.inner.label()
@@ -280,6 +288,7 @@ impl Buffer {
     fn set_label(&self, label: &str) {
         self.inner.set_label(label);
     }
+    /// Its size in bytes.
     fn __len__(&self) -> usize {
         self.inner.length() as usize
     }

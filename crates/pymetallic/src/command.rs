@@ -12,8 +12,6 @@ use crate::shutdown::call_back;
 use crate::wait::wait;
 
 /// Executes command buffers in order.
-///
-/// CommandQueue(device)
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct CommandQueue {
     pub inner: metallic::CommandQueue,
@@ -32,13 +30,16 @@ impl CommandQueue {
     fn new(device: &Device) -> PyResult<CommandQueue> {
         device.inner.make_command_queue().python().map(CommandQueue::from_inner)
     }
+    /// A new, empty command buffer.
     fn make_command_buffer(&self) -> PyResult<CommandBuffer> {
         self.inner.make_command_buffer().python().map(CommandBuffer::from_inner)
     }
+    /// The device that executes.
     #[getter]
     fn device(&self) -> Device {
         Device::from_inner(self.inner.device().clone())
     }
+    /// A name for messages; empty at first, and yours to set.
     #[getter]
     fn get_label(&self) -> String {
         self.inner.label()
@@ -53,6 +54,8 @@ impl CommandQueue {
 }
 
 /// Commands on their way to a device; made by `CommandQueue.make_command_buffer`.
+///
+/// `await command_buffer` commits it if nobody has, waits without blocking the event loop, and raises its error.
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct CommandBuffer {
     pub inner: metallic::CommandBuffer,
@@ -67,24 +70,29 @@ impl CommandBuffer {
 
 #[pymethods]
 impl CommandBuffer {
+    /// An encoder for kernels. One encoder at a time: MetalValidationError while another has not ended, or after
+    /// `commit`.
     fn make_compute_command_encoder(&self) -> PyResult<ComputeCommandEncoder> {
         ComputeCommandEncoder::of(&self.inner)
     }
+    /// Same as `make_compute_command_encoder`.
     fn compute_command_encoder(&self) -> PyResult<ComputeCommandEncoder> {
         ComputeCommandEncoder::of(&self.inner)
     }
+    /// An encoder for copies. Raises as `make_compute_command_encoder` does.
     fn make_blit_command_encoder(&self) -> PyResult<BlitCommandEncoder> {
         BlitCommandEncoder::of(&self.inner)
     }
 
-    /// Hands the commands to the device and returns at once.
+    /// Hands the commands to the device and returns at once. Once only.
     fn commit(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.inner.commit()).python()
     }
+    /// Takes a place in the queue without committing yet.
     fn enqueue(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.inner.enqueue()).python()
     }
-    /// Returns when the commands have completed and the handlers have run. Raises MetalError when one failed.
+    /// Returns when the commands have completed and handlers have run. Raises MetalExecutionError when one failed.
     ///
     /// Other threads run meanwhile. Ctrl-C raises KeyboardInterrupt here; the commands go on, and one may wait again.
     fn wait_until_completed(&self, py: Python<'_>) -> PyResult<()> {
@@ -120,20 +128,21 @@ impl CommandBuffer {
     fn error<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.inner.error().map(|e| to_python(e).into_value(py).into_bound(py).into_any())
     }
-    /// When the device started, in seconds; 0.0 before completion.
+    /// When the device started, in seconds of its clock; 0.0 before completion.
     #[getter]
     fn gpu_start_time(&self) -> f64 {
         self.inner.gpu_start_time()
     }
-    /// When the device was done, in seconds; 0.0 before completion.
+    /// When the device was done, in seconds of its clock; 0.0 before completion.
     #[getter]
     fn gpu_end_time(&self) -> f64 {
         self.inner.gpu_end_time()
     }
 
-    /// Calls `handler(command_buffer)` once the commands have completed or failed, on a thread of the runtime and before
-    /// waits return. An exception goes to `sys.unraisablehook`. Raises MetalValidationError after `commit`, as Metal
-    /// does; see `future` for what may be asked for at any time.
+    /// Calls `handler(command_buffer)` after completion or failure, on a thread of the runtime, before waits return.
+    ///
+    /// An exception goes to `sys.unraisablehook`. Raises MetalValidationError after `commit`, as Metal does; see
+    /// `future` for what may be asked for at any time.
     fn add_completed_handler(&self, handler: Py<PyAny>) -> PyResult<()> {
         self.inner.add_completed_handler(call(handler)).python()
     }
@@ -141,14 +150,13 @@ impl CommandBuffer {
     fn add_scheduled_handler(&self, handler: Py<PyAny>) -> PyResult<()> {
         self.inner.add_scheduled_handler(call(handler)).python()
     }
-    /// Calls `listener(command_buffer)` once the commands have completed or failed, also when that is long past; no wait
-    /// waits for it.
+    /// Calls `listener` once the commands have completed or failed, also when that is long past.
     fn _notify_completed(&self, py: Python<'_>, listener: Py<PyAny>) {
         let listener = call(listener);
         py.detach(|| self.inner.notify_completed(listener));
     }
-    /// A `concurrent.futures.Future` whose result is this command buffer, or its error. May be asked for at any time; it
-    /// neither commits nor cancels. `asyncio.wrap_future`, `concurrent.futures.wait` and `as_completed` take it.
+    /// A future whose result is this command buffer, or its error. May be asked for at any time; it neither commits
+    /// nor cancels. `asyncio.wrap_future`, `concurrent.futures.wait` and `as_completed` take it.
     fn future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("pymetallic._async")?.getattr("future")?.call1((slf,))
     }
@@ -167,14 +175,17 @@ impl CommandBuffer {
         py.import("pymetallic._async")?.getattr("wait")?.call1((slf,))?.call_method0("__await__")
     }
 
+    /// The device that executes.
     #[getter]
     fn device(&self) -> Device {
         Device::from_inner(self.inner.device().clone())
     }
+    /// The queue that it came from.
     #[getter]
     fn command_queue(&self) -> CommandQueue {
         CommandQueue::from_inner(self.inner.command_queue().clone())
     }
+    /// A name for messages; empty at first, and yours to set.
     #[getter]
     fn get_label(&self) -> String {
         self.inner.label()

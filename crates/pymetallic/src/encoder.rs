@@ -41,7 +41,7 @@ fn texture_slice(slice: i64, level: i64) -> PyResult<TextureSlice> {
     Ok(TextureSlice { slice: unsigned(slice, "a slice")?, level: unsigned(level, "a mipmap level")? })
 }
 
-/// Records dispatches into a command buffer.
+/// Records dispatches into a command buffer; each sees what earlier ones wrote.
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct ComputeCommandEncoder {
     inner: metallic::ComputeCommandEncoder,
@@ -59,26 +59,30 @@ impl ComputeCommandEncoder {
 
 #[pymethods]
 impl ComputeCommandEncoder {
+    /// Chooses the kernel of the dispatches that follow.
     fn set_compute_pipeline_state(&self, pipeline_state: &ComputePipelineState) -> PyResult<()> {
         self.inner.set_compute_pipeline_state(&pipeline_state.inner).python()
     }
-    /// Binds a buffer, from `offset` bytes on, at a buffer index.
+    /// Binds a buffer, from `offset` bytes on, at a buffer index (0 to 30).
     fn set_buffer(&self, buffer: &Buffer, offset: i64, index: i64) -> PyResult<()> {
         let (offset, index) = (unsigned(offset, "a buffer offset")?, unsigned(index, "a buffer index")?);
         self.inner.set_buffer(&buffer.inner, offset, index).python()
     }
+    /// Binds the buffer that is there already from another offset on.
     fn set_buffer_offset(&self, offset: i64, index: i64) -> PyResult<()> {
         let (offset, index) = (unsigned(offset, "a buffer offset")?, unsigned(index, "a buffer index")?);
         self.inner.set_buffer_offset(offset, index).python()
     }
-    /// Binds a copy of at most 4096 bytes (an array, a NumPy scalar, bytes) at a buffer index.
+    /// Binds a copy of 1 to 4096 bytes at a buffer index: an array, a NumPy scalar or bytes.
     fn set_bytes(&self, data: &Bound<'_, PyAny>, index: i64) -> PyResult<()> {
         let index = unsigned(index, "a buffer index")?;
         with_bytes(data, |bytes| self.inner.set_bytes(bytes, index).python())
     }
+    /// Binds a texture at a texture index.
     fn set_texture(&self, texture: &Texture, index: i64) -> PyResult<()> {
         self.inner.set_texture(&texture.inner, unsigned(index, "a texture index")?).python()
     }
+    /// Binds a sampler at a sampler index.
     fn set_sampler_state(&self, sampler_state: &SamplerState, index: i64) -> PyResult<()> {
         self.inner.set_sampler_state(&sampler_state.inner, unsigned(index, "a sampler index")?).python()
     }
@@ -95,7 +99,7 @@ impl ComputeCommandEncoder {
     fn dispatch_threads(&self, grid: &Bound<'_, PyAny>, threadgroup: &Bound<'_, PyAny>) -> PyResult<()> {
         self.inner.dispatch_threads(size(grid, "a grid")?, size(threadgroup, "a threadgroup")?).python()
     }
-    /// Runs the kernel for a grid of full threadgroups.
+    /// Runs the kernel for a grid of full threadgroups; `groups` counts those.
     fn dispatch_threadgroups(&self, groups: &Bound<'_, PyAny>, threadgroup: &Bound<'_, PyAny>) -> PyResult<()> {
         self.inner.dispatch_threadgroups(size(groups, "a grid")?, size(threadgroup, "a threadgroup")?).python()
     }
@@ -110,12 +114,15 @@ impl ComputeCommandEncoder {
         let threadgroup = size(threadgroup, "a threadgroup")?;
         self.inner.dispatch_threadgroups_with_indirect_buffer(&indirect_buffer.inner, offset, threadgroup).python()
     }
+    /// Dispatches are in order already; this states what a Metal device may need.
     fn memory_barrier(&self) -> PyResult<()> {
         self.inner.memory_barrier(metallic::BarrierScope::Buffers).python()
     }
+    /// Ends the encoder, once; only then may its command buffer be committed or make another one.
     fn end_encoding(&self) -> PyResult<()> {
         self.inner.end_encoding().python()
     }
+    /// The command buffer that it records into.
     #[getter]
     fn command_buffer(&self) -> CommandBuffer {
         CommandBuffer::from_inner(self.inner.command_buffer().clone())
@@ -148,7 +155,8 @@ impl BlitCommandEncoder {
 
 #[pymethods]
 impl BlitCommandEncoder {
-    /// Copies `size` bytes from one buffer to another.
+    /// Copies `size` bytes from one buffer to another, or within one where the ranges do not overlap. Offsets are
+    /// in bytes.
     fn copy_from_buffer(
         &self,
         source_buffer: &Buffer,
@@ -161,7 +169,7 @@ impl BlitCommandEncoder {
         let size = unsigned(size, "a size")?;
         self.inner.copy_from_buffer(&source_buffer.inner, from, &dest_buffer.inner, to, size).python()
     }
-    /// Sets `length` bytes from `offset` on to `value` (0 to 255); to the end of the buffer by default.
+    /// Sets `length` bytes (to the end by default) from `offset` on to `value` (0 to 255).
     #[pyo3(signature = (buffer, value=0, offset=0, length=None))]
     fn fill_buffer(&self, buffer: &Buffer, value: u8, offset: i64, length: Option<i64>) -> PyResult<()> {
         let offset: u64 = unsigned(offset, "an offset")?;
@@ -171,8 +179,11 @@ impl BlitCommandEncoder {
         };
         self.inner.fill_buffer(&buffer.inner, offset, length, value).python()
     }
-    /// Copies linear texels of a buffer into a region (x, y, z, width, height, depth) of a texture, by default all
-    /// of the level. Rows and images follow each other without gaps unless their strides in bytes are given.
+    /// Copies texels of a buffer into a region (x, y, z, width, height, depth) of a texture, by default all of the
+    /// level.
+    ///
+    /// source_offset, bytes_per_row and bytes_per_image are in bytes. Rows and images follow each other without gaps
+    /// unless their strides are given.
     #[pyo3(signature = (source_buffer, dest_texture, source_offset=0, bytes_per_row=None, bytes_per_image=None, region=None, level=0, slice=0))]
     #[expect(clippy::too_many_arguments)]
     fn copy_from_buffer_to_texture(
@@ -193,7 +204,7 @@ impl BlitCommandEncoder {
         let (from, to) = (&source_buffer.inner, &dest_texture.inner);
         self.inner.copy_from_buffer_to_texture(from, offset, row, image, to, at, region).python()
     }
-    /// Copies a region of a texture into a buffer; the arguments as in `copy_from_buffer_to_texture`.
+    /// Copies a region of a texture into a buffer; the arguments are those of `copy_from_buffer_to_texture`.
     #[pyo3(signature = (source_texture, dest_buffer, dest_offset=0, bytes_per_row=None, bytes_per_image=None, region=None, level=0, slice=0))]
     #[expect(clippy::too_many_arguments)]
     fn copy_from_texture_to_buffer(
@@ -214,8 +225,8 @@ impl BlitCommandEncoder {
         let (from, to) = (&source_texture.inner, &dest_buffer.inner);
         self.inner.copy_from_texture_to_buffer(from, at, region, to, offset, row, image).python()
     }
-    /// Copies a region (x, y, z, width, height, depth) of a texture, by default all of the level, to the place
-    /// `dest_origin` (x, y, z; by default 0, 0, 0) of another whose texels have the same size.
+    /// Copies a region (x, y, z, width, height, depth), by default all of the level, to the place `dest_origin`
+    /// (x, y, z; by default 0, 0, 0) of another texture whose texels have the same size.
     #[pyo3(signature = (source_texture, dest_texture, region=None, dest_origin=None, source_level=0, source_slice=0, dest_level=0, dest_slice=0))]
     #[expect(clippy::too_many_arguments)]
     fn copy_from_texture(
@@ -245,9 +256,11 @@ impl BlitCommandEncoder {
     fn synchronize_resource(&self, buffer: &Buffer) -> PyResult<()> {
         self.inner.synchronize_resource(&buffer.inner).python()
     }
+    /// Ends the encoder, once; only then may its command buffer be committed or make another one.
     fn end_encoding(&self) -> PyResult<()> {
         self.inner.end_encoding().python()
     }
+    /// The command buffer that it records into.
     #[getter]
     fn command_buffer(&self) -> CommandBuffer {
         CommandBuffer::from_inner(self.inner.command_buffer().clone())

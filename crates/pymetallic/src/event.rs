@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::wait::wait_timeout;
 
-/// A counter that command buffers and the host raise and wait for.
+/// A counter that command buffers and the host raise and wait for; made by `Device.make_shared_event`.
 #[pyclass(frozen, module = "pymetallic")]
 pub struct Event {
     pub inner: metallic::Event,
@@ -20,6 +20,7 @@ impl Event {
 
 #[pymethods]
 impl Event {
+    /// The value that it has reached. Setting it raises it; a smaller one changes nothing.
     #[getter]
     fn get_signaled_value(&self) -> u64 {
         self.inner.signaled_value()
@@ -29,7 +30,8 @@ impl Event {
     fn set_signaled_value(&self, py: Python<'_>, value: u64) {
         py.detach(|| self.inner.set_signaled_value(value));
     }
-    /// Waits for the value; False when `timeout` seconds were over first.
+    /// Waits until the value has been reached: True, or False when `timeout` seconds were over first (None: no
+    /// limit).
     #[pyo3(signature = (value, timeout=None))]
     fn wait_until_signaled_value(&self, py: Python<'_>, value: u64, timeout: Option<f64>) -> PyResult<bool> {
         let timeout =

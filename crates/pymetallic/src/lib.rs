@@ -47,8 +47,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-/// Runs the `metallic` command with the arguments of a process, the first of which is its name. Gives the exit
-/// code. Prints to the process's own standard output and error, not to `sys.stdout`.
+/// Runs the `metallic` command with the arguments of a process, the first of which is its name.
+///
+/// Prints to the process's own standard output and error, not to `sys.stdout`. Returns the exit code.
 #[pyfunction]
 fn run_command_line(py: Python<'_>, arguments: Vec<String>) -> u8 {
     py.detach(|| metallic_cli::run(arguments))

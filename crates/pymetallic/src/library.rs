@@ -84,9 +84,8 @@ pub fn constant_values(dict: Option<&Bound<'_, PyDict>>) -> PyResult<FunctionCon
     Ok(values)
 }
 
-/// Compiled MSL source.
-///
-/// Library(device, source, options=None)
+/// Compiled MSL source; options: fast_math (bool), language_version ("3.1"),
+/// macros (dict), include_directories (list), headers (dict of name and text), name (of the source in messages).
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct Library {
     pub inner: metallic::Library,
@@ -108,7 +107,9 @@ impl Library {
         py.detach(|| device.inner.make_library(source, &options)).python().map(Library::from_inner)
     }
 
-    /// The kernel `name`, with values for its function constants: a dict by index or name. Raises MetalError when unknown.
+    /// The kernel `name`. Raises MetalError when unknown.
+    ///
+    /// constants: values of function constants by index or name; bool, int, float or a sequence of those.
     #[pyo3(signature = (name, constants=None))]
     fn make_function(slf: &Bound<'_, Self>, name: &str, constants: Option<&Bound<'_, PyDict>>) -> PyResult<Function> {
         let values = constant_values(constants)?;
@@ -116,15 +117,17 @@ impl Library {
         let inner = slf.py().detach(|| inner.make_function_with_constants(name, &values)).python()?;
         Ok(Function { inner, library: slf.clone().unbind(), _released: CountRelease })
     }
+    /// The kernels that `make_function` finds.
     #[getter]
     fn function_names(&self) -> Vec<String> {
         self.inner.function_names()
     }
-    /// The function constants that the source declares: (name, index, type) each.
+    /// (name, index, type) of each function constant that the source declares.
     #[getter]
     fn function_constants(&self) -> Vec<(String, u32, String)> {
         self.inner.function_constants().into_iter().map(|c| (c.name, c.index, c.type_name)).collect()
     }
+    /// The device that it is compiled for.
     #[getter]
     fn device(&self) -> Device {
         Device::from_inner(self.inner.device().clone())
@@ -144,10 +147,12 @@ pub struct Function {
 
 #[pymethods]
 impl Function {
+    /// As `make_function` was asked for it.
     #[getter]
     fn name(&self) -> &str {
         self.inner.name()
     }
+    /// The library that it comes from.
     #[getter]
     fn library(&self, py: Python<'_>) -> Py<Library> {
         self.library.clone_ref(py)
@@ -158,8 +163,6 @@ impl Function {
 }
 
 /// A kernel compiled for a device.
-///
-/// ComputePipelineState(device, function)
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct ComputePipelineState {
     pub inner: metallic::ComputePipelineState,
@@ -181,28 +184,35 @@ impl ComputePipelineState {
     fn new(device: &Device, function: &Bound<'_, Function>) -> PyResult<ComputePipelineState> {
         ComputePipelineState::make(&device.inner, function)
     }
+    /// The device that it is compiled for.
     #[getter]
     fn device(&self) -> Device {
         Device::from_inner(self.inner.device().clone())
     }
+    /// The function that was compiled.
     #[getter]
     fn function(&self, py: Python<'_>) -> Py<Function> {
         self.function.clone_ref(py)
     }
+    /// The most threads, width times height times depth, that a threadgroup of this kernel may have.
     #[getter]
     fn max_total_threads_per_threadgroup(&self) -> u32 {
         self.inner.max_total_threads_per_threadgroup()
     }
+    /// Threads of a simdgroup.
     #[getter]
     fn thread_execution_width(&self) -> u32 {
         self.inner.thread_execution_width()
     }
+    /// Bytes of the threadgroup variables that the kernel declares.
     #[getter]
     fn static_threadgroup_memory_length(&self) -> u32 {
         self.inner.static_threadgroup_memory_length()
     }
-    /// The kernel's arguments in order: dicts with name, kind ("buffer", "texture", "sampler", "threadgroup"), index,
-    /// access ("read", "write", "read_write"), used, and for buffers type, size (bytes of an element), is_constant, by_value.
+    /// The kernel's arguments in order.
+    ///
+    /// Dicts with name, kind, index, access, used; for buffers also type, size (bytes of an element), dtype (a NumPy
+    /// dtype specification, or None), is_constant and by_value (a reference, not a pointer).
     #[getter]
     fn reflection<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);

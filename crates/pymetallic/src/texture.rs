@@ -130,8 +130,9 @@ impl Texture {
 
 #[pymethods]
 impl Texture {
-    /// Copies an array ((depth,) height, width(, channels), of the format's own type) into a region
-    /// (x, y, z, width, height, depth), by default all of the level.
+    /// Copies an array ((depth,) height, width(, channels), of the format's own type) into a region.
+    ///
+    /// region: (x, y, z, width, height, depth), by default all of the level.
     #[pyo3(signature = (array, region=None, level=0, slice=0))]
     fn replace_region(
         &self,
@@ -193,22 +194,27 @@ impl Texture {
         array.call_method1("reshape", (shape,))
     }
 
+    /// In texels, of level 0.
     #[getter]
     fn width(&self) -> u32 {
         self.inner.width()
     }
+    /// In texels, of level 0; 1 for one-dimensional textures.
     #[getter]
     fn height(&self) -> u32 {
         self.inner.height()
     }
+    /// In texels, of level 0; 1 but for three-dimensional textures.
     #[getter]
     fn depth(&self) -> u32 {
         self.inner.depth()
     }
+    /// How many slices; 1 for textures that are no arrays.
     #[getter]
     fn array_length(&self) -> u32 {
         self.inner.array_length()
     }
+    /// How many levels; each is half as large as the one before, rounded down, but 1 at least.
     #[getter]
     fn mipmap_level_count(&self) -> u32 {
         self.inner.mipmap_level_count()
@@ -218,10 +224,12 @@ impl Texture {
     fn pixel_format(&self) -> &'static str {
         self.info().name
     }
+    /// As MSL spells it: "texture2d".
     #[getter]
     fn texture_type(&self) -> &'static str {
         self.inner.texture_type().name()
     }
+    /// The device that the memory belongs to.
     #[getter]
     fn device(&self) -> Device {
         Device::from_inner(self.inner.device().clone())

@@ -10,10 +10,10 @@ use crate::error::{ToPython, invalid};
 
 /// A buffer that holds a copy of `array` once `command_buffer` has run that far.
 ///
-/// array: any dtype and shape; an array of NumPy, or anything with the buffer protocol or DLPack. It is staged before
-/// the function returns (without the interpreter's lock), so it may change afterwards. The copy from the staging
-/// memory is recorded on `command_buffer`, which is neither committed nor waited for: later encoders of the same
-/// command buffer see the data. The staging memory is kept until the command buffer has completed, and used again.
+/// array: any dtype and shape; an array of NumPy, or anything with the buffer protocol or DLPack. It is staged before the
+/// function returns (other Python threads run meanwhile), so it may change afterwards. The copy from the staging memory
+/// is recorded on `command_buffer`, which is neither committed nor waited for: later encoders of the same command
+/// buffer see the data. The staging memory is kept until the command buffer has completed, and used again.
 ///
 /// Raises MetalValidationError when the command buffer belongs to another device, is committed, or has an open encoder.
 #[pyfunction]

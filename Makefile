@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow test-threads rust-test python-test test-tinygrad check-apple wheel test-wheel setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-threads rust-test python-test test-tinygrad check-apple wheel sdist test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -73,10 +73,25 @@ wheel: setup
 	rm -rf dist
 	$(BIN)/maturin build --out dist
 
+# The sources as a package, and the wheel that pip makes from them.
+sdist: setup
+	rm -rf dist/*.tar.gz dist/from-sdist
+	$(BIN)/maturin sdist --out dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist/from-sdist dist/*.tar.gz
+
+# The suite where Python has no global lock: PYTHON names such an interpreter.
+test-free-threaded: setup
+	tools/test-free-threaded.sh $(PYTHON)
+
 # The wheel where nothing else is: roots with CPython 3.11, 3.13 and 3.14 and nothing more. Needs root.
 SUITES ?= bookworm trixie sid
 test-wheel: wheel
 	tools/test-wheel.sh dist/*.whl $(SUITES)
+
+# The documentation as pages, target/site: a reference from docstrings and stubs, a tutorial, a migration page.
+docs: venv
+	$(BIN)/python -m pip install --quiet -r docs/requirements.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 setup: llvm venv
 

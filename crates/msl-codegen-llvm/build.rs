@@ -54,6 +54,9 @@ fn link_archives(config: &Path) {
         println!("cargo::rustc-link-lib=dylib=z");
         println!("cargo::rustc-link-lib=dylib=c++");
         println!("cargo::rustc-link-lib=static:-bundle=zstd");
+        for place in ["/opt/homebrew/lib", "/usr/local/lib"].into_iter().filter(|place| Path::new(place).exists()) {
+            println!("cargo::rustc-link-search=native={place}");
+        }
     } else {
         for name in ["z", "zstd", "stdc++"] {
             println!("cargo::rustc-link-lib=static:-bundle={name}");

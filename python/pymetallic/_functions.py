@@ -24,7 +24,7 @@ __all__ = [
 
 
 def get_default_device() -> Device:
-    """Same as ``Device.get_default_device()``."""
+    """Same as ``Device.get_default_device()``. Raises MetalError when there is none."""
     return Device.get_default_device()
 
 
@@ -45,25 +45,37 @@ def _run_helper(device: Device, kernel: str, buffer: Buffer, count: int, values:
 
 
 def fill_u32(device: Device, buffer: Buffer, value: int, count_u32: int | None = None) -> None:
-    """Sets the first ``count_u32`` (all by default) 32-bit words of a buffer to ``value``."""
+    """Sets the first ``count_u32`` (all by default) 32-bit words of a buffer to ``value``, 0 to 2**32 - 1.
+
+    Raises MetalValidationError when the buffer holds fewer.
+    """
     count = _count(buffer, count_u32, "fill_u32")
     _run_helper(device, "fill_u32", buffer, count, [np.array([count, value], dtype=np.uint32)])
 
 
 def scalar_add(device: Device, buffer: Buffer, scalar: float, count: int | None = None) -> None:
-    """Adds ``scalar`` to the first ``count`` (all by default) float32 elements, in place."""
+    """Adds ``scalar`` to the first ``count`` (all by default) float32 elements, in place.
+
+    Raises MetalValidationError when the buffer holds fewer.
+    """
     n = _count(buffer, count, "scalar_add")
     _run_helper(device, "scalar_add_f32", buffer, n, [np.array([scalar], dtype=np.float32), np.array([n], dtype=np.uint32)])
 
 
 def scalar_multiply(device: Device, buffer: Buffer, scalar: float, count: int | None = None) -> None:
-    """Multiplies the first ``count`` (all by default) float32 elements by ``scalar``, in place."""
+    """Multiplies the first ``count`` (all by default) float32 elements by ``scalar``, in place.
+
+    Raises MetalValidationError when the buffer holds fewer.
+    """
     n = _count(buffer, count, "scalar_multiply")
     _run_helper(device, "scalar_multiply_f32", buffer, n, [np.array([scalar], dtype=np.float32), np.array([n], dtype=np.uint32)])
 
 
 def read_scalar(queue: CommandQueue, buffer: Buffer, dtype: Any, i: int | None = None) -> Any:
-    """Element ``i`` (the first by default) of a buffer of any storage mode, as a Python scalar."""
+    """Element ``i`` (the first by default) of a buffer of any storage mode, as a Python scalar.
+
+    dtype: of the elements, any of NumPy's. Raises MetalValidationError when there is no such element.
+    """
     dtype = np.dtype(dtype)
     index = 0 if i is None else int(i)
     count = buffer.size // dtype.itemsize

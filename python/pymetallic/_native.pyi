@@ -202,7 +202,8 @@ class Buffer:
         """A buffer with a copy of an array of any dtype and layout (made contiguous)."""
     @staticmethod
     def from_numpy_no_copy(device: Device, array: NDArray[Any]) -> Buffer:
-        """A shared buffer that *is* the memory of a writable C-contiguous array, which it keeps alive.
+        """A shared buffer that *is* the memory of a writable C-contiguous array, of any dtype and shape; it keeps the
+        array alive.
 
         Raises MetalError on devices that do not share memory with the host.
         """
@@ -506,8 +507,7 @@ class BlitCommandEncoder:
     def copy_from_buffer(
         self, source_buffer: Buffer, source_offset: int, dest_buffer: Buffer, dest_offset: int, size: int
     ) -> None:
-        """Copies ``size`` bytes from one buffer to another, or within one where the ranges do not overlap. Offsets are
-        in bytes."""
+        """Copies ``size`` bytes from one buffer to another. Offsets are in bytes."""
     def fill_buffer(self, buffer: Buffer, value: int = 0, offset: int = 0, length: int | None = None) -> None:
         """Sets ``length`` bytes (to the end by default) from ``offset`` on to ``value`` (0 to 255)."""
     def copy_from_buffer_to_texture(

@@ -40,6 +40,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
+        """Whether the error is within the tolerance."""
         return bool(self.error <= self.tolerance)
 
 
@@ -127,7 +128,7 @@ def save_png(path: Path, image: np.ndarray) -> None:
 
 
 def save_gif(path: Path, frames: list[np.ndarray], milliseconds: int = 50, loop: bool = True, **options: Any) -> None:
-    """Frames in [0, 1], grey or RGB; ``loop`` for ever or play once; ``options`` are Pillow's."""
+    """Frames (h, w) or (h, w, 3) in [0, 1], gray or RGB; ``loop`` for ever or play once; ``options`` are Pillow's."""
     from PIL import Image
 
     images = [Image.fromarray((np.clip(f, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)) for f in frames]
@@ -137,7 +138,7 @@ def save_gif(path: Path, frames: list[np.ndarray], milliseconds: int = 50, loop:
 
 
 def heat(values: np.ndarray) -> np.ndarray:
-    """Values in [0, 1] as colors from black over red and yellow to white."""
+    """Values (h, w) in [0, 1] as colors (h, w, 3) from black over red and yellow to white."""
     v = np.clip(values, 0.0, 1.0)
     return np.stack([np.clip(3 * v, 0, 1), np.clip(3 * v - 1, 0, 1), np.clip(3 * v - 2, 0, 1)], axis=-1)
 

@@ -178,7 +178,7 @@ class MetalMatrixOperations:
         return self._run(f"vector_{operation}", a.shape, [a, b], [], (a.size,))
 
     def vector_scale(self, v: np.ndarray, s: float) -> np.ndarray:
-        """v * s."""
+        """``v`` of any shape times ``s``, float32."""
         v = np.asarray(v)
         result = np.zeros(v.shape, dtype=np.float32)
         if result.size:

@@ -51,7 +51,7 @@ def _shift(image: np.ndarray, dx: int, dy: int) -> np.ndarray:
 
 
 def gaussian_blur(image: np.ndarray, size: int) -> np.ndarray:
-    """``size`` 3 or 5, clamped edges, any number of channels."""
+    """A picture (h, w) or (h, w, channels), blurred over ``size`` 3 or 5 texels each way; edges are clamped."""
     weights = {3: GAUSSIAN_3, 5: GAUSSIAN_5}[size]
     radius = size // 2
     total = np.zeros(image.shape, dtype=np.float64)
@@ -129,17 +129,20 @@ def advect(field: np.ndarray, velocity: np.ndarray, dt: float) -> np.ndarray:
 
 
 def divergence(velocity: np.ndarray) -> np.ndarray:
+    """The divergence (h, w) of a velocity (h, w, 2), float32; edges are clamped."""
     x, y = velocity[..., 0].astype(np.float64), velocity[..., 1].astype(np.float64)
     return (0.5 * (_shift(x, 1, 0) - _shift(x, -1, 0) + _shift(y, 0, 1) - _shift(y, 0, -1))).astype(np.float32)
 
 
 def jacobi(pressure: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """One step of Jacobi's iteration towards the pressure (h, w) whose Laplacian is ``b`` (h, w), float32."""
     p = pressure.astype(np.float64)
     total = _shift(p, -1, 0) + _shift(p, 1, 0) + _shift(p, 0, -1) + _shift(p, 0, 1)
     return (0.25 * (total - b)).astype(np.float32)
 
 
 def subtract_gradient(velocity: np.ndarray, pressure: np.ndarray) -> np.ndarray:
+    """The velocity (h, w, 2) less the gradient of the pressure (h, w), float32."""
     p = pressure.astype(np.float64)
     gradient = 0.5 * np.stack([_shift(p, 1, 0) - _shift(p, -1, 0), _shift(p, 0, 1) - _shift(p, 0, -1)], axis=-1)
     return (velocity - gradient).astype(np.float32)

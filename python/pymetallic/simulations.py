@@ -48,7 +48,7 @@ class Life:
 
     @property
     def cells(self) -> np.ndarray:
-        """A view of the present generation, valid until the next ``run``."""
+        """The present generation (h, w), uint8, 0 or 1: a view, valid until the next ``run``."""
         return self._now.to_numpy(np.uint8, (self.height, self.width))
 
 
@@ -97,7 +97,7 @@ class Fluid:
         self._step = 0
 
     def params(self, step: int) -> np.ndarray:
-        """The kernels' parameters at a step: the force goes around the center."""
+        """The kernels' parameters at a step, one element of dtype ``PARAMS``: the force goes around the center."""
         angle = 0.13 * step
         record = np.zeros(1, dtype=self.PARAMS)
         record[0] = (self.width, self.height, self.dt, self.width * (0.5 + 0.25 * np.cos(angle)),
@@ -119,7 +119,7 @@ class Fluid:
         return result
 
     def launch(self, launch: Launch, params: np.ndarray) -> np.ndarray:
-        """Runs one launch and waits for it; gives a view of what it wrote."""
+        """Runs one launch and waits for it; gives a view of what it wrote, float32, (h, w) or (h, w, 2)."""
         commands = self._queue.make_command_buffer()
         encoder = commands.make_compute_command_encoder()
         result = self._encode(encoder, launch, params)

@@ -117,7 +117,8 @@ impl Buffer {
         make_buffer_from_numpy(&device.inner, array, storage_mode)
     }
 
-    /// A shared buffer that *is* the memory of a writable C-contiguous array, which it keeps alive.
+    /// A shared buffer that *is* the memory of a writable C-contiguous array, of any dtype and shape; it keeps the
+    /// array alive.
     ///
     /// Raises MetalError on devices that do not share memory with the host.
     #[staticmethod]

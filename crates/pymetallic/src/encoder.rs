@@ -155,8 +155,7 @@ impl BlitCommandEncoder {
 
 #[pymethods]
 impl BlitCommandEncoder {
-    /// Copies `size` bytes from one buffer to another, or within one where the ranges do not overlap. Offsets are
-    /// in bytes.
+    /// Copies `size` bytes from one buffer to another. Offsets are in bytes.
     fn copy_from_buffer(
         &self,
         source_buffer: &Buffer,

@@ -16,12 +16,17 @@ create_exception!(
     pymetallic,
     MetalCompileError,
     MetalError,
-    "The source is not valid MSL. `diagnostics` lists what is wrong: dicts with id, severity, message, file, line, column, notes, help."
+    "The source is not valid MSL, or uses something that is not supported yet. The text shows file, line and column."
 );
 create_exception!(pymetallic, MetalValidationError, MetalError, "Wrong use of the API, found before anything ran.");
 create_exception!(pymetallic, MetalDeviceError, MetalError, "No such device, or its driver failed.");
 create_exception!(pymetallic, MetalMemoryError, MetalError, "Not enough memory.");
-create_exception!(pymetallic, MetalExecutionError, MetalError, "A command failed while it ran.");
+create_exception!(
+    pymetallic,
+    MetalExecutionError,
+    MetalError,
+    "A command failed while it ran: the text names the kernel and what it did."
+);
 
 pub fn add_exceptions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();

@@ -21,7 +21,9 @@ mod wait;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+// Threads may use everything at once, also where Python has no global lock: all classes are frozen and hold
+// handles of `metallic`, which are `Sync`; what is shared beside them are a counter and a cell that is set once.
+#[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", python_version(env!("CARGO_PKG_VERSION")))?;
     error::add_exceptions(module)?;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import ctypes
 import gc
+import io
 import mmap
 import sys
 import weakref
@@ -178,6 +179,31 @@ def test_kernels_take_buffers_in_place(device):
         device.make_kernel(SOURCE, "add")(array.array("d", range(50)), b, out)
     with pytest.raises(pm.MetalError, match="argument b is a buffer: pass an array or a Buffer, not str"):
         device.make_kernel(SOURCE, "add")(a, "b", out)
+
+
+def test_buffers_have_the_buffer_protocol(device):
+    buffer = device.make_buffer_from_numpy(np.arange(10, dtype=np.int32))
+    view = memoryview(buffer)
+    assert (view.format, view.shape, view.strides, view.readonly, view.nbytes, view.c_contiguous) == ("B", (40,), (1,), False, 40, True)
+    assert view.cast("i").tolist() == list(range(10)) and bytes(buffer) == np.arange(10, dtype=np.int32).tobytes()
+    view.cast("i")[3] = 99
+    assert buffer.to_numpy(np.int32)[3] == 99
+    assert np.shares_memory(np.frombuffer(buffer, np.int32), buffer.to_numpy(np.int32))
+    del buffer
+    gc.collect()
+    assert view.cast("i")[3] == 99
+    file = io.BytesIO()
+    file.write(view)
+    assert len(file.getvalue()) == 40
+    with pytest.raises(BufferError, match="private"):
+        memoryview(device.make_buffer(16, pm.Buffer.STORAGE_PRIVATE))
+
+
+def test_read_only_buffers_have_read_only_views(shared_device):
+    buffer = pm.Buffer.from_array(b"read only", copy=False, device=shared_device)
+    assert memoryview(buffer).readonly and bytes(memoryview(buffer)) == b"read only"
+    with pytest.raises((BufferError, TypeError), match="read-only|read-write"):
+        io.BytesIO(b"12345").readinto(buffer)
 
 
 # ---- DLPack --------------------------------------------------------------------------------------

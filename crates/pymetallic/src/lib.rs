@@ -6,6 +6,7 @@
 
 mod array;
 mod buffer;
+mod buffer_protocol;
 mod command;
 mod device;
 mod dlpack;
@@ -39,6 +40,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::ComputeCommandEncoder>()?;
     module.add_class::<encoder::BlitCommandEncoder>()?;
     module.add_class::<event::Event>()?;
+    buffer_protocol::install(module.py());
     module.add_function(wrap_pyfunction!(array::as_array, module)?)?;
     module.add_function(wrap_pyfunction!(released::released_objects, module)?)?;
     module.add_function(wrap_pyfunction!(transfer::async_buffer_from_numpy, module)?)?;

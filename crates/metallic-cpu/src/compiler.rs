@@ -1,10 +1,12 @@
 //! The code generator as the device calls it: threadgroup size in, callable kernel out, by way of
 //! the cache on disk.
 
-use metallic_hal::{Dispatch, Error, PipelineSource, Result};
+use metallic_hal::{Dispatch, Error, PipelineSource, Result, env};
 use msl_base::{ExpansionId, Span};
 use msl_codegen_llvm::abi::EntryFn;
-use msl_codegen_llvm::{CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite};
+use msl_codegen_llvm::{
+    CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Isa, TargetOptions,
+};
 
 use crate::cache::{Cache, Key};
 
@@ -22,7 +24,10 @@ pub(crate) struct Kernel {
 
 impl Compiler {
     pub fn new() -> Result<Compiler> {
-        let llvm = CpuCompiler::default();
+        let features = env::CPU_FEATURES.get().unwrap_or_default();
+        let isa = Isa::restricted(features.trim())
+            .map_err(|message| Error::Device(format!("{}: {message}", env::CPU_FEATURES.name)))?;
+        let llvm = CpuCompiler::new(TargetOptions { isa });
         let target = llvm.target_key().map_err(|error| Error::Device(error.to_string()))?;
         let target = format!("{} {target}", env!("CARGO_PKG_VERSION"));
         Ok(Compiler { llvm, cache: Cache::new(), target })

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use metallic_hal::{
@@ -76,7 +76,7 @@ impl Encoder {
             grid_threads: threads.to_array(),
             groups: groups.to_array(),
             threadgroup,
-            reserved: 0,
+            flags: if arguments.exceed_caches(threads.volume() as u64) { abi::STREAM } else { 0 },
             stop: &raw const stop,
             fault: &raw const fault,
             on_fault,
@@ -239,6 +239,18 @@ impl Arguments {
         Ok(Arguments { slots, threadgroup_memory, _textures: textures_of_arrays })
     }
 
+    /// Whether a dispatch of so many threads moves so much memory that hardly any of what it writes would
+    /// still be in the last cache when somebody reads it. Kernels that stream take few bytes of a buffer
+    /// per thread; the size of a buffer alone says little.
+    fn exceed_caches(&self, threads: u64) -> bool {
+        const BYTES_PER_THREAD: u64 = 16;
+        const TIMES: u64 = 8;
+        let most = threads.saturating_mul(BYTES_PER_THREAD);
+        let moved = self.slots.iter().fold(0u64, |sum, slot| sum.saturating_add(slot.length.min(most)));
+        // The common case, answered without asking for the size.
+        moved > TIMES << 20 && moved / TIMES > last_cache_size()
+    }
+
     /// Whether a buffer that the kernel writes shares memory with another.
     fn overlap(&self, pipeline: &CpuPipeline, dispatch: &Dispatch) -> bool {
         // Whatever is reached through argument buffers may be bound besides.
@@ -257,6 +269,21 @@ impl Arguments {
                 })
         })
     }
+}
+
+/// Bytes of the largest cache that threads share.
+fn last_cache_size() -> u64 {
+    const USUAL: u64 = 32 << 20;
+    static SIZE: OnceLock<u64> = OnceLock::new();
+    *SIZE.get_or_init(|| {
+        let of = |index: u32| {
+            let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
+            let text = std::fs::read_to_string(path).ok()?;
+            let kib: u64 = text.trim().strip_suffix('K')?.parse().ok()?;
+            Some(kib << 10)
+        };
+        (0..8).filter_map(of).max().filter(|size| *size >= 1 << 20).unwrap_or(USUAL)
+    })
 }
 
 /// Keeps the first fault and stops the other threads.

@@ -14,6 +14,10 @@ pub const THREADS: Variable = Variable {
     name: "PYMETALLIC_THREADS",
     help: "how many threads the cpu device uses; by default as many as the process may run at once",
 };
+pub const CPU_FEATURES: Variable = Variable {
+    name: "PYMETALLIC_CPU_FEATURES",
+    help: "the vector instructions the cpu device may use: host (all there are), avx512, avx2 or sse4",
+};
 pub const CACHE_DIR: Variable = Variable {
     name: "PYMETALLIC_CACHE_DIR",
     help: "where machine code is cached; by default $XDG_CACHE_HOME/pymetallic or ~/.cache/pymetallic; empty: no cache",
@@ -29,7 +33,7 @@ pub const CHECK: Variable = Variable {
 };
 
 /// All of them, for reference pages and `metallic doctor`.
-pub const ALL: &[Variable] = &[DEVICE, THREADS, CACHE_DIR, CACHE_SIZE, CHECK];
+pub const ALL: &[Variable] = &[DEVICE, THREADS, CPU_FEATURES, CACHE_DIR, CACHE_SIZE, CHECK];
 
 impl Variable {
     /// The value, when it is set and is text.

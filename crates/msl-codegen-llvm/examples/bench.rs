@@ -1,13 +1,14 @@
 //! Times kernels given as IR text (what `metallic emit --stage ir` prints) on all cores:
 //! `bench DIRECTORY [kernel…]`. One line per kernel: rate, compile times, gang. Not a test.
 //! With `THREADS=1` times are of the processor, not the clock, for noisy machines. `GROUP=X,Y,Z` sets the
-//! threadgroup, `PARTS=N` the gang, `EDGES=1` allows smaller threadgroups at the edges.
+//! threadgroup, `PARTS=N` the gang, `EDGES=1` allows smaller threadgroups at the edges,
+//! `ISA=avx2` restricts the instructions.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use msl_codegen_llvm::abi::{ArgumentSlot, FaultRecord, LaunchContext, find_no_range, ignore_log, record_fault};
-use msl_codegen_llvm::{CompileOptions, CpuCompiler, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, Isa, TargetOptions};
 
 struct Case {
     name: &'static str,
@@ -140,7 +141,8 @@ fn main() {
         let mut options = CompileOptions::new(case.threadgroup);
         options.parts = std::env::var("PARTS").ok().and_then(|s| s.parse().ok());
         options.edge_groups = std::env::var_os("EDGES").is_some();
-        let compiler = CpuCompiler::new(TargetOptions::default());
+        let isa = Isa::restricted(&std::env::var("ISA").unwrap_or_default()).expect("an instruction set");
+        let compiler = CpuCompiler::new(TargetOptions { isa });
         let mut kernel = compiler.compile(&module, case.name, &options).expect("compiles");
         let mut best = f64::MAX;
         for _ in 0..5 {
@@ -172,7 +174,7 @@ fn main() {
             grid_threads: case.grid,
             groups,
             threadgroup: case.threadgroup,
-            reserved: 0,
+            flags: u32::from(std::env::var_os("STREAM").is_some()),
             stop: &stop,
             fault: &fault,
             on_fault: record_fault,

@@ -1,6 +1,7 @@
-//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir [parts]`.
+//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir [parts]`. `EDGES=1` allows smaller
+//! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions.
 
-use msl_codegen_llvm::{CompileOptions, CpuCompiler, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, Isa, TargetOptions};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -10,7 +11,11 @@ fn main() {
     let mut options = CompileOptions::new([size[0], size[1], size[2]]);
     options.edge_groups = std::env::var_os("EDGES").is_some();
     options.parts = args.get(5).map(|p| p.parse().expect("a number"));
-    let c = CpuCompiler::new(TargetOptions::default());
+    let isa = match std::env::var("ISA").as_deref() {
+        Ok("neon") => Isa::Neon,
+        name => Isa::restricted(name.unwrap_or_default()).expect("an instruction set"),
+    };
+    let c = CpuCompiler::new(TargetOptions { isa });
     let text = match args[4].as_str() {
         "llvm" => c.emit_llvm_ir(&module, &args[2], &options, false),
         "opt" => c.emit_llvm_ir(&module, &args[2], &options, true),

@@ -34,7 +34,8 @@ pub struct LaunchContext {
     pub groups: [u32; 3],
     /// `dispatch_threads_per_threadgroup`; what the kernel was compiled for.
     pub threadgroup: [u32; 3],
-    pub reserved: u32,
+    /// [`STREAM`].
+    pub flags: u32,
     /// Not zero: return at the next threadgroup.
     pub stop: *const AtomicU32,
     pub fault: *const FaultRecord,
@@ -55,6 +56,9 @@ pub struct LaunchContext {
     /// The host's own.
     pub user: *mut c_void,
 }
+
+/// The dispatch moves more memory than the caches hold: what it only writes should not displace the rest.
+pub const STREAM: u32 = 1;
 
 /// The first fault of a dispatch.
 #[repr(C)]
@@ -156,6 +160,7 @@ pub(crate) mod offset {
     pub const ARGUMENTS: u64 = offset_of!(LaunchContext, arguments) as u64;
     pub const GRID: u64 = offset_of!(LaunchContext, grid_threads) as u64;
     pub const GROUPS: u64 = offset_of!(LaunchContext, groups) as u64;
+    pub const FLAGS: u64 = offset_of!(LaunchContext, flags) as u64;
     pub const STOP: u64 = offset_of!(LaunchContext, stop) as u64;
     pub const ON_FAULT: u64 = offset_of!(LaunchContext, on_fault) as u64;
     pub const FIND_RANGE: u64 = offset_of!(LaunchContext, find_range) as u64;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use msl_base::Span;
 use msl_ir::passes::pipeline;
+use msl_ir::passes::split_switches::{has_switches_with_barriers, split_switches};
 use msl_ir::{EntryPoint, Module};
 
 use crate::CodegenError;
@@ -223,6 +224,13 @@ impl CpuCompiler {
             module = &prepared;
             point = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;
         }
+        let split;
+        if has_switches_with_barriers(&module.functions[point.function]) {
+            let mut m = module.clone();
+            split_switches(&mut m, point.function);
+            split = m;
+            module = &split;
+        }
         stats.passes_ms = ms(t);
         let t = Instant::now();
         let target = Target::new(&self.options)?;
@@ -237,6 +245,9 @@ impl CpuCompiler {
         let t = Instant::now();
         if optimize {
             target.run_passes(&ll, if options.quick { QUICK_PASSES } else { PASSES })?;
+            if !target.has_mask_registers {
+                ll.widen_mask_phis();
+            }
         }
         stats.optimize_ms = ms(t);
         Ok((ll, target, body, stats))

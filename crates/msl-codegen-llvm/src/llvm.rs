@@ -607,6 +607,69 @@ impl Ll {
     pub fn md_int(&self, value: u32) -> LLVMMetadataRef {
         unsafe { LLVMValueAsMetadata(self.c32(value)) }
     }
+    /// Carries vectors of `i1` over joins as vectors of `i32`, all ones or zero: the form in which
+    /// machines without mask registers compare and blend. Instruction selection would pack them into
+    /// bytes. Last of all: LLVM's passes would undo it.
+    pub fn widen_mask_phis(&self) {
+        let mut phis = Vec::new();
+        // SAFETY: walks the lists of a live module; nothing is changed on the way.
+        unsafe {
+            let mut f = LLVMGetFirstFunction(self.module);
+            while !f.is_null() {
+                let mut b = LLVMGetFirstBasicBlock(f);
+                while !b.is_null() {
+                    let mut i = LLVMGetFirstInstruction(b);
+                    while !i.is_null() && !LLVMIsAPHINode(i).is_null() {
+                        let t = LLVMTypeOf(i);
+                        if self.is_vector(t) && self.elem(t) == self.int(1) {
+                            phis.push((b, i));
+                        }
+                        i = LLVMGetNextInstruction(i);
+                    }
+                    b = LLVMGetNextBasicBlock(b);
+                }
+                f = LLVMGetNextFunction(f);
+            }
+        }
+        let mut wide = Vec::new();
+        for &(block, phi) in &phis {
+            let t = self.type_of(phi);
+            let to = self.vec(self.int(32), self.lanes(t));
+            // SAFETY: `phi` is an instruction of `block`, which has one that is no phi: its terminator.
+            unsafe {
+                LLVMPositionBuilderBefore(self.builder, phi);
+                let new = LLVMBuildPhi(self.builder, to, c"".as_ptr());
+                let mut after = LLVMGetFirstInstruction(block);
+                while !LLVMIsAPHINode(after).is_null() {
+                    after = LLVMGetNextInstruction(after);
+                }
+                LLVMPositionBuilderBefore(self.builder, after);
+                wide.push(new);
+                LLVMReplaceAllUsesWith(phi, self.icmp(LLVMIntPredicate::LLVMIntSLT, new, self.zero(to)));
+            }
+        }
+        for (&(_, phi), new) in phis.iter().zip(wide) {
+            let to = self.type_of(new);
+            // SAFETY: the old phi is still in its block, with the incoming values it had or their replacements.
+            unsafe {
+                let incoming: Vec<(V, B)> = (0..LLVMCountIncoming(phi))
+                    .map(|k| (LLVMGetIncomingValue(phi, k), LLVMGetIncomingBlock(phi, k)))
+                    .map(|(v, from)| {
+                        self.before_terminator(from);
+                        (self.sext(v, to), from)
+                    })
+                    .collect();
+                self.add_incoming(new, &incoming);
+            }
+        }
+        for (_, phi) in phis {
+            // SAFETY: nothing uses it any more but other such phis, which go too.
+            unsafe {
+                LLVMReplaceAllUsesWith(phi, LLVMGetPoison(LLVMTypeOf(phi)));
+                LLVMInstructionEraseFromParent(phi);
+            }
+        }
+    }
     /// A constant byte array.
     pub fn constant_bytes(&self, name: &str, bytes: &[u8], align: u32) -> V {
         unsafe {

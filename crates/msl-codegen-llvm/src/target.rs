@@ -42,6 +42,10 @@ pub struct Target {
     /// Lanes of one vector register holding 32-bit elements.
     pub lanes: u32,
     pub has_avx512: bool,
+    /// Stores that go around the caches, with the fence they need.
+    pub has_streaming_stores: bool,
+    /// Masks have registers of their own; elsewhere they are vectors like what they mask.
+    pub has_mask_registers: bool,
 }
 
 impl Drop for Target {
@@ -127,16 +131,37 @@ fn make_machine(triple: &str, cpu: &str, features: &str) -> Result<LLVMTargetMac
     Ok(machine)
 }
 
+impl Isa {
+    /// What a user may restrict a machine to, by name, if the machine we run on has it.
+    pub fn restricted(name: &str) -> Result<Isa, String> {
+        let has = |list: &[&str]| {
+            let features = host().2;
+            list.iter().all(|f| features.split(',').any(|x| x == *f))
+        };
+        let (isa, runs) = match name {
+            "" | "host" => (Isa::Host, true),
+            "avx512" => (Isa::Avx512, has(&["+avx512f", "+avx512bw", "+avx512cd", "+avx512dq", "+avx512vl"])),
+            "avx2" => (Isa::Avx2, has(&["+avx2", "+fma", "+bmi2", "+f16c", "+lzcnt", "+movbe"])),
+            "sse4" => (Isa::Sse4, has(&["+sse4.2", "+popcnt"])),
+            _ => return Err(format!("`{name}` is none of host, avx512, avx2 and sse4")),
+        };
+        if runs { Ok(isa) } else { Err(format!("this machine has no {name}")) }
+    }
+}
+
 impl Target {
     pub fn new(options: &TargetOptions) -> Result<Target, CodegenError> {
         initialize();
         let (host_triple, host_cpu, host_features) = host();
         let has = |f: &str| host_features.split(',').any(|x| x == f);
+        // Where the host is of that kind, what is made for less than all of it can run there.
+        let x86_triple = if host_triple.starts_with("x86_64") { &host_triple } else { "x86_64-unknown-linux-gnu" };
+        let level = |name: &str| (x86_triple.to_string(), name.to_string(), String::new());
         let (triple, cpu, features) = match options.isa {
             Isa::Host => (host_triple, host_cpu, host_features.clone()),
-            Isa::Avx512 => ("x86_64-unknown-linux-gnu".into(), "x86-64-v4".into(), String::new()),
-            Isa::Avx2 => ("x86_64-unknown-linux-gnu".into(), "x86-64-v3".into(), String::new()),
-            Isa::Sse4 => ("x86_64-unknown-linux-gnu".into(), "x86-64-v2".into(), String::new()),
+            Isa::Avx512 => level("x86-64-v4"),
+            Isa::Avx2 => level("x86-64-v3"),
+            Isa::Sse4 => level("x86-64-v2"),
             Isa::Neon => ("aarch64-unknown-linux-gnu".into(), "generic".into(), String::new()),
         };
         let x86 = triple.starts_with("x86_64");
@@ -157,7 +182,16 @@ impl Target {
             4
         };
         let machine = make_machine(&triple, &cpu, &features)?;
-        Ok(Target { machine, triple, cpu, features, lanes, has_avx512 })
+        Ok(Target {
+            machine,
+            triple,
+            cpu,
+            features,
+            lanes,
+            has_avx512,
+            has_streaming_stores: x86,
+            has_mask_registers: has_avx512,
+        })
     }
 
     /// NVIDIA GPUs of a compute capability (`sm` 90 for 9.0) with a version of PTX (80 for 8.0).
@@ -165,7 +199,16 @@ impl Target {
         initialize();
         let (triple, cpu, features) = ("nvptx64-nvidia-cuda".to_string(), format!("sm_{sm}"), format!("+ptx{ptx}"));
         let machine = make_machine(&triple, &cpu, &features)?;
-        Ok(Target { machine, triple, cpu, features, lanes: 1, has_avx512: false })
+        Ok(Target {
+            machine,
+            triple,
+            cpu,
+            features,
+            lanes: 1,
+            has_avx512: false,
+            has_streaming_stores: false,
+            has_mask_registers: true,
+        })
     }
 
     /// Gives the module the target's triple and data layout.

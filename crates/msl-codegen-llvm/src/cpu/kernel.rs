@@ -5,7 +5,7 @@
 //! threads guard what they do ([`super::guards`]), the first is specialized for threadgroups in which
 //! all threads pass, and the second, which has masks anyway, runs the others too.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use msl_base::Id;
@@ -90,6 +90,10 @@ pub struct Emit<'a> {
     pub groups: [V; 3],
     pub group: [V; 3],
     pub group_size: [V; 3],
+    /// Whether buffers that are only written are too large for the caches.
+    pub streams: V,
+    /// Set when a store was emitted that must be waited for.
+    pub did_stream: &'a Cell<bool>,
     pub shared_globals: &'a HashMap<GlobalId, u64>,
     pub shared_start: u64,
     pub shared_size: V,
@@ -237,6 +241,9 @@ pub fn emit_kernel(
     let groups = three(abi::offset::GROUPS);
     let stop = invariant(ll.load(ll.ptr(), ll.gep_const(context, abi::offset::STOP), 8));
     ll.store(context, ll.gep_const(scratch, abi::header::CONTEXT), 8);
+    let flags = invariant(ll.load(ll.int(32), ll.gep_const(context, abi::offset::FLAGS), 4));
+    let streams = ll.ne(ll.and(flags, ll.c32(abi::STREAM)), ll.c32(0));
+    let did_stream = Cell::new(false);
 
     // The loop over threadgroups; the position is kept by counting, not by division.
     let (head, body, next, done) =
@@ -357,6 +364,8 @@ pub fn emit_kernel(
             groups,
             group,
             group_size: if version.edge { group_size } else { full_size },
+            streams,
+            did_stream: &did_stream,
             shared_globals: &shared_globals,
             shared_start,
             shared_size,
@@ -406,6 +415,10 @@ pub fn emit_kernel(
     }
     ll.br(head);
     ll.at_end(done);
+    if did_stream.get() {
+        // Such stores are not ordered with those that tell other threads that the work is done.
+        ll.intrinsic("llvm.x86.sse.sfence", ll.void(), &[]);
+    }
     ll.ret_void();
 
     out.scratch = plan.size.next_multiple_of(64);

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use msl_codegen_llvm::abi::{ArgumentSlot, FaultRecord, LaunchContext, find_no_range, ignore_log, record_fault};
+use msl_codegen_llvm::abi::{self, ArgumentSlot, FaultRecord, LaunchContext, find_no_range, ignore_log, record_fault};
 use msl_codegen_llvm::{CompileOptions, CompiledKernel, CpuCompiler, Isa, TargetOptions};
 use msl_ir::interp::{Argument, BufferRef, DispatchKind, Machine, Options};
 use msl_ir::{Module, ParamKind, text};
@@ -71,12 +71,32 @@ pub fn compile_for(isa: Isa, source: &str, entry: &str, options: &CompileOptions
 
 /// Runs compiled code over a grid of threads.
 pub fn launch(kernel: &CompiledKernel, grid: [u32; 3], threadgroup: [u32; 3], args: &[Arg]) -> Outcome {
+    launch_with(kernel, grid, threadgroup, args, false)
+}
+
+/// `streams`: as for a dispatch larger than the caches.
+pub fn launch_with(
+    kernel: &CompiledKernel,
+    grid: [u32; 3],
+    threadgroup: [u32; 3],
+    args: &[Arg],
+    streams: bool,
+) -> Outcome {
     let mut args = args.to_vec();
     let mut dynamic = Vec::new();
+    // Aligned as the allocations of devices are.
+    let mut memory: Vec<Vec<u8>> = Vec::new();
     let slots: Vec<ArgumentSlot> = args
-        .iter_mut()
+        .iter()
         .map(|a| match a {
-            Arg::Bytes(b) => ArgumentSlot { address: b.as_mut_ptr() as u64, length: b.len() as u64 },
+            Arg::Bytes(b) => {
+                let mut m = vec![0; b.len() + 64];
+                let start = m.as_ptr().align_offset(64);
+                m[start..start + b.len()].copy_from_slice(b);
+                let address = m[start..].as_mut_ptr() as u64;
+                memory.push(m);
+                ArgumentSlot { address, length: b.len() as u64 }
+            }
             Arg::Threadgroup(n) => {
                 dynamic.push(u64::from(*n));
                 ArgumentSlot { address: 0, length: u64::from(*n) }
@@ -91,7 +111,7 @@ pub fn launch(kernel: &CompiledKernel, grid: [u32; 3], threadgroup: [u32; 3], ar
         grid_threads: grid,
         groups,
         threadgroup,
-        reserved: 0,
+        flags: if streams { abi::STREAM } else { 0 },
         stop: &stop,
         fault: &fault,
         on_fault: record_fault,
@@ -105,6 +125,12 @@ pub fn launch(kernel: &CompiledKernel, grid: [u32; 3], threadgroup: [u32; 3], ar
     let total = groups.iter().map(|g| u64::from(*g)).product();
     // SAFETY: the context is complete, the scratch large enough and aligned.
     unsafe { kernel.entry()(&raw const context, 0, total, aligned) };
+    let mut written = memory.into_iter();
+    for b in args.iter_mut().filter_map(|a| if let Arg::Bytes(b) = a { Some(b) } else { None }) {
+        let m = written.next().unwrap();
+        let start = m.as_ptr().align_offset(64);
+        b.copy_from_slice(&m[start..start + b.len()]);
+    }
     Outcome { args, fault: fault.get() }
 }
 
@@ -171,9 +197,9 @@ pub fn check_within(
         variants.push(CompileOptions { parts: Some(parts), ..base.clone() });
     }
     let mut last = Vec::new();
-    for options in variants {
+    for (i, options) in variants.into_iter().enumerate() {
         let kernel = compile(source, entry, &options);
-        let out = launch(&kernel, grid, threadgroup, args);
+        let out = launch_with(&kernel, grid, threadgroup, args, i == 2);
         assert_eq!(out.fault, None, "{options:?} {:?}", kernel.sites);
         for (i, (a, b)) in out.args.iter().zip(&expected).enumerate() {
             match tolerance {

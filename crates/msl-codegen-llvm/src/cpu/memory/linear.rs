@@ -71,16 +71,27 @@ impl Emit<'_> {
                 .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
                 .collect(),
         };
+        // Whole lines of memory that the kernel only writes can go around the caches.
+        let bytes = lanes * e.size();
+        let is_run = n > 1 && l.part_stride.is_some_and(|q| (q * scale) as u64 == bytes) && !p.scalar.shape.parts();
+        let run = if is_run { bytes * u64::from(n) } else { bytes };
+        let streams =
+            !values.is_empty() && mask.is_none() && e.count == 1 && stride == e.size() && self.may_stream(root, run);
         let out = self.two_ways(
             ok,
             |me| {
+                let places: Vec<V> = firsts.iter().map(|f| at(*f)).collect();
+                if streams {
+                    me.streamed_stores(&places, stride, e, &values, root);
+                    return Vec::new();
+                }
                 let mut out = Vec::new();
-                for (i, f) in firsts.iter().enumerate() {
+                for (i, place) in places.iter().enumerate() {
                     let m = mask.as_ref().map(|m| m[i]);
                     if values.is_empty() {
-                        out.extend(me.strided_load(at(*f), stride, e, m, root));
+                        out.extend(me.strided_load(*place, stride, e, m, root));
                     } else {
-                        me.strided_store(at(*f), stride, e, m, &values[i], root);
+                        me.strided_store(*place, stride, e, m, &values[i], root);
                     }
                 }
                 out
@@ -101,6 +112,38 @@ impl Emit<'_> {
             },
         );
         self.join_parts(out, n, e, shape, what)
+    }
+
+    /// Whether stores of `run` consecutive bytes to a buffer should go around the caches where the
+    /// dispatch is large: the kernel does not read it, and they fill lines.
+    fn may_stream(&self, root: Root, run: u64) -> bool {
+        let Root::Param(i) = root else { return false };
+        let only_written = self.entry.params.get(i as usize).is_some_and(|p| p.access == msl_ir::Access::WriteOnly);
+        only_written && !self.is_shared(root) && run.is_multiple_of(64) && self.target.has_streaming_stores
+    }
+
+    /// Stores of all parts, past the caches if the dispatch asks for it and they are aligned.
+    fn streamed_stores(&self, places: &[V], stride: u64, e: Element, values: &[Vec<V>], root: Root) {
+        let ll = self.ll;
+        let bytes = u64::from(self.gang.lanes) * e.size();
+        let all = places.iter().map(|p| ll.ptr_to_int(*p)).reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| ll.c64(0));
+        let aligned = ll.eq(ll.and(all, ll.c64(bytes - 1)), ll.c64(0));
+        let (past, through, join) = (ll.new_block("stream"), ll.new_block("cached"), ll.new_block("stored"));
+        ll.cond_br(ll.and(self.streams, aligned), past, through);
+        ll.at_end(past);
+        for (place, v) in places.iter().zip(values) {
+            let s = ll.store(v[0], *place, bytes as u32);
+            ll.set_md(s, "nontemporal", ll.md_node(&[ll.md_int(1)]));
+            self.annotate(s, root);
+        }
+        self.did_stream.set(true);
+        ll.br(join);
+        ll.at_end(through);
+        for (place, v) in places.iter().zip(values) {
+            self.strided_store(*place, stride, e, None, v, root);
+        }
+        ll.br(join);
+        ll.at_end(join);
     }
 
     /// The checked helpers, for one part.

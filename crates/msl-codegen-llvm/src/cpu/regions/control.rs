@@ -37,11 +37,7 @@ impl Emit<'_> {
             Op::If { condition, then, otherwise } if barrier => self.group_if(id, *condition, then, otherwise),
             Op::Loop { label, body, continuing, .. } if barrier => self.group_loop(id, *label, body, continuing),
             Op::Scope { label, body } if barrier => self.group_scope(id, *label, body),
-            Op::Switch { .. } if barrier => Err(CodegenError::unsupported(
-                "unsupported-barrier-in-switch",
-                "a threadgroup barrier inside of a switch",
-                f.insts[id].span,
-            )),
+            Op::Switch { .. } if barrier => Err(CodegenError::Llvm("a switch around a barrier was not split".into())),
             Op::Break(label) if !self.flow.masked_exit[id.index()] => self.group_exit(Some(*label), true),
             Op::Continue(label) if !self.flow.masked_exit[id.index()] => self.group_exit(Some(*label), false),
             Op::Return(_) if !self.flow.masked_exit[id.index()] => self.group_exit(None, true),

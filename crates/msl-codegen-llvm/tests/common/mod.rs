@@ -129,7 +129,8 @@ pub fn launch_with(
     for b in args.iter_mut().filter_map(|a| if let Arg::Bytes(b) = a { Some(b) } else { None }) {
         let m = written.next().unwrap();
         let start = m.as_ptr().align_offset(64);
-        b.copy_from_slice(&m[start..start + b.len()]);
+        let n = b.len();
+        b.copy_from_slice(&m[start..start + n]);
     }
     Outcome { args, fault: fault.get() }
 }

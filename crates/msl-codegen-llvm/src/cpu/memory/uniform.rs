@@ -29,7 +29,8 @@ impl Emit<'_> {
         };
         let (base, length) =
             if p.root == Root::Raw { (ll.null(), ll.c64(u64::MAX)) } else { self.root_address(p.root) };
-        let active: Vec<V> = (0..n)
+        let is_around = self.is_around_gangs();
+        let mut active: Vec<V> = (0..n)
             .map(|i| if n == 1 { self.any(&mask) } else { self.any(&mask.as_ref().map(|m| vec![m[i as usize]])) })
             .collect();
         let mt = memory_type(ll, e.scalar);
@@ -72,6 +73,9 @@ impl Emit<'_> {
                     ll.cbool(true)
                 } else if p.valid {
                     // Trusted addresses are only good while some lane is on.
+                    if is_around {
+                        active.fill(self.any_of_group());
+                    }
                     active.iter().copied().reduce(|a, b| ll.and(a, b)).unwrap_or_else(|| ll.cbool(true))
                 } else {
                     let all = offsets.iter().map(|o| ll.ult(*o, limit)).reduce(|a, b| ll.and(a, b));
@@ -83,7 +87,9 @@ impl Emit<'_> {
                     |me| offsets.iter().flat_map(|o| load_one(me, *o)).collect(),
                     |me| {
                         if !valid {
-                            return me.slow_scalars(e, base, length, &offsets, &active, site);
+                            let on = if is_around { vec![me.any_of_group(); n as usize] } else { Vec::new() };
+                            let active = if is_around { &on } else { &active };
+                            return me.slow_scalars(e, base, length, &offsets, active, site);
                         }
                         let mut out = Vec::new();
                         for (i, o) in offsets.iter().enumerate() {

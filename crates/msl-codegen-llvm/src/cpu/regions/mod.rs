@@ -138,6 +138,15 @@ impl Emit<'_> {
     fn for_each_gang(&mut self, body: impl FnOnce(&mut Self) -> Result<(), CodegenError>) -> Result<(), CodegenError> {
         let ll = self.ll;
         let count = self.gang_count();
+        // Around the loop there is no gang: what belongs to one would not reach there.
+        let around = (
+            self.gang_index,
+            self.private_segment,
+            self.linear_index.clone(),
+            self.positions.clone(),
+            self.entry_mask.clone(),
+            self.mask.clone(),
+        );
         let from = ll.current();
         let (head, out) = (ll.new_block("gang"), ll.new_block("endgang"));
         ll.br(head);
@@ -159,7 +168,32 @@ impl Emit<'_> {
         ll.add_incoming(g, &[(g1, end)]);
         ll.cond_br(ll.ult(g1, count), head, out);
         ll.at_end(out);
+        (self.gang_index, self.private_segment, self.linear_index, self.positions, self.entry_mask, self.mask) = around;
         Ok(())
+    }
+
+    /// Code that runs once for the threadgroup, of which lanes may have left.
+    pub fn is_around_gangs(&self) -> bool {
+        !self.regions.in_gang && self.regions.group_mask.is_some()
+    }
+
+    /// Around the loops over gangs: whether any lane of the threadgroup is on.
+    pub fn any_of_group(&self) -> V {
+        let ll = self.ll;
+        let Some(slot) = self.regions.group_mask else { return ll.cbool(true) };
+        let (head, out) = (ll.new_block("any"), ll.new_block("anydone"));
+        let from = ll.current();
+        let words = ll.mul(self.gang_count(), ll.c32(self.gang.parts));
+        ll.br(head);
+        ll.at_end(head);
+        let i = ll.phi(ll.int(32), &[(ll.c32(0), from)]);
+        let at = ll.gep(ll.gep_const(self.scratch, slot.0), ll.mul(ll.zext(i, ll.int(64)), ll.c64(8)));
+        let on = ll.ne(ll.load(ll.int(64), at, 8), ll.c64(0));
+        let next = ll.add(i, ll.c32(1));
+        ll.add_incoming(i, &[(next, head)]);
+        ll.cond_br(ll.and(ll.not(on), ll.ult(next, words)), head, out);
+        ll.at_end(out);
+        on
     }
 
     /// Emits the waiting instructions as a loop over gangs.

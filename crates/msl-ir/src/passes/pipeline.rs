@@ -6,9 +6,9 @@
 use msl_base::{Diagnostic, Span};
 
 use super::{
-    eliminate_common, expand_copies, forward_stores, hoist_invariants, infer_access, inline_calls, legalize_pointers,
-    remove_dead, rewrite, simplify, simplify_control, specialize_builtins, split_aggregates, unroll_loops,
-    whole_vectors,
+    eliminate_common, expand_copies, expand_switches, forward_stores, hoist_invariants, infer_access, inline_calls,
+    legalize_pointers, remove_dead, rewrite, simplify, simplify_control, specialize_builtins, split_aggregates,
+    unroll_loops, whole_vectors,
 };
 use crate::ir::{FunctionId, Module};
 
@@ -75,6 +75,16 @@ pub const PASSES: &[Pass] = &[
                 if !split(m, f) {
                     break;
                 }
+                clean(m, f);
+            }
+            Ok(())
+        },
+    },
+    Pass {
+        name: "expand_switches",
+        reason: "late enough that switches on constants are gone; code generators split no switch at its barriers",
+        run: |m, f, _| {
+            if expand_switches::expand_switches(m, f) {
                 clean(m, f);
             }
             Ok(())

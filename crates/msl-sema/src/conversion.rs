@@ -259,6 +259,10 @@ impl Checker<'_> {
         if from == to {
             return Some(0);
         }
+        // Qualifiers of an array are those of its elements: `T[2]` is there for a `const T (&)[2]`.
+        if matches!((self.kind(from), self.kind(to)), (TyKind::Array { .. }, TyKind::Array { .. })) {
+            return self.similar_pointers(from, to, true).then_some(0);
+        }
         match (self.program.types.as_class(from), self.program.types.as_class(to)) {
             (Some(f), Some(t)) => self.derives_from(f, t),
             _ => None,

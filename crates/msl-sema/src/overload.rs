@@ -79,7 +79,7 @@ impl Checker<'_> {
         }
         let chosen = viable.swap_remove(0);
         let _ = span;
-        if chosen.def.is_deleted() {
+        if self.is_deleted(&chosen.def, &chosen.args) {
             return Err(OverloadError::Deleted(chosen.def));
         }
         Ok(chosen)

@@ -60,4 +60,15 @@ template <typename T> struct uniform {
 };
 template <typename T> inline constexpr uniform<T> make_uniform(T v) { return uniform<T>(v); }
 
+// Programs declare functions that take one; a list in braces makes none yet.
+template <typename T> class initializer_list {
+  thread T* __begin;
+  size_t __size;
+public:
+  constexpr initializer_list() : __begin(nullptr), __size(0) {}
+  constexpr size_t size() const { return __size; }
+  constexpr thread T* begin() const { return __begin; }
+  constexpr thread T* end() const { return __begin + __size; }
+};
+
 } // namespace metal

@@ -93,7 +93,19 @@ namespace metal {
 enum float_round_style { round_indeterminate = -1, round_toward_zero = 0, round_to_nearest = 1 };
 
 // Programs specialise the base, under the name that Apple's headers give it.
-template <typename T> struct _numeric_limits_impl { static constexpr constant bool is_specialized = false; };
+// What is no number has limits that are zero, as in C++.
+template <typename T> struct _numeric_limits_impl {
+  static constexpr constant bool is_specialized = false;
+  static constexpr T min() { return T(); }
+  static constexpr T max() { return T(); }
+  static constexpr T lowest() { return T(); }
+  static constexpr T epsilon() { return T(); }
+  static constexpr T round_error() { return T(); }
+  static constexpr T infinity() { return T(); }
+  static constexpr T quiet_NaN() { return T(); }
+  static constexpr T signaling_NaN() { return T(); }
+  static constexpr T denorm_min() { return T(); }
+};
 template <typename T> struct numeric_limits : _numeric_limits_impl<T> {};
 
 template <typename T, T lo, T hi, int nbits> struct __integer_limits {

@@ -3,7 +3,9 @@
 
 namespace metal {
 
-#define __SIMD_UNARY(name) template <typename T> inline T name(T x) { return __metal_##name(x); }
+// A `bool` is promoted, as in an argument of type `int`.
+#define __SIMD_UNARY(name) \
+  template <typename T, typename R = typename __element<T>::value> inline R name(T x) { return __metal_##name(R(x)); }
 __SIMD_UNARY(simd_sum)
 __SIMD_UNARY(simd_product)
 __SIMD_UNARY(simd_min)
@@ -15,8 +17,8 @@ __SIMD_UNARY(simd_prefix_inclusive_sum)
 __SIMD_UNARY(simd_prefix_exclusive_sum)
 __SIMD_UNARY(simd_prefix_inclusive_product)
 __SIMD_UNARY(simd_prefix_exclusive_product)
-__SIMD_UNARY(simd_broadcast_first)
 #undef __SIMD_UNARY
+template <typename T> inline T simd_broadcast_first(T x) { return __metal_simd_broadcast_first(x); }
 
 template <typename T> inline T simd_shuffle(T x, ushort lane) { return __metal_simd_shuffle(x, uint(lane)); }
 template <typename T> inline T simd_broadcast(T x, ushort lane) { return __metal_simd_shuffle(x, uint(lane)); }

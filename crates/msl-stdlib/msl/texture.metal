@@ -20,6 +20,8 @@ struct __texture_descriptor {
   ulong slice_stride[16];
 };
 
+// What other threads see of a write; here all of it.
+enum memory_coherence { memory_coherence_threadgroup, memory_coherence_device };
 enum class access { sample, read, write, read_write };
 enum class component { x, y, z, w };
 enum class coord { normalized = 0, pixel = 1 };
@@ -515,19 +517,19 @@ __ATOMIC(atomic_or) __ATOMIC(atomic_xor)
   vec<T, 4> atomic_fetch_or(C c extra, vec<T, 4> v) const { return __texture::atomic_or<T>(__t, c3, slice, v); } \
   vec<T, 4> atomic_fetch_xor(C c extra, vec<T, 4> v) const { return __texture::atomic_xor<T>(__t, c3, slice, v); }
 
-template <typename T, access A = access::sample> struct [[__metal_special("texture1d")]] texture1d {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture1d")]] texture1d {
   __TEXTURE_COMMON __TEXTURE_WIDTH
   __TEXTURE_ACCESS(uint, ushort, __NOTHING, uint(c), 0u, 0u, 0u)
   __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
   vec<T, 4> sample(sampler s, float c) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), 0u, 0.0f, int3(0)); }
 };
-template <typename T, access A = access::sample> struct [[__metal_special("texture1d_array")]] texture1d_array {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture1d_array")]] texture1d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_ARRAY(1u)
   __TEXTURE_ACCESS(uint, ushort, __SLICE, uint(c), 0u, 0u, slice)
   __TEXTURE_ATOMIC(uint, __SLICE, uint3(c, 0u, 0u), slice)
   vec<T, 4> sample(sampler s, float c, uint slice) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), slice, 0.0f, int3(0)); }
 };
-template <typename T, access A = access::sample> struct [[__metal_special("texture2d")]] texture2d {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d")]] texture2d {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
   __TEXTURE_ACCESS(uint2, ushort2, __NOTHING, uint(c.x), uint(c.y), 0u, 0u)
   __TEXTURE_SAMPLE(2, float2, int2, __NOTHING, float3(c, 0.0f), 0u, int3(offset, 0))
@@ -537,7 +539,7 @@ template <typename T, access A = access::sample> struct [[__metal_special("textu
     return __texture::gather<T>(__t, s, c, 0u, offset, n);
   }
 };
-template <typename T, access A = access::sample> struct [[__metal_special("texture2d_array")]] texture2d_array {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d_array")]] texture2d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(1u)
   __TEXTURE_ACCESS(uint2, ushort2, __SLICE, uint(c.x), uint(c.y), 0u, slice)
   __TEXTURE_SAMPLE(2, float2, int2, __SLICE, float3(c, 0.0f), slice, int3(offset, 0))
@@ -547,37 +549,39 @@ template <typename T, access A = access::sample> struct [[__metal_special("textu
     return __texture::gather<T>(__t, s, c, slice, offset, n);
   }
 };
-template <typename T, access A = access::sample> struct [[__metal_special("texture3d")]] texture3d {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture3d")]] texture3d {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_DEPTH
   __TEXTURE_ACCESS(uint3, ushort3, __NOTHING, uint(c.x), uint(c.y), uint(c.z), 0u)
   __TEXTURE_SAMPLE(3, float3, int3, __NOTHING, c, 0u, offset)
   __TEXTURE_ATOMIC(uint3, __NOTHING, c, 0u)
 };
-template <typename T, access A = access::sample> struct [[__metal_special("texturecube")]] texturecube {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texturecube")]] texturecube {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
   __TEXTURE_ACCESS(uint2, ushort2, __FACE, uint(c.x), uint(c.y), 0u, face)
+  __TEXTURE_ATOMIC(uint2, __FACE, uint3(c, 0u), face)
   __TEXTURE_CUBE_SAMPLE(__NOTHING, 0u)
 };
-template <typename T, access A = access::sample> struct [[__metal_special("texturecube_array")]] texturecube_array {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texturecube_array")]] texturecube_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(6u)
   __TEXTURE_ACCESS(uint2, ushort2, __FACE_SLICE, uint(c.x), uint(c.y), 0u, slice * 6u + face)
+  __TEXTURE_ATOMIC(uint2, __FACE_SLICE, uint3(c, 0u), slice * 6u + face)
   __TEXTURE_CUBE_SAMPLE(__SLICE, slice)
 };
 // Samples are slices of their own.
-template <typename T, access A = access::read> struct [[__metal_special("texture2d_ms")]] texture2d_ms {
+template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d_ms")]] texture2d_ms {
   constant __texture_descriptor* __t;
   uint get_num_samples() const { return __t->samples; }
   __TEXTURE_WIDTH __TEXTURE_HEIGHT
   vec<T, 4> read(uint2 c, uint sample) const { return __texture::read<T>(__t, c.x, c.y, 0u, sample, 0u); }
 };
-template <typename T, access A = access::read> struct [[__metal_special("texture2d_ms_array")]] texture2d_ms_array {
+template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d_ms_array")]] texture2d_ms_array {
   constant __texture_descriptor* __t;
   uint get_num_samples() const { return __t->samples; }
   __TEXTURE_WIDTH __TEXTURE_HEIGHT
   uint get_array_size() const { return __t->array_length / __t->samples; }
   vec<T, 4> read(uint2 c, uint slice, uint sample) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice * __t->samples + sample, 0u); }
 };
-template <typename T, access A = access::read> struct [[__metal_special("texture_buffer")]] texture_buffer {
+template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture_buffer")]] texture_buffer {
   constant __texture_descriptor* __t;
   __TEXTURE_WIDTH
   __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)

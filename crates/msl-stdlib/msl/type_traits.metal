@@ -67,7 +67,9 @@ __TRAIT1(is_function)
 __TRAIT1(is_const)
 __TRAIT1(is_volatile)
 __TRAIT1(is_empty)
-__TRAIT1(is_integral)
+template <typename T> struct is_integral : bool_constant<__is_integral(T)> {};
+template <typename T, int N> struct is_integral<vec<T, N>> : bool_constant<__is_integral(T)> {};
+template <typename T> constexpr constant bool is_integral_v = is_integral<T>::value;
 __TRAIT1(is_floating_point)
 __TRAIT1(is_arithmetic)
 __TRAIT1(is_scalar)
@@ -156,6 +158,9 @@ template <typename... B> struct conjunction : true_type {};
 template <typename B, typename... R> struct conjunction<B, R...> : conditional_t<bool(B::value), conjunction<R...>, B> {};
 template <typename... B> struct disjunction : false_type {};
 template <typename B, typename... R> struct disjunction<B, R...> : conditional_t<bool(B::value), B, disjunction<R...>> {};
+// Published kernels have these from inside Apple's headers.
+template <typename... B> using _conjunction = conjunction<B...>;
+template <typename... B> using _disjunction = disjunction<B...>;
 template <typename B> struct negation : bool_constant<!bool(B::value)> {};
 
 template <typename T> inline T&& declval();

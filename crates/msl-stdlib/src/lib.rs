@@ -43,6 +43,7 @@ headers![
     "pack.metal",
     "texture.metal",
     "assert.metal",
+    "apple.metal",
 ];
 
 /// Headers by the names of the MSL specification and of the toolchain, all of which the prelude holds, and those of the

@@ -42,7 +42,8 @@ impl Checker<'_> {
             TyKind::Array { element, .. } => self.is_trivially_default(element),
             TyKind::Class(c) => {
                 self.complete_class(c, Span::NONE);
-                if self.has_user_constructors(c) {
+                // Beside other constructors there is a default one only if it is asked for.
+                if self.has_user_default(c) || self.has_user_constructors(c) && !self.has_defaulted_default(c) {
                     return false;
                 }
                 let fields = self.classes[c.0 as usize].fields.clone();

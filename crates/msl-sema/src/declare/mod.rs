@@ -18,7 +18,7 @@ use msl_syntax::ast;
 pub use declarer::Declarer;
 pub use function::is_kernel;
 pub use layer::Layer;
-pub use spelling::{arg_text, binary_text, operator_text, text_of, type_text};
+pub use spelling::{arg_text, binary_text, expr_text, operator_text, text_of, type_text};
 
 msl_base::define_id!(pub struct NsId, "ns");
 msl_base::define_id!(pub struct FnDeclId, "fndecl");

@@ -226,6 +226,12 @@ pub fn type_text(ty: &ast::TypeExpr) -> String {
     key
 }
 
+pub fn expr_text(e: &ast::Expr) -> String {
+    let mut key = String::new();
+    expr_key(e, &mut key);
+    key
+}
+
 pub fn arg_text(arg: &ast::TemplateArg) -> String {
     let mut key = String::new();
     arg_key(arg, &mut key);

@@ -637,7 +637,15 @@ impl Checker<'_> {
     }
 
     fn unify_arms(&mut self, a: Value, b: Value, span: Span) -> Option<(Value, Value, bool)> {
-        if a.ty() == b.ty() && a.is_lvalue() && a.expr.category == b.expr.category && a.quals == b.quals {
+        // Several components of a vector are no object that could be referred to.
+        let is_swizzle = |v: &Value| matches!(&v.expr.kind, ExprKind::Swizzle { .. });
+        if a.ty() == b.ty()
+            && a.is_lvalue()
+            && a.expr.category == b.expr.category
+            && a.quals == b.quals
+            && !is_swizzle(&a)
+            && !is_swizzle(&b)
+        {
             return Some((a, b, true));
         }
         let is_class = |c: &Self, v: &Value| c.program.types.as_class(v.ty()).is_some();

@@ -169,6 +169,8 @@ impl Checker<'_> {
     /// The default constructor nobody wrote: runs the initialisers of members.
     pub fn implicit_default(&mut self, class: ClassId, span: Span) -> FunctionId {
         if let Some(id) = self.classes[class.0 as usize].implicit_default {
+            // The first use may have been in code that is not generated.
+            self.mark_used(id);
             return id;
         }
         let decl = self.classes[class.0 as usize].decl.clone();

@@ -275,6 +275,13 @@ impl Checker<'_> {
             return None;
         }
         let member = self.resolve_overload(&members, None, Some(&operands[0]), &args[1..], true, span);
+        // A defaulted assignment is what happens without one, whatever memory the objects are in.
+        if let Ok(m) = &member
+            && matches!(op, OverloadedOperator::Assign(None))
+            && matches!(m.def.decl.body, ast::FunctionBody::Defaulted)
+        {
+            return None;
+        }
         let other = self.resolve_overload(&others, None, None, &args, true, span);
         let name = format!("operator{}", crate::declare::operator_text(op));
         use crate::overload::OverloadError;

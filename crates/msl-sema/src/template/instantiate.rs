@@ -116,6 +116,32 @@ impl Checker<'_> {
         }
     }
 
+    /// The explicit specialisation for these arguments.
+    fn function_specialization(
+        &mut self,
+        def: &Rc<FnDef>,
+        args: &[Arg],
+    ) -> Option<(Arc<ast::FunctionDecl>, Rc<Scope>)> {
+        let mut found = None;
+        for (scope, spec) in &def.specializations {
+            if self.specialization_matches(def, args, scope, spec) {
+                found = Some((spec.clone(), scope.clone()));
+                if !matches!(spec.body, ast::FunctionBody::None) {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether a call ends at `= delete`: a specialisation counts before the template.
+    pub fn is_deleted(&mut self, def: &Rc<FnDef>, args: &[Arg]) -> bool {
+        match self.function_specialization(def, args) {
+            Some((spec, _)) => matches!(spec.body, ast::FunctionBody::Deleted),
+            None => def.is_deleted(),
+        }
+    }
+
     /// A function with all its template arguments, declared; its body is checked when somebody uses it.
     pub fn function_instance(
         &mut self,
@@ -131,15 +157,7 @@ impl Checker<'_> {
         }
         let (args, _) = key.clone();
         let signature = self.signature(def, &args, this_space);
-        let mut body = None;
-        for (scope, spec) in &def.specializations {
-            if self.specialization_matches(def, &args, scope, spec) {
-                body = Some((spec.clone(), scope.clone()));
-                if !matches!(spec.body, ast::FunctionBody::None) {
-                    break;
-                }
-            }
-        }
+        let body = self.function_specialization(def, &args);
         let body = body.unwrap_or_else(|| match &*def.definition.borrow() {
             Some((decl, scope)) => {
                 let scope = match decl.templates.last().filter(|t| !t.params.is_empty() && def.header.is_some()) {
@@ -206,6 +224,11 @@ impl Checker<'_> {
                 for (p, s) in def.decl.params.iter().zip(&spec.params) {
                     let ty = c.resolve_type(&s.ty);
                     c.deduce(&p.ty, &placeholders, ty, &mut d).ok()?;
+                }
+                // What no parameter tells the result does: `template <> float4 convert(half4)`.
+                if !matches!(spec.ret.kind, ast::TypeExprKind::Auto) {
+                    let ty = c.resolve_type(&spec.ret);
+                    c.deduce(&def.decl.ret, &placeholders, ty, &mut d).ok()?;
                 }
                 c.finish_deduction(d, &def.scope).ok()
             })

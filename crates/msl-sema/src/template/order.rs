@@ -158,6 +158,26 @@ impl<'t> Matcher<'t> {
                     && (qa.address_space.is_none() || qa.address_space == qb.address_space);
                 if qa == qb { self.ty(a, b) } else { fits && self.is_param(a) && self.ty(a, b) }
             }
+            // The qualifiers of an array stand at its elements: `thread T` is there for a `thread U [2]`.
+            (K::Qualified { inner: a, quals: qa }, K::Array { .. }) => {
+                let K::Named { name, .. } = &a.kind else { return false };
+                let (Some(p), K::Qualified { quals: qb, .. }) = (self.param_of(name), &innermost(f).kind) else {
+                    return false;
+                };
+                if (qa.is_const && !qb.is_const)
+                    || (qa.is_volatile && !qb.is_volatile)
+                    || (qa.address_space.is_some() && qa.address_space != qb.address_space)
+                {
+                    return false;
+                }
+                match self.types.get(&p) {
+                    Some(old) => same_array(old, f),
+                    None => {
+                        self.types.insert(p, f);
+                        true
+                    }
+                }
+            }
             (K::Function { ret: a, params: pa, .. }, K::Function { ret: b, params: pb, .. }) => {
                 if !self.ty(a, b) {
                     return false;
@@ -300,6 +320,26 @@ fn arg_name(a: &ast::TemplateArg) -> Option<&ast::Name> {
 
 fn same_type(a: &ast::TypeExpr, b: &ast::TypeExpr) -> bool {
     crate::declare::type_text(a) == crate::declare::type_text(b)
+}
+
+fn innermost(t: &ast::TypeExpr) -> &ast::TypeExpr {
+    match &t.kind {
+        ast::TypeExprKind::Array { element, .. } => innermost(element),
+        _ => t,
+    }
+}
+
+/// The same type but for qualifiers of the elements.
+fn same_array(a: &ast::TypeExpr, b: &ast::TypeExpr) -> bool {
+    use ast::TypeExprKind as K;
+    match (&a.kind, &b.kind) {
+        (K::Array { element: ea, size: sa }, K::Array { element: eb, size: sb }) => {
+            let text = |e: &Option<Box<ast::Expr>>| e.as_deref().map(crate::declare::expr_text);
+            text(sa) == text(sb) && same_array(ea, eb)
+        }
+        (K::Qualified { inner: a, .. }, K::Qualified { inner: b, .. }) => same_type(a, b),
+        _ => same_type(a, b),
+    }
 }
 
 fn same_arg(a: &ast::TemplateArg, b: &ast::TemplateArg) -> bool {

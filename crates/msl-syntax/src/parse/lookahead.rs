@@ -302,7 +302,8 @@ impl Parser<'_> {
                     let after = self.after_brackets(at)?;
                     if is_nested && (self.is_at(after, Punct::LParen) || self.is_at(after, Punct::LBracket)) {
                         at = self.after_brackets(after)?;
-                    } else if allow_function && self.is_parameter_list(at, Context::Namespace) {
+                    // In `bool(T::value)` the name is none of a type, which would need `typename`.
+                    } else if allow_function && self.is_parameter_list(at, Context::Block) {
                         at = after;
                     } else {
                         break;

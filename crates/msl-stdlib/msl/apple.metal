@@ -1,0 +1,66 @@
+// Names inside Apple's own headers that published kernels call: MLX and what descends from it give `bfloat` its math
+// and SIMD-group functions by way of them. They are macros, so that a program's use of them does not meet the
+// intrinsics of this library, some of which have the same names. The last header: the others do not see them.
+
+#define __METAL_PRECISE_MATH__ 0
+#define __METAL_MAYBE_FAST_MATH__ 2
+
+// The last argument says how exact the function is. In `fast` and `precise` are those for which that matters.
+#define __APPLE_MATH(name, how, ...) \
+  ((how) == 0 ? metal::precise::name(__VA_ARGS__) : (how) == 1 ? metal::fast::name(__VA_ARGS__) : metal::name(__VA_ARGS__))
+#define __metal_acos(x, how) __APPLE_MATH(acos, how, x)
+#define __metal_acosh(x, how) __APPLE_MATH(acosh, how, x)
+#define __metal_asin(x, how) __APPLE_MATH(asin, how, x)
+#define __metal_asinh(x, how) __APPLE_MATH(asinh, how, x)
+#define __metal_atan(x, how) __APPLE_MATH(atan, how, x)
+#define __metal_atan2(y, x, how) __APPLE_MATH(atan2, how, y, x)
+#define __metal_atanh(x, how) __APPLE_MATH(atanh, how, x)
+#define __metal_cos(x, how) __APPLE_MATH(cos, how, x)
+#define __metal_cosh(x, how) __APPLE_MATH(cosh, how, x)
+#define __metal_cospi(x, how) __APPLE_MATH(cospi, how, x)
+#define __metal_divide(x, y, how) __APPLE_MATH(divide, how, x, y)
+#define __metal_exp(x, how) __APPLE_MATH(exp, how, x)
+#define __metal_exp10(x, how) __APPLE_MATH(exp10, how, x)
+#define __metal_exp2(x, how) __APPLE_MATH(exp2, how, x)
+#define __metal_fmod(x, y, how) __APPLE_MATH(fmod, how, x, y)
+#define __metal_log(x, how) __APPLE_MATH(log, how, x)
+#define __metal_log10(x, how) __APPLE_MATH(log10, how, x)
+#define __metal_log2(x, how) __APPLE_MATH(log2, how, x)
+#define __metal_pow(x, y, how) __APPLE_MATH(pow, how, x, y)
+#define __metal_powr(x, y, how) __APPLE_MATH(powr, how, x, y)
+#define __metal_rsqrt(x, how) __APPLE_MATH(rsqrt, how, x)
+#define __metal_sin(x, how) __APPLE_MATH(sin, how, x)
+#define __metal_sinh(x, how) __APPLE_MATH(sinh, how, x)
+#define __metal_sinpi(x, how) __APPLE_MATH(sinpi, how, x)
+#define __metal_sqrt(x, how) __APPLE_MATH(sqrt, how, x)
+#define __metal_tan(x, how) __APPLE_MATH(tan, how, x)
+#define __metal_tanh(x, how) __APPLE_MATH(tanh, how, x)
+#define __metal_tanpi(x, how) __APPLE_MATH(tanpi, how, x)
+
+// Exact whatever it says.
+#define __metal_ceil(x, how) metal::ceil(x)
+#define __metal_fabs(x, how) metal::fabs(x)
+#define __metal_floor(x, how) metal::floor(x)
+#define __metal_fmax(x, y, how) metal::fmax(x, y)
+#define __metal_fmax3(x, y, z, how) metal::fmax3(x, y, z)
+#define __metal_fmedian3(x, y, z, how) metal::fmedian3(x, y, z)
+#define __metal_fmin(x, y, how) metal::fmin(x, y)
+#define __metal_fmin3(x, y, z, how) metal::fmin3(x, y, z)
+#define __metal_fract(x, how) metal::fract(x)
+#define __metal_frexp(x, exponent) metal::frexp(x, *(exponent))
+#define __metal_ldexp(x, exponent, how) metal::ldexp(x, exponent)
+#define __metal_nextafter(x, y) metal::nextafter(x, y)
+#define __metal_rint(x, how) metal::rint(x)
+#define __metal_round(x, how) metal::round(x)
+#define __metal_trunc(x, how) metal::trunc(x)
+
+#define __metal_get_simdgroup_size(type) ushort(32)
+#define __metal_get_thread_index_in_simdgroup(type) ushort(__metal_thread_index_in_simdgroup())
+#define __metal_simd_broadcast(x, lane) metal::simd_broadcast(x, lane)
+#define __metal_simd_shuffle_and_fill_down(x, filling, delta, modulo) metal::simd_shuffle_and_fill_down(x, filling, delta, modulo)
+#define __metal_simd_shuffle_and_fill_up(x, filling, delta, modulo) metal::simd_shuffle_and_fill_up(x, filling, delta, modulo)
+#define __metal_simd_shuffle_down(x, delta) metal::simd_shuffle_down(x, delta)
+#define __metal_simd_shuffle_rotate_down(x, delta) metal::simd_shuffle_rotate_down(x, delta)
+#define __metal_simd_shuffle_rotate_up(x, delta) metal::simd_shuffle_rotate_up(x, delta)
+#define __metal_simd_shuffle_up(x, delta) metal::simd_shuffle_up(x, delta)
+#define __metal_simd_shuffle_xor(x, mask) metal::simd_shuffle_xor(x, mask)

@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow test-threads rust-test python-test test-tinygrad check-apple wheel sdist test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-threads rust-test python-test test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -41,6 +41,14 @@ ifdef TINYGRAD
 	cd $(TINYGRAD) && CC=clang-$(LLVM_VERSION) PARALLEL=0 $(abspath $(BIN))/python -m pytest -p pymetallic.integrations.tinygrad \
 		test/backend/test_ops.py test/backend/test_dtype.py test/opt test/test_tiny.py
 endif
+
+# Other people's kernels, all of them, compiled to machine code: most of an hour on two cores. CORPORA chooses some,
+# e.g. CORPORA="candle mlx".
+test-corpora: setup corpus-compiler
+	$(BIN)/python tests/corpora/check.py $(CORPORA)
+
+corpus-compiler: llvm
+	$(CARGO) build --release --quiet -p msl-codegen-llvm --example corpus
 
 # The Apple device where there is no Metal; see the script.
 check-apple:

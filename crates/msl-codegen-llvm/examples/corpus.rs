@@ -1,0 +1,189 @@
+//! Compiles entry points of a source one after the other, all the way to machine code, and says what became of each.
+//! `tests/corpora` drives it:
+//!
+//! `corpus FILE [-I DIR]… [-D NAME[=VALUE]]… [-c CONSTANT=VALUE]… [--std MAJOR.MINOR] [--stage ir|cpu] [--list] [ENTRY…]`
+//!
+//! Every module is verified: after lowering, after the passes, and as LLVM IR with `METALLIC_VERIFY=1`. Function
+//! constants that are not given are 1. Without entries all are compiled. The output has a line before an entry is
+//! compiled, so that whoever reads it knows which one a crash or an endless loop belongs to, and one after it:
+//!
+//! ```text
+//! > NAME
+//! = NAME <tab> front <tab> lower and passes <tab> code, in ms of CPU time
+//! ! NAME <tab> ID <tab> PLACE: MESSAGE
+//! ```
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use msl::{CompileError, CompileOptions, ConstantValue, FileProvider, FunctionConstantValues, IncludedFile, Library};
+use msl_codegen_llvm::{CodegenError, CompileOptions as CodeOptions, CpuCompiler, TargetOptions};
+use msl_ir::Scalar;
+use msl_ir::passes::pipeline;
+
+struct Files(Vec<PathBuf>);
+
+impl FileProvider for Files {
+    fn read(&self, path: &str, includer: &str, _system: bool) -> Result<Option<IncludedFile>, String> {
+        let beside = Path::new(includer).parent().unwrap_or(Path::new("")).to_path_buf();
+        for dir in std::iter::once(&beside).chain(&self.0) {
+            let full = dir.join(path);
+            if full.is_file() {
+                let text = std::fs::read_to_string(&full).map_err(|e| e.to_string())?;
+                return Ok(Some(IncludedFile { name: full.to_string_lossy().into_owned(), text: text.into() }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What went wrong: an id and a message.
+struct Failure(String, String);
+
+impl From<CompileError> for Failure {
+    fn from(error: CompileError) -> Failure {
+        let messages = error.messages();
+        let Some(first) = messages.iter().find(|m| m.severity == msl_base::Severity::Error) else {
+            return Failure("error".into(), error.to_string());
+        };
+        let place = first.place.as_ref().map_or(String::new(), |p| format!("{}:{}:{}: ", p.file, p.line, p.column));
+        let notes: Vec<_> = first.notes.iter().map(|(_, text)| text.as_str()).collect();
+        Failure(first.id.into(), format!("{place}{} ({})", first.message, notes.join("; ")))
+    }
+}
+
+/// CPU time of this process.
+fn cpu_ms() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a structure of this function.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+struct Options {
+    constants: HashMap<String, f64>,
+    to_code: bool,
+}
+
+fn compile(library: &Library, entry: &str, options: &Options) -> Result<[f64; 3], Failure> {
+    let constants = constants(library, &options.constants);
+    let start = cpu_ms();
+    library.check(entry, &constants)?;
+    let checked = cpu_ms();
+    let mut module = library.compile_unoptimized(entry, &constants)?;
+    verify(&module, "ice-lowering")?;
+    let point = module.entry_points[0].clone();
+    pipeline::run(&mut module, point.function, pipeline::Options::default())
+        .map_err(|d| Failure(d.id.into(), d.message.clone()))?;
+    verify(&module, "ice-passes")?;
+    // Lowering checks again; that time is not its own.
+    let lowered = cpu_ms().max(checked);
+    if !options.to_code {
+        return Ok([checked - start, (lowered - checked - (checked - start)).max(0.0), 0.0]);
+    }
+    let most = point.max_total_threads.unwrap_or(1024).max(1);
+    let threadgroup = point.required_threads.unwrap_or([most.min(256), 1, 1]);
+    let compiled = CpuCompiler::new(TargetOptions::default()).compile(&module, entry, &CodeOptions::new(threadgroup));
+    match compiled {
+        Ok(_) => Ok([checked - start, (lowered - checked - (checked - start)).max(0.0), cpu_ms() - lowered]),
+        Err(CodegenError::Unsupported { id, message, span }) => {
+            let place = library.source_map().position(span.start);
+            let place = place.map_or(String::new(), |p| format!("{}:{}:{}: ", p.file, p.line, p.column));
+            Err(Failure(id.into(), format!("{place}{message}")))
+        }
+        Err(error) => Err(Failure("ice-codegen".into(), error.to_string())),
+    }
+}
+
+fn verify(module: &msl_ir::Module, id: &str) -> Result<(), Failure> {
+    msl_ir::verify(module).map_err(|errors| {
+        let list: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        Failure(id.into(), list.join("; "))
+    })
+}
+
+fn constants(library: &Library, given: &HashMap<String, f64>) -> FunctionConstantValues {
+    let mut values = FunctionConstantValues::new();
+    for constant in library.function_constants() {
+        let value = given.get(&constant.name).or_else(|| given.get(&constant.index.to_string())).copied();
+        let value = value.unwrap_or(1.0);
+        let bits = match constant.scalar {
+            Scalar::Bool => u64::from(value != 0.0),
+            Scalar::F32 => u64::from((value as f32).to_bits()),
+            Scalar::F16 => u64::from(half::f16::from_f64(value).to_bits()),
+            Scalar::BF16 => u64::from(half::bf16::from_f64(value).to_bits()),
+            scalar => (value as i64 as u64) & (u64::MAX >> (64 - 8 * scalar.size())),
+        };
+        let value = ConstantValue { scalar: constant.scalar, len: constant.len, bits: [bits; 4] };
+        values.set_name(&constant.name, value);
+    }
+    values
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let line = line.replace('\n', " ");
+    let _ = writeln!(out, "{}", line.chars().take(1000).collect::<String>());
+    let _ = out.flush();
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (mut file, mut folders, mut entries, mut is_list) = (None, Vec::new(), Vec::new(), false);
+    let mut compile_options = CompileOptions::default();
+    let mut options = Options { constants: HashMap::new(), to_code: true };
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().expect("an option has a value");
+        match arg.as_str() {
+            "-I" => folders.push(PathBuf::from(value())),
+            "-D" => {
+                let text = value();
+                let (name, value) = text.split_once('=').map_or((text.as_str(), None), |(n, v)| (n, Some(v.into())));
+                compile_options.defines.push((name.into(), value));
+            }
+            "-c" => {
+                let text = value();
+                let (name, value) = text.split_once('=').expect("NAME=VALUE");
+                options.constants.insert(name.into(), value.parse().expect("a number"));
+            }
+            "--std" => {
+                let text = value();
+                let (major, minor) = text.split_once('.').expect("MAJOR.MINOR");
+                compile_options.language_version = (major.parse().expect("digits"), minor.parse().expect("digits"));
+            }
+            "--stage" => options.to_code = value() == "cpu",
+            "--list" => is_list = true,
+            _ if file.is_none() => file = Some(arg),
+            _ => entries.push(arg),
+        }
+    }
+    let file = file.expect("a file");
+    let text = std::fs::read_to_string(&file).expect("a readable file");
+    let library = match Library::open(&file, &text, &compile_options, &Files(folders)) {
+        Ok(library) => library,
+        Err(error) => {
+            let Failure(id, message) = error.into();
+            return say(&format!("! \t{id}\t{message}"));
+        }
+    };
+    if is_list {
+        library.entry_points().iter().for_each(|name| say(name));
+        return;
+    }
+    std::panic::set_hook(Box::new(|_| {}));
+    for entry in if entries.is_empty() { library.entry_points() } else { entries } {
+        say(&format!("> {entry}"));
+        let result = catch_unwind(AssertUnwindSafe(|| compile(&library, &entry, &options)));
+        let result = result.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            Err(Failure("ice".into(), text.unwrap_or_default()))
+        });
+        match result {
+            Ok([front, middle, code]) => say(&format!("= {entry}\t{front:.1}\t{middle:.1}\t{code:.1}")),
+            Err(Failure(id, message)) => say(&format!("! {entry}\t{id}\t{message}")),
+        }
+    }
+}

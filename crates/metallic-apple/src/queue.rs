@@ -8,7 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use block2::RcBlock;
-use metallic_hal::{CommandList, Completion, Error, Fault, OnComplete, Queue, Result, Submission, threads, timestamp};
+use metallic_hal::{
+    CommandList, Completion, Error, Fault, OnComplete, Queue, Result, Submission, Times, threads, timestamp,
+};
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_foundation::{NSArray, NSError, NSProcessInfo, NSString};
@@ -74,7 +76,7 @@ impl AppleQueue {
                 let now = timestamp();
                 let result = Err(Fault::new("the device gave no command buffer"));
                 let done = Done { queue, work, encoding: Encoding::default(), result: Ok(()) };
-                threads::spawn(move || done.finish(Completion { result, start: now, end: now }));
+                threads::spawn(move || done.finish(Completion { result, times: Times::known(now, now) }));
                 return;
             };
             if !work.list.label.is_empty() {
@@ -168,7 +170,7 @@ fn completion(buffer: &ProtocolObject<dyn MTLCommandBuffer>, encoded: std::resul
         let shift = now - NSProcessInfo::processInfo().systemUptime();
         // A command buffer without work never starts on the device.
         let at = |time: f64| if time > 0.0 { time + shift } else { now };
-        Completion { result: executed.and(encoded), start: at(start), end: at(end) }
+        Completion { result: executed.and(encoded), times: Times::known(at(start), at(end)) }
     })
 }
 

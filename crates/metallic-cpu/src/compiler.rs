@@ -8,7 +8,7 @@ use msl_codegen_llvm::{
     CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Isa, TargetOptions,
 };
 
-use crate::cache::{Cache, Key};
+use metallic_hal::cache::{Cache, Key};
 
 pub(crate) struct Compiler {
     llvm: CpuCompiler,

@@ -9,9 +9,8 @@
 //! * `pipeline`: machine code per threadgroup size, compiled when first needed;
 //! * `encoder`: executes commands: binds arguments, splits the grid, reports faults;
 //! * [`pool`]: the threads;
-//! * `compiler`: the code generator and its cache on disk (`cache`).
+//! * `compiler`: the code generator and its cache on disk.
 
-mod cache;
 mod compiler;
 pub mod device;
 mod encoder;

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use metallic_hal::{
-    Buffer, Device, DeviceInfo, HostMemory, Pipeline, PipelineSource, Queue, Result, SerialQueue, StorageMode, Texture,
+    Buffer, Device, DeviceInfo, HostMemory, Pipeline, PipelineSource, Queue, Result, StorageMode, Texture,
     TextureDescriptor,
 };
 
-use crate::driver::{Attribute, Context, Driver};
-use crate::encoder::Encoder;
-use crate::memory::{CudaBuffer, CudaTexture};
+use crate::context::{Attribute, Context};
+use crate::driver::Driver;
+use crate::memory::CudaBuffer;
 use crate::pipeline::CudaPipeline;
+use crate::queue::CudaQueue;
+use crate::texture::CudaTexture;
+use crate::transfer::Transfers;
 
 /// One NVIDIA GPU as a Metal device.
 pub struct CudaDevice {
     info: DeviceInfo,
     context: Arc<Context>,
+    transfers: Arc<Transfers>,
 }
 
 /// How many GPUs there are; 0 without a driver.
@@ -26,13 +30,18 @@ pub fn count() -> u32 {
 impl CudaDevice {
     /// The GPU of this number, counted from 0.
     pub fn new(index: u32) -> Result<CudaDevice> {
-        let context = Context::open(index)?;
+        CudaDevice::of(Context::open(index)?)
+    }
+
+    pub(crate) fn of(context: Arc<Context>) -> Result<CudaDevice> {
+        let index = context.index;
         let mut info = DeviceInfo::host(context.name(), context.id.clone(), 0x6375_6461_0000 + u64::from(index));
         info.has_unified_memory = false;
         info.max_threads_per_threadgroup = [1024, 1024, 64];
         info.max_buffer_length = context.memory();
         info.compute_units = context.attribute(Attribute::Multiprocessors);
-        Ok(CudaDevice { info, context })
+        let transfers = Transfers::new(&context)?;
+        Ok(CudaDevice { info, context, transfers })
     }
 
     /// 12.4 is 12040.
@@ -46,19 +55,26 @@ impl Device for CudaDevice {
         &self.info
     }
     fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>> {
-        Ok(Arc::new(CudaBuffer::new(&self.context, length, storage_mode)?))
+        Ok(Arc::new(CudaBuffer::new(&self.transfers, length, storage_mode)?))
     }
     fn make_buffer_no_copy(&self, memory: HostMemory) -> Result<Arc<dyn Buffer>> {
-        Ok(Arc::new(CudaBuffer::over(&self.context, memory)?))
+        Ok(Arc::new(CudaBuffer::over(&self.transfers, memory)?))
+    }
+    fn make_buffer_with_bytes(&self, bytes: &[u8], storage_mode: StorageMode) -> Option<Result<Arc<dyn Buffer>>> {
+        let buffer = CudaBuffer::with_bytes(&self.transfers, bytes, storage_mode);
+        Some(buffer.map(|buffer| Arc::new(buffer) as Arc<dyn Buffer>))
+    }
+    fn is_lost(&self) -> bool {
+        self.context.is_lost()
     }
     fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>> {
-        Ok(Arc::new(CudaTexture::new(&self.context, descriptor)?))
+        Ok(Arc::new(CudaTexture::new(&self.transfers, descriptor)?))
     }
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>> {
         Ok(Arc::new(CudaPipeline::new(source, &self.context)?))
     }
     fn make_command_queue(&self) -> Result<Arc<dyn Queue>> {
-        Ok(SerialQueue::new(Arc::new(Encoder::new(&self.context)?)))
+        Ok(CudaQueue::make(&self.transfers)?)
     }
     fn emit(&self, source: &PipelineSource, stage: &str, threadgroup: [u32; 3]) -> Result<String> {
         crate::library::emit(source, stage, threadgroup, Some(self.context.capability()))

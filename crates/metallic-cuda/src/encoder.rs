@@ -1,208 +1,398 @@
-//! Executes commands on a stream: one for each queue.
+//! Turns commands into calls of the driver, on one stream for each queue.
 //!
-//! Commands are handed to the driver without waiting. [`Encoder::flush`] waits for them, brings back what
-//! they wrote, and looks whether a thread reported a fault.
+//! A command list, or a part of one, is encoded without waiting ([`Encoder::begin`], [`Encoder::encode`],
+//! [`Encoder::finish`]); what comes out is an [`InFlight`], which knows when the GPU is done and what came of it.
+//! Commands that need the host in between ([`needs_host`]) are executed by [`Encoder::execute_on_host`], when
+//! nothing is on its way.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metallic_hal::{Argument, Buffer, Command, Dispatch, Error, Executor, Fault, Result, log, transfer};
+use metallic_hal::{Argument, Buffer, Command, Dispatch, Error, Fault, Grid, Result, log, timestamp, transfer};
 use msl_codegen_llvm::nvptx::{LaunchInfo, status};
 use msl_ir::Access;
 
-use crate::convert::{self, Launched, Record};
-use crate::driver::{Address, Context, DeviceMemory, PinnedMemory, Stream};
-use crate::memory::{CudaBuffer, CudaTexture};
-use crate::pipeline::CudaPipeline;
+use crate::clock::{Clock, Times};
+use crate::context::{Context, Event, Stream};
+use crate::convert::{self, Record};
+use crate::driver::Address;
+use crate::memory::CudaBuffer;
+use crate::pipeline::{Arguments, CudaPipeline, Variant};
+use crate::pool::{DeviceMemory, PinnedMemory};
+use crate::texture::CudaTexture;
+use crate::transfer::Transfers;
 
+/// Lists on their way at a time.
+pub const SLOTS: usize = 64;
 /// 64-bit words of log records that a dispatch may write.
 const LOG_WORDS: usize = 1 << 16;
-/// Bytes for arguments passed by value, texture descriptors and ranges.
-const STAGING: usize = 1 << 20;
+/// Bytes that kernels find through pointers (large arguments by value, texture descriptors, ranges), by block.
+const STAGING: usize = 1 << 16;
 /// The driver's limit for the second and third axis of a launch.
 const MOST_GROUPS: u32 = 65535;
+const STATUS: u64 = status::SIZE;
 
 pub struct Encoder {
-    context: Arc<Context>,
+    transfers: Arc<Transfers>,
     stream: Stream,
-    /// See [`status`].
+    clock: Arc<Clock>,
+    /// A status block for each slot.
     status: DeviceMemory,
-    staging: DeviceMemory,
-    staging_host: PinnedMemory,
+    /// Where the GPU puts the record of a fault, for each slot; then a word for each slot that tells how far it is.
+    host: PinnedMemory,
+    /// A status block with room for log records, and a record's place behind those of the slots.
+    log: Mutex<Option<DeviceMemory>>,
     state: Mutex<State>,
 }
 
-/// What was handed to the driver since the last flush.
 #[derive(Default)]
 struct State {
-    /// Buffers whose bytes are on the GPU, by address.
-    uploaded: HashSet<Address>,
-    /// Buffers to bring back.
+    free: Vec<usize>,
+    marks: u32,
+    /// See [`Transfers::order`].
+    seen: u64,
+    staging: Vec<Staging>,
+    parameters: Vec<u8>,
+}
+
+/// Memory of both sides for small things.
+struct Staging {
+    device: DeviceMemory,
+    host: PinnedMemory,
+    size: usize,
+    used: usize,
+}
+
+/// What was handed to the driver for a list so far.
+pub struct Encoding {
+    slot: usize,
+    times: Arc<Times>,
+    launches: Vec<Launch>,
+    /// Buffers by address that are prepared, and whether they count as written.
+    used: Vec<(Address, bool)>,
     written: Vec<Arc<dyn Buffer>>,
-    written_addresses: HashSet<Address>,
-    launches: Vec<Launched>,
-    staged: usize,
+    staging: Vec<Staging>,
+    has_logs: bool,
+}
+
+/// What a fault record refers to.
+struct Launch {
+    variant: Arc<Variant>,
+    pipeline: Arc<dyn metallic_hal::Pipeline>,
+    label: Arc<str>,
+    lengths: Box<[Option<u64>]>,
+}
+
+/// See the module.
+pub struct InFlight {
+    encoder: Arc<Encoder>,
+    encoding: Encoding,
+    /// What the slot's word becomes when the GPU is done.
+    mark: u32,
+    /// Whether written buffers come back with it.
+    fetched: Vec<bool>,
+    /// Recorded last.
+    end: Option<Arc<Event>>,
+}
+
+/// Tells when a list is done; outlives it.
+pub struct Sleeper {
+    encoder: Arc<Encoder>,
+    slot: usize,
+    mark: u32,
+    times: Arc<Times>,
+    end: Option<Arc<Event>>,
+}
+
+/// Whether a command needs the host between the ones before and after it.
+pub fn needs_host(command: &Command) -> bool {
+    match command {
+        Command::Dispatch(dispatch) => {
+            let pipeline: &dyn std::any::Any = &*dispatch.pipeline;
+            matches!(dispatch.grid, Grid::Indirect { .. })
+                || pipeline.downcast_ref::<CudaPipeline>().is_some_and(CudaPipeline::has_logs)
+        }
+        Command::CopyBuffer { .. } | Command::FillBuffer { .. } | Command::Synchronize { .. } => false,
+        Command::CopyBufferToTexture { .. }
+        | Command::CopyTextureToBuffer { .. }
+        | Command::CopyTexture { .. }
+        | Command::GenerateMipmaps { .. }
+        | Command::SignalEvent { .. }
+        | Command::WaitEvent { .. } => true,
+    }
 }
 
 impl Encoder {
-    pub fn new(context: &Arc<Context>) -> Result<Encoder> {
+    pub fn new(transfers: &Arc<Transfers>) -> Result<Encoder> {
+        let context = &transfers.context;
         let stream = Stream::new(context)?;
-        let status = DeviceMemory::allocate(context, status::SIZE as usize + LOG_WORDS * 8)?;
-        let staging = DeviceMemory::allocate(context, STAGING)?;
-        let staging_host = PinnedMemory::allocate(context, STAGING)?;
-        let encoder =
-            Encoder { context: context.clone(), stream, status, staging, staging_host, state: Mutex::default() };
-        encoder.clear_status()?;
-        Ok(encoder)
+        let status = DeviceMemory::allocate(context, SLOTS * STATUS as usize)?;
+        let host = PinnedMemory::zeroed(context, (SLOTS + 1) * STATUS as usize + SLOTS * 4)?;
+        let mut blocks = vec![0u8; SLOTS * STATUS as usize];
+        for slot in 0..SLOTS {
+            let at = slot * STATUS as usize + status::HOST as usize;
+            blocks[at..at + 8].copy_from_slice(&host_record(&host, slot).to_le_bytes());
+        }
+        // SAFETY: the memory has the size of the blocks.
+        unsafe { transfers.upload(status.address, &blocks)? };
+        let state = State { free: (0..SLOTS).rev().collect(), ..State::default() };
+        let clock = Clock::new(&stream)?;
+        Ok(Encoder {
+            transfers: transfers.clone(),
+            stream,
+            clock,
+            status,
+            host,
+            log: Mutex::new(None),
+            state: Mutex::new(state),
+        })
     }
 
-    fn clear_status(&self) -> Result<()> {
-        let mut words = [0u32; status::SIZE as usize / 4];
-        words[status::LOG_CAPACITY as usize / 4] = LOG_WORDS as u32;
-        // SAFETY: the words outlive the copy, which is complete on return.
-        unsafe { self.stream.upload(self.status.address, words.as_ptr().cast(), size_of_val(&words))? };
-        self.stream.synchronize()
+    pub fn context(&self) -> &Arc<Context> {
+        &self.transfers.context
     }
 
-    fn buffer<'a>(&self, buffer: &'a dyn Buffer) -> Result<&'a CudaBuffer> {
-        CudaBuffer::of(buffer, &self.context).ok_or_else(|| Error::Device("buffer of another device".into()))
-    }
-    fn texture<'a>(&self, texture: &'a dyn metallic_hal::Texture) -> Result<&'a CudaTexture> {
-        CudaTexture::of(texture, &self.context).ok_or_else(|| Error::Device("texture of another device".into()))
+    /// Starts a list; `None` when too many are on their way.
+    pub fn begin(&self) -> Result<Option<Encoding>> {
+        let Some(slot) = self.lock().free.pop() else { return Ok(None) };
+        let times = self.clock.times().and_then(|times| {
+            self.stream.record(&times.start)?;
+            Ok(times)
+        });
+        let times = times.inspect_err(|_| self.lock().free.push(slot))?;
+        Ok(Some(Encoding {
+            slot,
+            times,
+            launches: Vec::new(),
+            used: Vec::new(),
+            written: Vec::new(),
+            staging: Vec::new(),
+            has_logs: false,
+        }))
     }
 
-    /// Makes the GPU's bytes of a buffer the newest, before a command uses it.
-    fn use_buffer(&self, state: &mut State, buffer: &Arc<dyn Buffer>, written: bool) -> Result<Address> {
-        let cuda = self.buffer(&**buffer)?;
-        let address = cuda.device.address;
-        if !cuda.is_private() {
-            if state.uploaded.insert(address) {
-                cuda.upload(&self.stream)?;
+    /// Hands over one command. [`needs_host`] is false for it, or it is a dispatch that [`Encoder::settle`] made.
+    pub fn encode(&self, encoding: &mut Encoding, command: &Command) -> std::result::Result<(), Fault> {
+        match command {
+            Command::Dispatch(dispatch) => self.dispatch(encoding, dispatch),
+            Command::CopyBuffer { .. } | Command::FillBuffer { .. } => {
+                self.copy(encoding, command).map_err(|error| convert::fault(None, &error))
             }
-            if written && state.written_addresses.insert(address) {
-                state.written.push(buffer.clone());
-            }
-        }
-        Ok(address)
-    }
-
-    /// Puts bytes where kernels can read them until the next flush; upload them with [`Self::upload_staged`].
-    fn stage(&self, state: &mut State, bytes: &[u8]) -> Result<Address> {
-        let at = state.staged.next_multiple_of(256);
-        if at + bytes.len() > STAGING {
-            return Err(Error::Unsupported("arguments passed by value exceed a megabyte".into()));
-        }
-        // SAFETY: the range was checked; the GPU is done with it since the last flush.
-        unsafe {
-            let to = self.staging_host.pointer.add(at);
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
-        }
-        state.staged = at + bytes.len();
-        Ok(self.staging.address + at as u64)
-    }
-    fn upload_staged(&self, state: &State, from: usize) -> Result<()> {
-        if state.staged == from {
-            return Ok(());
-        }
-        // SAFETY: the range is in both stagings; it is not written again before a flush.
-        unsafe {
-            let source = self.staging_host.pointer.add(from);
-            self.stream.upload(self.staging.address + from as u64, source, state.staged - from)
+            // The end of a list brings back what was written.
+            _ => Ok(()),
         }
     }
 
-    fn dispatch(&self, dispatch: &Dispatch) -> std::result::Result<(), Fault> {
-        let label = Some(&*dispatch.label);
-        let pipeline: &dyn std::any::Any = &*dispatch.pipeline;
-        let Some(pipeline) = pipeline.downcast_ref::<CudaPipeline>() else {
-            return Err(Fault::new("pipeline of another device"));
+    /// Ends what was begun.
+    pub fn finish(self: &Arc<Self>, encoding: Encoding) -> InFlight {
+        let mark = {
+            let mut state = self.lock();
+            state.marks = state.marks.wrapping_add(1).max(1);
+            state.marks
         };
-        if let metallic_hal::Grid::Indirect { .. } = dispatch.grid {
-            // The counts are read by the host.
-            self.flush_all()?;
+        let mut flight = InFlight { encoder: self.clone(), encoding, mark, fetched: Vec::new(), end: None };
+        // What fails here shows when the end is waited for.
+        let _ = self.end(&mut flight);
+        flight
+    }
+
+    fn end(&self, flight: &mut InFlight) -> Result<()> {
+        self.stream.record(&flight.encoding.times.end)?;
+        let word = self.word(flight.encoding.slot);
+        let down = &self.transfers.down;
+        let mut is_first = true;
+        for buffer in &flight.encoding.written {
+            let cuda = self.buffer(&**buffer)?;
+            let Some(to) = cuda.watched() else {
+                flight.fetched.push(false);
+                continue;
+            };
+            if is_first {
+                down.wait_for(&flight.encoding.times.end)?;
+                is_first = false;
+            }
+            // SAFETY: both sides have the buffer's length, and the list keeps the buffer until it is complete.
+            unsafe { down.download(to, cuda.gpu_address(), cuda.length() as usize)? };
+            flight.fetched.push(true);
         }
-        let dispatch = &self.resolve_indirect(dispatch).map_err(|e| convert::fault(label, &e))?;
-        let (threads, groups) = dispatch.resolve_grid()?;
-        if threads.is_empty() {
-            return Ok(());
-        }
-        // Room for what is passed by value.
-        if self.lock().staged > STAGING / 2 {
-            self.flush_all()?;
-        }
-        let has_logs = self.launch(dispatch, pipeline, threads.to_array(), groups.to_array());
-        if has_logs.map_err(|e| convert::fault(label, &e))? {
-            self.flush_all()?;
+        let stream = if is_first { &self.stream } else { down };
+        // SAFETY: the word lives as long as the encoder, which the list keeps.
+        unsafe { stream.write_word(word, flight.mark)? };
+        if !is_first {
+            let event = Event::new(self.context(), true)?;
+            down.record(&event)?;
+            flight.end = Some(Arc::new(event));
         }
         Ok(())
     }
 
-    /// The same dispatch with its grid read from the buffer.
-    fn resolve_indirect(&self, dispatch: &Dispatch) -> Result<Dispatch> {
-        let grid = match &dispatch.grid {
-            metallic_hal::Grid::Indirect { buffer, offset } => {
-                let cuda = self.buffer(&**buffer)?;
-                let host = if cuda.is_private() { cuda.snapshot(&self.stream)? } else { buffer.clone() };
-                let mut counts = [0u32; 3];
-                if let (Some(at), true) = (host.contents(), offset + 12 <= host.length()) {
-                    // SAFETY: twelve bytes from the offset are within the buffer.
-                    unsafe {
-                        let from = at.as_ptr().add(*offset as usize);
-                        std::ptr::copy_nonoverlapping(from, counts.as_mut_ptr().cast(), 12);
-                    }
-                }
-                metallic_hal::Grid::Threadgroups(counts.into())
-            }
-            other => other.clone(),
-        };
-        let arguments = dispatch.arguments.iter().map(clone_argument).collect();
-        Ok(Dispatch {
-            pipeline: dispatch.pipeline.clone(),
-            arguments,
-            grid,
-            threads_per_threadgroup: dispatch.threads_per_threadgroup,
-            resident: dispatch.resident.clone(),
-            label: dispatch.label.clone(),
-        })
+    fn word(&self, slot: usize) -> *mut u32 {
+        // SAFETY: the words follow the records, see `new`.
+        unsafe { self.host.pointer.add((SLOTS + 1) * STATUS as usize + 4 * slot).cast() }
     }
 
-    /// Whether the kernel may have written log records.
-    fn launch(&self, dispatch: &Dispatch, pipeline: &CudaPipeline, grid: [u32; 3], groups: [u32; 3]) -> Result<bool> {
-        let state = &mut *self.lock();
-        let staged = state.staged;
+    /// What the GPU wrote there last.
+    fn mark(&self, slot: usize) -> u32 {
+        // SAFETY: the word is alive and aligned; the GPU writes it.
+        unsafe { AtomicU32::from_ptr(self.word(slot)) }.load(Ordering::Acquire)
+    }
+
+    fn buffer<'a>(&self, buffer: &'a dyn Buffer) -> Result<&'a CudaBuffer> {
+        CudaBuffer::of(buffer, self.context()).ok_or_else(|| Error::Device("buffer of another device".into()))
+    }
+    fn texture<'a>(&self, texture: &'a dyn metallic_hal::Texture) -> Result<&'a CudaTexture> {
+        CudaTexture::of(texture, self.context()).ok_or_else(|| Error::Device("texture of another device".into()))
+    }
+
+    /// Makes the GPU's bytes of a buffer the newest, before a command uses it.
+    fn use_buffer(&self, encoding: &mut Encoding, buffer: &Arc<dyn Buffer>, written: bool) -> Result<Address> {
+        let cuda = self.buffer(&**buffer)?;
+        let address = cuda.gpu_address();
+        if cuda.is_private() {
+            return Ok(address);
+        }
+        let known = encoding.used.iter_mut().find(|(a, _)| *a == address);
+        let is_marked = match known {
+            Some((_, is_marked)) => std::mem::replace(is_marked, *is_marked || written),
+            None => {
+                cuda.prepare()?;
+                encoding.used.push((address, written));
+                false
+            }
+        };
+        if written && !is_marked {
+            cuda.will_write();
+            encoding.written.push(buffer.clone());
+        }
+        Ok(address)
+    }
+
+    /// Puts bytes where kernels can read them until the list is complete.
+    fn stage(&self, encoding: &mut Encoding, bytes: &[u8]) -> Result<Address> {
+        let at = |s: &Staging| s.used.next_multiple_of(256);
+        if encoding.staging.last().is_none_or(|s| at(s) + bytes.len() > s.size) {
+            let known = if bytes.len() <= STAGING { self.lock().staging.pop() } else { None };
+            let staging = match known {
+                Some(staging) => Staging { used: 0, ..staging },
+                None => {
+                    let size = bytes.len().max(STAGING);
+                    let device = DeviceMemory::allocate(self.context(), size)?;
+                    Staging { device, host: PinnedMemory::allocate(self.context(), size)?, size, used: 0 }
+                }
+            };
+            encoding.staging.push(staging);
+        }
+        let Some(staging) = encoding.staging.last_mut() else { return Ok(0) };
+        let at = at(staging);
+        staging.used = at + bytes.len();
+        let to = staging.device.address + at as u64;
+        // SAFETY: the range is in both blocks, which the encoding keeps and nobody else uses.
+        unsafe {
+            let from = staging.host.pointer.add(at);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), from, bytes.len());
+            self.stream.upload(to, from, bytes.len())?;
+        }
+        Ok(to)
+    }
+
+    // ---- dispatches ------------------------------------------------------------------------
+
+    fn dispatch(&self, encoding: &mut Encoding, dispatch: &Dispatch) -> std::result::Result<(), Fault> {
+        let (threads, groups) = match &dispatch.grid {
+            Grid::Indirect { buffer, offset } => self.indirect(dispatch, buffer, *offset)?,
+            Grid::Threads(_) | Grid::Threadgroups(_) => dispatch.resolve_grid()?,
+        };
+        if threads.is_empty() {
+            return Ok(());
+        }
+        let launched = self.launch(encoding, dispatch, threads.to_array(), groups.to_array());
+        launched.map_err(|error| convert::fault(Some(&dispatch.label), &error))
+    }
+
+    /// The grid of an indirect dispatch; nothing is on its way.
+    fn indirect(
+        &self,
+        dispatch: &Dispatch,
+        buffer: &Arc<dyn Buffer>,
+        offset: u64,
+    ) -> std::result::Result<(metallic_hal::Size, metallic_hal::Size), Fault> {
+        let failed = |error: Error| convert::fault(Some(&dispatch.label), &error);
+        let cuda = self.buffer(&**buffer).map_err(failed)?;
+        cuda.prepare().map_err(failed)?;
+        let mut counts = [0u32; 3];
+        if offset + 12 <= cuda.length() {
+            // SAFETY: twelve bytes from the offset are within the buffer.
+            unsafe {
+                self.transfers.download(counts.as_mut_ptr().cast(), cuda.gpu_address() + offset, 12).map_err(failed)?;
+            }
+        }
+        let group = dispatch.threads_per_threadgroup;
+        let counted = Dispatch {
+            pipeline: dispatch.pipeline.clone(),
+            arguments: Vec::new(),
+            grid: Grid::Threadgroups(counts.into()),
+            threads_per_threadgroup: group,
+            resident: Arc::new([]),
+            label: dispatch.label.clone(),
+        };
+        counted.resolve_grid()
+    }
+
+    fn launch(&self, encoding: &mut Encoding, dispatch: &Dispatch, grid: [u32; 3], groups: [u32; 3]) -> Result<()> {
+        let pipeline: &dyn std::any::Any = &*dispatch.pipeline;
+        let pipeline = pipeline
+            .downcast_ref::<CudaPipeline>()
+            .ok_or_else(|| Error::Device("pipeline of another device".into()))?;
         let params = &pipeline.source.entry_point().params;
-        let mut slots = Vec::with_capacity(2 * params.len() + 14);
+        let threadgroup = dispatch.threads_per_threadgroup.to_array();
+        let arguments = Arguments::of(dispatch, params, threadgroup, grid);
+        let variant = pipeline.variant(&arguments)?;
+        let function = pipeline.function(&variant)?;
+        let kernel = &variant.kernel;
+        let mut block = std::mem::take(&mut self.lock().parameters);
+        block.clear();
         let mut shared = 0u64;
-        // Address, length and whether it is written, of each buffer.
-        let mut bound = Vec::new();
         let mut ranges: Vec<[u64; 2]> = Vec::new();
-        for (argument, param) in dispatch.arguments.iter().zip(params) {
+        for (i, (argument, param)) in dispatch.arguments.iter().zip(params).enumerate() {
             let written = param.access != Access::ReadOnly;
             let (address, length) = match argument {
                 Argument::Unbound => (0, 0),
                 Argument::Buffer { buffer, offset } => {
-                    let address = self.use_buffer(state, buffer, written)? + offset;
-                    let length = buffer.length().saturating_sub(*offset);
-                    bound.push((address, length, written));
-                    (address, length)
+                    let start = self.use_buffer(encoding, buffer, written)?;
+                    if kernel.needs_ranges {
+                        ranges.push([start, start + buffer.length()]);
+                    }
+                    (start + offset, buffer.length().saturating_sub(*offset))
                 }
-                Argument::Bytes(bytes) => (self.stage(state, bytes.as_slice())?, bytes.len() as u64),
+                Argument::Bytes(bytes) => {
+                    let bytes = bytes.as_slice();
+                    if kernel.inlined(i).is_some() {
+                        block.resize(block.len().next_multiple_of(16), 0);
+                        block.extend(bytes);
+                        continue;
+                    }
+                    (self.stage(encoding, bytes)?, bytes.len() as u64)
+                }
                 Argument::Textures(textures) => {
                     let mut layouts = Vec::new();
                     for texture in textures {
                         let texture = self.texture(&**texture)?;
-                        texture.prepare(&self.stream, written)?;
+                        texture.prepare(written)?;
                         layouts.push(texture.layout()?);
                     }
                     let size = size_of_val(&layouts[..]);
                     let address = match &textures[..] {
                         [one] => self.texture(&**one)?.address(),
-                        // SAFETY: descriptors are plain data without padding bytes that matter.
-                        _ => self
-                            .stage(state, unsafe { std::slice::from_raw_parts(layouts.as_ptr().cast::<u8>(), size) })?,
+                        _ => {
+                            // SAFETY: descriptors are plain data without padding bytes that matter.
+                            let bytes = unsafe { std::slice::from_raw_parts(layouts.as_ptr().cast::<u8>(), size) };
+                            self.stage(encoding, bytes)?
+                        }
                     };
                     // An array of textures that is indexed holds pointers to descriptors.
-                    ranges.push([address, address + size as u64]);
+                    if kernel.needs_ranges {
+                        ranges.push([address, address + size as u64]);
+                    }
                     (address, size as u64)
                 }
                 Argument::Sampler(sampler) => (sampler.0, 0),
@@ -212,77 +402,91 @@ impl Encoder {
                     (at, u64::from(*length))
                 }
             };
-            slots.extend([address, length]);
+            block.resize(block.len().next_multiple_of(8), 0);
+            block.extend(address.to_le_bytes());
+            block.extend(length.to_le_bytes());
         }
         for buffer in dispatch.resident.iter() {
             // What the kernel does with it is not known.
-            let address = self.use_buffer(state, buffer, true)?;
-            ranges.push([address, address + buffer.length()]);
+            let address = self.use_buffer(encoding, buffer, true)?;
+            if kernel.needs_ranges {
+                ranges.push([address, address + buffer.length()]);
+            }
         }
-        let overlap = bound.iter().enumerate().any(|(i, (a, n, written))| {
-            *written && bound.iter().enumerate().any(|(j, (b, m, _))| i != j && *a < b + m && *b < a + n)
-        });
-        let noalias = dispatch.resident.is_empty() && !overlap;
-        let threadgroup = dispatch.threads_per_threadgroup.to_array();
-        let edge_groups = (0..3).any(|i| !grid[i].is_multiple_of(threadgroup[i]));
-        let variant = pipeline.variant(threadgroup, edge_groups, noalias)?;
-        let function = pipeline.function(&variant)?;
-        let kernel = &variant.kernel;
-        if !kernel.needs_ranges {
-            ranges.clear();
+        let ranges_at = if ranges.is_empty() {
+            0
         } else {
-            ranges.extend(dispatch.arguments.iter().filter_map(|argument| match argument {
-                Argument::Buffer { buffer, .. } => Some([buffer.gpu_address(), buffer.gpu_address() + buffer.length()]),
-                _ => None,
-            }));
-        }
-        let range_bytes: Vec<u8> = ranges.iter().flatten().flat_map(|w| w.to_le_bytes()).collect();
-        let ranges_at = if ranges.is_empty() { 0 } else { self.stage(state, &range_bytes)? };
-        self.upload_staged(state, staged)?;
+            let bytes: Vec<u8> = ranges.iter().flatten().flat_map(|w| w.to_le_bytes()).collect();
+            self.stage(encoding, &bytes)?
+        };
         let shared = u32::try_from(shared).unwrap_or(u32::MAX);
         if u64::from(shared) + kernel.static_shared > 48 * 1024 {
             function.allow_shared(shared)?;
         }
+        let status = if kernel.formats.is_empty() {
+            self.status.address + encoding.slot as u64 * STATUS
+        } else {
+            encoding.has_logs = true;
+            self.log_block()?
+        };
         let info = LaunchInfo {
             grid,
             groups,
             base: [0; 3],
-            dispatch: state.launches.len() as u32,
+            dispatch: encoding.launches.len() as u32,
             dynamic_shared: shared,
             range_count: ranges.len() as u32,
-            status: self.status.address,
+            status,
             ranges: ranges_at,
         };
+        self.transfers.order(&self.stream, &mut self.lock().seen)?;
+        block.resize(block.len().next_multiple_of(8), 0);
+        let arguments_end = block.len();
         for z in (0..groups[2]).step_by(MOST_GROUPS as usize) {
             for y in (0..groups[1]).step_by(MOST_GROUPS as usize) {
                 let part = [groups[0], (groups[1] - y).min(MOST_GROUPS), (groups[2] - z).min(MOST_GROUPS)];
-                let mut all = slots.clone();
-                all.extend(LaunchInfo { base: [0, y, z], ..info }.slots());
-                // SAFETY: the slots are those that the kernel was compiled for; what they point to is kept by
-                // the command list.
-                unsafe { self.stream.launch(function, part, threadgroup, shared, &all)? };
+                block.truncate(arguments_end);
+                LaunchInfo { base: [0, y, z], ..info }.write(&mut block);
+                // SAFETY: the parameters are those that the kernel was compiled for; what they point to is kept
+                // by the command list.
+                unsafe { self.stream.launch(function, part, threadgroup, shared, &block)? };
             }
         }
-        state.launches.push(Launched {
+        self.lock().parameters = block;
+        encoding.launches.push(Launch {
+            variant: variant.clone(),
             pipeline: dispatch.pipeline.clone(),
-            sites: kernel.sites.clone(),
             label: dispatch.label.clone(),
             lengths: convert::lengths(dispatch),
         });
-        if !kernel.formats.is_empty() {
-            self.print_logs(&kernel.formats)?;
-        }
-        Ok(!kernel.formats.is_empty())
+        Ok(())
     }
 
-    /// Prints the log records of the kernel that was launched last.
-    fn print_logs(&self, formats: &[String]) -> Result<()> {
-        let mut words = vec![0u64; status::SIZE as usize / 8 + LOG_WORDS];
-        // SAFETY: the words outlive the copy, which is complete after `synchronize`.
-        unsafe { self.stream.download(words.as_mut_ptr().cast(), self.status.address, size_of_val(&words[..]))? };
-        self.stream.synchronize()?;
+    fn log_block(&self) -> Result<Address> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.is_none() {
+            let memory = DeviceMemory::allocate(self.context(), STATUS as usize + LOG_WORDS * 8)?;
+            let mut words = [0u8; STATUS as usize];
+            words[status::LOG_CAPACITY as usize..][..4].copy_from_slice(&(LOG_WORDS as u32).to_le_bytes());
+            words[status::HOST as usize..][..8].copy_from_slice(&host_record(&self.host, SLOTS).to_le_bytes());
+            // SAFETY: the memory is larger.
+            unsafe { self.transfers.upload(memory.address, &words)? };
+            *log = Some(memory);
+        }
+        Ok(log.as_ref().map_or(0, |memory| memory.address))
+    }
+
+    /// Prints the log records of what is complete.
+    fn print_logs(&self, launches: &[Launch]) -> Result<()> {
+        let Some(formats) = launches.iter().map(|l| &l.variant.kernel.formats).find(|f| !f.is_empty()) else {
+            return Ok(());
+        };
+        let block = self.log_block()?;
+        let mut words = vec![0u64; STATUS as usize / 8 + LOG_WORDS];
+        // SAFETY: the words have the size of the block.
+        unsafe { self.transfers.download(words.as_mut_ptr().cast(), block, size_of_val(&words[..]))? };
         let used = (words[status::LOG_USED as usize / 8] as u32 as usize).min(LOG_WORDS);
-        let mut rest = &words[status::SIZE as usize / 8..][..used];
+        let mut rest = &words[STATUS as usize / 8..][..used];
         while let [head, after @ ..] = rest {
             let (format, count) = (*head as u32 as usize, (*head >> 32) as usize);
             let Some(arguments) = after.get(..count) else { break };
@@ -291,73 +495,40 @@ impl Encoder {
             }
             rest = &after[count..];
         }
-        // SAFETY: the range is in the status block.
-        unsafe { self.stream.fill(self.status.address + status::LOG_USED, 0, 4) }
+        // SAFETY: the word is in the block.
+        unsafe { self.stream.fill(block + status::LOG_USED, 0, 4) }
     }
 
-    /// Waits, brings back what was written, and reports the first fault.
-    fn flush_all(&self) -> std::result::Result<(), Fault> {
-        let mut state = std::mem::take(&mut *self.lock());
-        let result = self.finish(&mut state);
-        let record = result.map_err(|error| {
-            let last = state.launches.last().map(|l| &*l.label);
-            convert::fault(last, &error)
-        })?;
-        let Some(record) = record else { return Ok(()) };
-        let _ = self.clear_status();
-        match state.launches.get(record.dispatch as usize) {
-            Some(launched) => Err(launched.describe(record)),
-            None => Err(Fault::new("a kernel failed at an unknown place")),
-        }
-    }
+    // ---- other commands --------------------------------------------------------------------
 
-    fn finish(&self, state: &mut State) -> Result<Option<Record>> {
-        if state.launches.is_empty() && state.uploaded.is_empty() && state.staged == 0 {
-            return Ok(None);
-        }
-        for buffer in &state.written {
-            self.buffer(&**buffer)?.download(&self.stream)?;
-        }
-        if state.launches.is_empty() {
-            self.stream.synchronize()?;
-            return Ok(None);
-        }
-        let mut words = [0u32; status::SIZE as usize / 4];
-        // SAFETY: the words outlive the copy, which is complete after `synchronize`.
-        let copied =
-            unsafe { self.stream.download(words.as_mut_ptr().cast(), self.status.address, size_of_val(&words)) };
-        let done = self.stream.synchronize();
-        copied.and(done)?;
-        let at = |offset: u64| words[offset as usize / 4];
-        Ok((at(status::CLAIMED) != 0).then(|| Record {
-            site: at(status::SITE),
-            dispatch: at(status::DISPATCH),
-            thread: [at(status::THREAD), at(status::THREAD + 4), at(status::THREAD + 8)],
-            offset: u64::from(at(status::OFFSET)) | u64::from(at(status::OFFSET + 4)) << 32,
-        }))
-    }
-
-    fn copy(&self, command: &Command) -> Result<()> {
-        let state = &mut *self.lock();
+    fn copy(&self, encoding: &mut Encoding, command: &Command) -> Result<()> {
         match command {
             Command::CopyBuffer { source, source_offset, destination, destination_offset, size } => {
-                let from = self.use_buffer(state, source, false)? + source_offset;
-                let to = self.use_buffer(state, destination, true)? + destination_offset;
+                let to = self.use_buffer(encoding, destination, true)? + destination_offset;
                 let length = usize::try_from(*size).unwrap_or(usize::MAX);
-                // SAFETY: the ranges were validated; those that overlap go through memory of their own,
-                // which is not freed before the copies are done.
-                unsafe {
-                    if from < to + size && to < from + size {
-                        let between = DeviceMemory::allocate(&self.context, length)?;
+                if CudaBuffer::of(&**source, self.context()).is_none() {
+                    return self.copy_from_peer(encoding, source, *source_offset, to, length);
+                }
+                let from = self.use_buffer(encoding, source, false)? + source_offset;
+                self.transfers.order(&self.stream, &mut self.lock().seen)?;
+                if from < to + size && to < from + size {
+                    // Through memory of its own, which the list keeps.
+                    let between = DeviceMemory::allocate(self.context(), length)?;
+                    let host = PinnedMemory::allocate(self.context(), 1)?;
+                    // SAFETY: the ranges were validated.
+                    unsafe {
                         self.stream.copy(between.address, from, length)?;
                         self.stream.copy(to, between.address, length)?;
-                        return self.stream.synchronize();
                     }
-                    self.stream.copy(to, from, length)
+                    encoding.staging.push(Staging { device: between, host, size: 0, used: 0 });
+                    return Ok(());
                 }
+                // SAFETY: the ranges were validated.
+                unsafe { self.stream.copy(to, from, length) }
             }
             Command::FillBuffer { buffer, offset, length, value } => {
-                let to = self.use_buffer(state, buffer, true)? + offset;
+                let to = self.use_buffer(encoding, buffer, true)? + offset;
+                self.transfers.order(&self.stream, &mut self.lock().seen)?;
                 // SAFETY: the range was validated.
                 unsafe { self.stream.fill(to, *value, usize::try_from(*length).unwrap_or(usize::MAX)) }
             }
@@ -365,10 +536,26 @@ impl Encoder {
         }
     }
 
-    /// Executes a command about textures with the host's sides of what it uses.
-    fn on_host(&self, command: &Command) -> std::result::Result<(), Fault> {
+    /// From a buffer of another GPU, whose commands on it are complete.
+    fn copy_from_peer(
+        &self,
+        encoding: &mut Encoding,
+        source: &Arc<dyn Buffer>,
+        offset: u64,
+        to: Address,
+        length: usize,
+    ) -> Result<()> {
+        let other = CudaBuffer::of_any(&**source).ok_or_else(|| Error::Device("buffer of another device".into()))?;
+        let from = other.export()? + offset;
+        self.transfers.order(&self.stream, &mut self.lock().seen)?;
+        let _ = encoding;
+        // SAFETY: the ranges were validated, and the list keeps both buffers.
+        unsafe { self.stream.copy_from_peer(to, other.context(), from, length) }
+    }
+
+    /// Executes a command about textures with the host's sides of what it uses. Nothing is on its way.
+    pub fn execute_on_host(&self, command: &Command) -> std::result::Result<(), Fault> {
         let failed = |error: Error| convert::fault(None, &error);
-        self.flush_all()?;
         let texture = |texture: &Arc<dyn metallic_hal::Texture>, written: bool| {
             let texture = self.texture(&**texture).map_err(failed)?;
             texture.fetch(written).map_err(failed)?;
@@ -376,10 +563,8 @@ impl Encoder {
         };
         let snapshot = |buffer: &Arc<dyn Buffer>| -> std::result::Result<Arc<dyn Buffer>, Fault> {
             let cuda = self.buffer(&**buffer).map_err(failed)?;
-            if !cuda.is_private() {
-                cuda.upload(&self.stream).map_err(failed)?;
-            }
-            cuda.snapshot(&self.stream).map_err(failed)
+            cuda.prepare().map_err(failed)?;
+            cuda.snapshot().map_err(failed)
         };
         match command {
             Command::CopyBufferToTexture {
@@ -419,8 +604,12 @@ impl Encoder {
                     bytes_per_image: *bytes_per_image,
                 })?;
                 let cuda = self.buffer(&**destination).map_err(failed)?;
-                cuda.restore(&*copy, &self.stream).map_err(failed)?;
-                cuda.download(&self.stream).and_then(|()| self.stream.synchronize()).map_err(failed)
+                cuda.restore(&*copy).map_err(failed)?;
+                if !cuda.is_private() {
+                    cuda.will_write();
+                    cuda.written(false).map_err(failed)?;
+                }
+                Ok(())
             }
             Command::CopyTexture { source, region, source_at, destination, destination_origin, destination_at } => {
                 transfer::execute(&Command::CopyTexture {
@@ -439,38 +628,180 @@ impl Encoder {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    /// Whether a list must wait for those before it, see [`CudaBuffer::is_contended`].
+    pub fn is_contended(&self, commands: &[Command]) -> bool {
+        let contended =
+            |buffer: &Arc<dyn Buffer>| CudaBuffer::of(&**buffer, self.context()).is_some_and(CudaBuffer::is_contended);
+        commands.iter().any(|command| match command {
+            Command::Dispatch(dispatch) => {
+                dispatch.resident.iter().any(contended)
+                    || dispatch
+                        .arguments
+                        .iter()
+                        .any(|a| matches!(a, Argument::Buffer { buffer, .. } if contended(buffer)))
+            }
+            Command::CopyBuffer { source, destination, .. } => contended(source) || contended(destination),
+            Command::FillBuffer { buffer, .. } => contended(buffer),
+            _ => false,
+        })
+    }
+
+    /// Compiles what is not; errors show when the list is encoded.
+    pub fn make_ready(&self, commands: &[Command]) {
+        for command in commands {
+            let Command::Dispatch(dispatch) = command else { continue };
+            let pipeline: &dyn std::any::Any = &*dispatch.pipeline;
+            if let Some(pipeline) = pipeline.downcast_ref::<CudaPipeline>() {
+                pipeline.make_ready(dispatch);
+            }
+        }
+    }
+
+    /// Whether a list's kernels are ready, so that handing it over takes no time.
+    pub fn is_ready(&self, commands: &[Command]) -> bool {
+        commands.iter().all(|command| match command {
+            Command::Dispatch(dispatch) => {
+                let pipeline: &dyn std::any::Any = &*dispatch.pipeline;
+                pipeline.downcast_ref::<CudaPipeline>().is_some_and(|pipeline| pipeline.is_ready(dispatch))
+            }
+            _ => true,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Executor for Encoder {
-    fn execute(&self, command: &Command) -> std::result::Result<(), Fault> {
-        match command {
-            Command::Dispatch(dispatch) => self.dispatch(dispatch),
-            Command::CopyBuffer { .. } | Command::FillBuffer { .. } => {
-                self.copy(command).map_err(|error| convert::fault(None, &error))
-            }
-            Command::CopyBufferToTexture { .. }
-            | Command::CopyTextureToBuffer { .. }
-            | Command::CopyTexture { .. }
-            | Command::GenerateMipmaps { .. } => self.on_host(command),
-            // Every flush brings back what was written.
-            Command::Synchronize { .. } | Command::SignalEvent { .. } | Command::WaitEvent { .. } => Ok(()),
+/// Where the GPU puts the fault record of a slot.
+fn host_record(host: &PinnedMemory, slot: usize) -> u64 {
+    (host.pointer.expose_provenance() + slot * STATUS as usize) as u64
+}
+
+impl InFlight {
+    /// Whether the GPU is done. Errors show in [`InFlight::complete`].
+    pub fn is_done(&self) -> bool {
+        self.encoder.mark(self.encoding.slot) == self.mark
+    }
+    /// Whether the driver has nothing left to do for it, or has failed.
+    pub fn has_ended(&self) -> bool {
+        let end = self.end.as_ref().unwrap_or(&self.encoding.times.end);
+        end.is_done().unwrap_or(true)
+    }
+    /// What sleeps until the GPU is done.
+    pub fn sleeper(&self) -> Sleeper {
+        Sleeper {
+            encoder: self.encoder.clone(),
+            slot: self.encoding.slot,
+            mark: self.mark,
+            times: self.encoding.times.clone(),
+            end: self.end.clone(),
         }
     }
-    fn flush(&self) -> std::result::Result<(), Fault> {
-        self.flush_all()
+
+    /// When it ran; to be asked for after completion.
+    pub fn times(&self) -> Arc<Times> {
+        self.encoding.times.clone()
+    }
+
+    /// After the GPU is done: what came of it. `observed`: the caller saw it happen just now.
+    pub fn complete(mut self, observed: bool) -> std::result::Result<(), Fault> {
+        let encoder = self.encoder.clone();
+        if observed {
+            encoder.clock.observe(&self.encoding.times, timestamp());
+        }
+        let result = self.outcome();
+        for (i, buffer) in self.encoding.written.iter().enumerate() {
+            if let Ok(cuda) = encoder.buffer(&**buffer) {
+                let _ = cuda.written(self.fetched.get(i).copied().unwrap_or(false));
+            }
+        }
+        let mut state = encoder.lock();
+        state.free.push(self.encoding.slot);
+        for staging in self.encoding.staging.drain(..) {
+            if staging.size == STAGING && state.staging.len() < 16 {
+                state.staging.push(staging);
+            }
+        }
+        result
+    }
+
+    fn outcome(&self) -> std::result::Result<(), Fault> {
+        let encoder = &self.encoder;
+        if !self.is_done() {
+            let error = match encoder.context().check_alive() {
+                Err(error) => error,
+                Ok(()) => match encoder.stream.synchronize() {
+                    Err(error) => error,
+                    // Only its end could not be marked.
+                    Ok(()) => Error::Device("the end of the commands was not seen".into()),
+                },
+            };
+            return Err(convert::fault(self.suspects().as_deref(), &error));
+        }
+        if self.encoding.has_logs {
+            let printed = encoder.print_logs(&self.encoding.launches);
+            printed.map_err(|error| convert::fault(None, &error))?;
+        }
+        let slot = if self.encoding.has_logs { SLOTS } else { self.encoding.slot };
+        let first = self.record(self.encoding.slot);
+        let record = first.or_else(|| self.record(slot));
+        let Some(record) = record else { return Ok(()) };
+        match self.encoding.launches.get(record.dispatch as usize) {
+            Some(launch) => {
+                Err(convert::describe(&launch.pipeline, &launch.variant, &launch.label, &launch.lengths, record))
+            }
+            None => Err(Fault::new("a kernel failed at an unknown place")),
+        }
+    }
+
+    /// The kernels that may have failed.
+    fn suspects(&self) -> Option<String> {
+        let mut labels: Vec<&str> = self.encoding.launches.iter().map(|l| &*l.label).collect();
+        labels.dedup();
+        if labels.is_empty() { None } else { Some(labels.join(" or ")) }
+    }
+
+    /// The record of a slot, which is then empty again.
+    fn record(&self, slot: usize) -> Option<Record> {
+        let encoder = &self.encoder;
+        let mut words = [0u32; STATUS as usize / 4];
+        // SAFETY: the record is in the pinned memory, and the GPU is done with it.
+        unsafe {
+            let from = encoder.host.pointer.add(slot * STATUS as usize).cast::<u32>();
+            if from.read_volatile() == 0 {
+                return None;
+            }
+            for (i, word) in words.iter_mut().enumerate() {
+                *word = from.add(i).read_volatile();
+                from.add(i).write_volatile(0);
+            }
+        }
+        let block =
+            if slot == SLOTS { encoder.log_block().ok()? } else { encoder.status.address + slot as u64 * STATUS };
+        // SAFETY: the word is in the status block; later lists come after this on the stream.
+        let _ = unsafe { encoder.stream.fill(block + status::CLAIMED, 0, 4) };
+        let at = |offset: u64| words[offset as usize / 4];
+        Some(Record {
+            site: at(status::SITE),
+            dispatch: at(status::DISPATCH),
+            thread: [at(status::THREAD), at(status::THREAD + 4), at(status::THREAD + 8)],
+            offset: u64::from(at(status::OFFSET)) | u64::from(at(status::OFFSET + 4)) << 32,
+        })
     }
 }
 
-fn clone_argument(argument: &Argument) -> Argument {
-    match argument {
-        Argument::Unbound => Argument::Unbound,
-        Argument::Buffer { buffer, offset } => Argument::Buffer { buffer: buffer.clone(), offset: *offset },
-        Argument::Bytes(bytes) => Argument::Bytes(bytes.clone()),
-        Argument::Textures(textures) => Argument::Textures(textures.clone()),
-        Argument::Sampler(state) => Argument::Sampler(*state),
-        Argument::Threadgroup { length } => Argument::Threadgroup { length: *length },
+impl Sleeper {
+    pub fn is_done(&self) -> bool {
+        self.encoder.mark(self.slot) == self.mark
+    }
+
+    /// Returns when the GPU is done or has failed.
+    pub fn sleep(&self) {
+        // The word that tells is written beside the event: wait for all of the stream.
+        let _ = match &self.end {
+            Some(end) => end.wait().and_then(|()| self.encoder.transfers.down.synchronize()),
+            None => self.times.end.wait().and_then(|()| self.encoder.stream.synchronize()),
+        };
     }
 }

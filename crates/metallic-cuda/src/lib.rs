@@ -6,18 +6,29 @@
 //! of its command list. Not here: PTX (`msl-codegen-llvm`), validation (`metallic`).
 //!
 //! * [`device`]: makes everything else;
-//! * `memory`: buffers and textures, each with a copy for the host unless it is private;
-//! * `library`: PTX of a kernel; `pipeline`: loaded machine code per threadgroup size;
-//! * `encoder`: executes commands on a stream, moves what host and GPU share;
-//! * `convert`: errors and faults; `driver`: the functions of the driver.
+//! * `memory`, `texture`: resources, with a copy for the host where it looks at them; `pool`: the memory they are
+//!   made of; `transfer`: copies between the two sides;
+//! * `library`: PTX of a kernel; `pipeline`: loaded machine code for each way of dispatching it;
+//! * `queue`: command lists on their way; `encoder`: commands as calls of the driver; `clock`: when they ran;
+//! * `convert`: faults; `context`: the GPU and its streams, events and functions; `driver`: the driver's functions.
 
+mod clock;
+mod context;
 mod convert;
 pub mod device;
 mod driver;
 mod encoder;
+#[cfg(test)]
+mod fake;
 mod library;
 mod memory;
 mod pipeline;
+mod pool;
+mod queue;
+#[cfg(test)]
+mod queue_tests;
+mod texture;
+mod transfer;
 
 pub use device::{CudaDevice, count};
 pub use library::emit;

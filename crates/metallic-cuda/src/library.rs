@@ -1,10 +1,39 @@
 //! PTX of a kernel.
 
+use metallic_hal::cache::{Cache, Key};
 use metallic_hal::{Error, PipelineSource, Result};
 use msl_codegen_llvm::{CodegenError, NvptxCompiler, NvptxKernel, NvptxOptions};
 
 /// The architecture that text is made for where there is no GPU.
 const DEFAULT_SM: u32 = 80;
+
+/// Distinguishes builds of ourselves whose version is the same.
+const BUILD: &str = concat!("ptx ", env!("CARGO_PKG_VERSION"), " ", env!("METALLIC_CUDA_BUILD"));
+
+/// Whether a kernel writes log records.
+pub(crate) fn has_logs(source: &PipelineSource) -> bool {
+    let f = &source.module.functions;
+    f.values().any(|f| f.insts.values().any(|inst| matches!(inst.op, msl_ir::Op::Log { .. })))
+}
+
+/// PTX and what a launch must know, from disk where it is there.
+pub(crate) fn compile_cached(source: &PipelineSource, options: &NvptxOptions, cache: &Cache) -> Result<NvptxKernel> {
+    let key = cache.is_enabled().then(|| {
+        // Spans are part of it: they end up in messages about faults.
+        let text = msl_ir::text::print_with_spans(&source.module);
+        let options = format!("{options:?} {BUILD}");
+        Key::of(&[source.entry_point().name.as_str().as_bytes(), options.as_bytes(), text.as_bytes()])
+    });
+    if let Some(kernel) = key.as_ref().and_then(|key| cache.get(key)).and_then(|bytes| NvptxKernel::from_bytes(&bytes))
+    {
+        return Ok(kernel);
+    }
+    let kernel = compile(source, options)?;
+    if let Some(key) = &key {
+        cache.put(key, &kernel.to_bytes());
+    }
+    Ok(kernel)
+}
 
 pub(crate) fn compile(source: &PipelineSource, options: &NvptxOptions) -> Result<NvptxKernel> {
     let entry = source.entry_point().name.as_str();

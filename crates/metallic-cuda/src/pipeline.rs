@@ -1,63 +1,144 @@
-//! A kernel on this device: machine code for each way it is dispatched.
+//! A kernel on this device: machine code for each way it is dispatched, cached on disk.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 
-use metallic_hal::{Pipeline, PipelineSource, Result};
+use metallic_hal::cache::{Cache, Key};
+use metallic_hal::{Argument, Dispatch, Pipeline, PipelineSource, Result};
 use msl_codegen_llvm::nvptx::SYMBOL;
 use msl_codegen_llvm::{NvptxKernel, NvptxOptions};
+use msl_ir::Access;
+use msl_ir::reflect::Param;
 
-use crate::driver::{Context, Function};
+use crate::context::{Context, Function};
 use crate::library;
+
+/// Arguments of more bytes go through memory.
+const MOST_INLINE: usize = 256;
 
 pub struct CudaPipeline {
     pub source: PipelineSource,
     context: Arc<Context>,
     sm: u32,
     static_memory: u32,
+    has_logs: bool,
     variants: RwLock<Vec<Arc<Variant>>>,
     /// Held while a variant is compiled: nothing is compiled twice.
     compiling: Mutex<()>,
 }
 
-/// PTX for one threadgroup size, and the function the driver made of it once it was needed.
+/// PTX for one way of dispatching, and the function the driver made of it once it was needed.
 pub struct Variant {
-    options: NvptxOptions,
+    arguments: Arguments,
     pub kernel: NvptxKernel,
     function: OnceLock<Function>,
 }
 
+/// What the code of a dispatch depends on.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Arguments {
+    threadgroup: [u32; 3],
+    edge_groups: bool,
+    noalias: bool,
+    /// By parameter: how many bytes are passed by value, or 0.
+    by_value: Vec<u32>,
+}
+
+impl Arguments {
+    pub fn of(dispatch: &Dispatch, params: &[Param], threadgroup: [u32; 3], grid: [u32; 3]) -> Arguments {
+        // Address, length and whether it is written, of each buffer.
+        let bound = |i: usize| match &dispatch.arguments[i] {
+            Argument::Buffer { buffer, offset } => {
+                let start = buffer.gpu_address();
+                Some((start + offset, start + buffer.length(), params[i].access != Access::ReadOnly))
+            }
+            _ => None,
+        };
+        let n = dispatch.arguments.len().min(params.len());
+        let overlaps = |i: usize, j: usize| match (bound(i), bound(j)) {
+            (Some((a, b, w)), Some((c, d, v))) => (w || v) && a < d && c < b,
+            _ => false,
+        };
+        let noalias = dispatch.resident.is_empty() && !(0..n).any(|i| (0..i).any(|j| overlaps(i, j)));
+        let edge_groups = (0..3).any(|i| !grid[i].is_multiple_of(threadgroup[i]));
+        let by_value = dispatch.arguments.iter().map(|argument| match argument {
+            Argument::Bytes(bytes) if bytes.len() <= MOST_INLINE => bytes.len() as u32,
+            _ => 0,
+        });
+        Arguments { threadgroup, edge_groups, noalias, by_value: by_value.collect() }
+    }
+}
+
+/// Machine code of this process's devices on disk.
+static CACHE: LazyLock<Cache> = LazyLock::new(Cache::new);
+
 impl CudaPipeline {
     pub fn new(source: &PipelineSource, context: &Arc<Context>) -> Result<CudaPipeline> {
+        context.check_alive()?;
         let pipeline = CudaPipeline {
             source: source.clone(),
             context: context.clone(),
             sm: context.capability(),
             static_memory: source.static_threadgroup_memory_length(),
+            has_logs: library::has_logs(source),
             variants: RwLock::default(),
             compiling: Mutex::new(()),
         };
-        // Errors of code generation belong to the creation of the pipeline.
-        let entry = source.entry_point();
-        let most = entry.max_total_threads.unwrap_or(256).clamp(1, 256);
-        pipeline.variant(entry.required_threads.unwrap_or([most, 1, 1]), false, true)?;
+        if source.eager {
+            // Errors of code generation belong to the creation of the pipeline.
+            let entry = source.entry_point();
+            let most = entry.max_total_threads.unwrap_or(256).clamp(1, 256);
+            let threadgroup = entry.required_threads.unwrap_or([most, 1, 1]);
+            pipeline.variant(&Arguments { threadgroup, edge_groups: false, noalias: true, by_value: Vec::new() })?;
+        }
         Ok(pipeline)
     }
 
-    pub fn variant(&self, threadgroup: [u32; 3], edge_groups: bool, noalias: bool) -> Result<Arc<Variant>> {
-        let options = NvptxOptions { threadgroup, edge_groups, noalias, sm: self.sm, run_passes: true };
-        let find = || {
-            let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
-            variants.iter().find(|v| v.options == options).cloned()
-        };
-        if let Some(variant) = find() {
+    /// Whether the kernel writes log records.
+    pub fn has_logs(&self) -> bool {
+        self.has_logs
+    }
+
+    fn find(&self, arguments: &Arguments) -> Option<Arc<Variant>> {
+        let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
+        variants.iter().find(|v| v.arguments == *arguments).cloned()
+    }
+
+    fn arguments(&self, dispatch: &Dispatch) -> Option<Arguments> {
+        let (grid, _) = dispatch.resolve_grid().ok()?;
+        let threadgroup = dispatch.threads_per_threadgroup.to_array();
+        Some(Arguments::of(dispatch, &self.source.entry_point().params, threadgroup, grid.to_array()))
+    }
+
+    /// Whether a dispatch needs nothing that takes time. Its grid is not indirect.
+    pub fn is_ready(&self, dispatch: &Dispatch) -> bool {
+        let Some(arguments) = self.arguments(dispatch) else { return true };
+        self.find(&arguments).is_some_and(|variant| variant.function.get().is_some())
+    }
+    /// Does what takes time.
+    pub fn make_ready(&self, dispatch: &Dispatch) {
+        let Some(arguments) = self.arguments(dispatch) else { return };
+        // Errors come again when the dispatch is encoded.
+        let _ = self.variant(&arguments).and_then(|variant| self.function(&variant).map(drop));
+    }
+
+    pub fn variant(&self, arguments: &Arguments) -> Result<Arc<Variant>> {
+        if let Some(variant) = self.find(arguments) {
             return Ok(variant);
         }
         let _guard = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(variant) = find() {
+        if let Some(variant) = self.find(arguments) {
             return Ok(variant);
         }
-        let kernel = library::compile(&self.source, &options)?;
-        let variant = Arc::new(Variant { options, kernel, function: OnceLock::new() });
+        let options = NvptxOptions {
+            threadgroup: arguments.threadgroup,
+            edge_groups: arguments.edge_groups,
+            noalias: arguments.noalias,
+            sm: self.sm,
+            run_passes: true,
+            by_value: arguments.by_value.clone(),
+        };
+        let kernel = library::compile_cached(&self.source, &options, &CACHE)?;
+        let variant = Arc::new(Variant { arguments: arguments.clone(), kernel, function: OnceLock::new() });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
         Ok(variant)
     }
@@ -70,7 +151,23 @@ impl CudaPipeline {
         if let Some(function) = variant.function.get() {
             return Ok(function);
         }
-        let function = Function::load(&self.context, &variant.kernel.ptx, SYMBOL)?;
+        let ptx = &variant.kernel.ptx;
+        let key = CACHE.is_enabled().then(|| {
+            let gpu = format!("cubin sm {} driver {}", self.sm, self.context.driver_version());
+            Key::of(&[gpu.as_bytes(), ptx.as_bytes()])
+        });
+        let cached = key.as_ref().and_then(|key| CACHE.get(key));
+        let loaded = cached.and_then(|code| Function::load(&self.context, &code, SYMBOL).ok());
+        let function = match loaded {
+            Some(function) => function,
+            None => {
+                let code = Function::assemble(&self.context, ptx)?;
+                if let Some(key) = &key {
+                    CACHE.put(key, &code);
+                }
+                Function::load(&self.context, &code, SYMBOL)?
+            }
+        };
         Ok(variant.function.get_or_init(|| function))
     }
 }

@@ -17,6 +17,7 @@
 //! Not here: Metal's object model and its validation (`metallic`), MSL (`msl`), machine code
 //! (`msl-codegen-llvm`).
 
+pub mod cache;
 pub mod command;
 pub mod env;
 pub mod error;
@@ -121,6 +122,14 @@ pub trait Device: Any + Send + Sync {
         drop(memory);
         Err(Error::Unsupported(format!("device {} cannot use memory of the host without a copy", self.info().id)))
     }
+    /// A buffer that starts with a copy of `bytes`, where that is less work than writing into a new one.
+    fn make_buffer_with_bytes(&self, _bytes: &[u8], _storage_mode: StorageMode) -> Option<Result<Arc<dyn Buffer>>> {
+        None
+    }
+    /// Whether the device failed for good; opening it again gives another one.
+    fn is_lost(&self) -> bool {
+        false
+    }
     fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>>;
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>>;
     fn make_command_queue(&self) -> Result<Arc<dyn Queue>>;
@@ -139,8 +148,27 @@ pub trait Device: Any + Send + Sync {
 pub trait Buffer: Any + Send + Sync {
     fn length(&self) -> u64;
     fn storage_mode(&self) -> StorageMode;
-    /// The bytes as the host sees them; `None` for private storage. Valid as long as the buffer.
+    /// The bytes as the host sees them; `None` for private storage. Valid as long as the buffer. The host may read
+    /// and write them at any time from now on, until [`Buffer::release_contents`] was called as often.
     fn contents(&self) -> Option<NonNull<u8>>;
+    /// Ends what one call of [`Buffer::contents`] began.
+    fn release_contents(&self) {}
+    /// Copies bytes into the buffer, which is not private; the range was validated.
+    fn write(&self, offset: u64, bytes: &[u8]) {
+        if let Some(to) = self.contents() {
+            // SAFETY: the range is within the buffer; the bytes may be another part of it.
+            unsafe { std::ptr::copy(bytes.as_ptr(), to.as_ptr().add(offset as usize), bytes.len()) };
+            self.release_contents();
+        }
+    }
+    /// Copies bytes out of the buffer, which is not private; the range was validated.
+    fn read(&self, offset: u64, bytes: &mut [u8]) {
+        if let Some(from) = self.contents() {
+            // SAFETY: as for `write`.
+            unsafe { std::ptr::copy(from.as_ptr().add(offset as usize), bytes.as_mut_ptr(), bytes.len()) };
+            self.release_contents();
+        }
+    }
     /// The address that kernels see, for argument buffers.
     fn gpu_address(&self) -> u64;
     /// The host wrote these bytes of a managed buffer.
@@ -236,9 +264,41 @@ pub trait Submission: Send + Sync {
 pub struct Completion {
     /// The first fault; commands after it did not run.
     pub result: std::result::Result<(), Fault>,
-    /// Seconds on the clock of [`timestamp`].
-    pub start: f64,
-    pub end: f64,
+    pub times: Times,
+}
+
+/// When a command list ran, in seconds on the clock of [`timestamp`]. Devices that must ask for it are asked when
+/// somebody wants to know.
+#[derive(Clone)]
+pub struct Times(When);
+
+#[derive(Clone)]
+enum When {
+    Known(f64, f64),
+    Later(Arc<dyn Fn() -> (f64, f64) + Send + Sync>),
+}
+
+impl Times {
+    pub fn known(start: f64, end: f64) -> Times {
+        Times(When::Known(start, end))
+    }
+    pub fn later(ask: impl Fn() -> (f64, f64) + Send + Sync + 'static) -> Times {
+        Times(When::Later(Arc::new(ask)))
+    }
+    /// Start and end.
+    pub fn get(&self) -> (f64, f64) {
+        match &self.0 {
+            When::Known(start, end) => (*start, *end),
+            When::Later(ask) => ask(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (start, end) = self.get();
+        write!(f, "{start}..{end}")
+    }
 }
 
 /// Seconds on a monotonic clock that starts with the process.

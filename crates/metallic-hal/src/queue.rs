@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Command, CommandList, Completion, Fault, OnComplete, Queue, Submission, history, threads, timestamp};
+use crate::{Command, CommandList, Completion, Fault, OnComplete, Queue, Submission, Times, history, threads, timestamp};
 
 /// How a device executes one command.
 pub trait Executor: Send + Sync + 'static {
@@ -227,7 +227,7 @@ impl HostSubmission {
         }
         // A fault that only shows now is of an earlier command than one that was known.
         let result = flush(executor).and(result);
-        let completion = Completion { result, start: work.start, end: timestamp() };
+        let completion = Completion { result, times: Times::known(work.start, timestamp()) };
         if let Some(key) = self.history {
             key.took(started.elapsed());
         }

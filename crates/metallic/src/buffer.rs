@@ -62,13 +62,16 @@ impl Buffer {
         self.inner.hal.contents()
     }
 
+    /// The bytes for as long as the view lives. Devices with memory of their own keep the two sides equal meanwhile.
+    pub fn view(&self) -> Option<View> {
+        Some(View { pointer: self.inner.hal.contents()?, buffer: self.clone() })
+    }
+
     /// Copies bytes into the buffer and marks them modified.
     pub fn write_bytes(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.check_writable("the buffer")?;
-        let target = self.host_range("write", offset, bytes.len())?;
-        // SAFETY: `host_range` checked that the bytes lie in the buffer, which lives; the slice
-        // cannot overlap it because nobody makes references into a buffer.
-        unsafe { std::ptr::copy(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+        self.check_host_range("write", offset, bytes.len())?;
+        self.inner.hal.write(offset, bytes);
         if self.storage_mode() == StorageMode::Managed {
             self.inner.hal.did_modify_range(offset, offset + bytes.len() as u64);
         }
@@ -77,9 +80,8 @@ impl Buffer {
 
     /// Copies bytes out of the buffer.
     pub fn read_bytes(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
-        let source = self.host_range("read", offset, bytes.len())?;
-        // SAFETY: as in `write_bytes`.
-        unsafe { std::ptr::copy(source.as_ptr(), bytes.as_mut_ptr(), bytes.len()) };
+        self.check_host_range("read", offset, bytes.len())?;
+        self.inner.hal.read(offset, bytes);
         Ok(())
     }
 
@@ -139,19 +141,44 @@ impl Buffer {
         Ok(())
     }
 
-    fn host_range(&self, what: &str, offset: u64, length: usize) -> Result<NonNull<u8>> {
+    fn check_host_range(&self, what: &str, offset: u64, length: usize) -> Result<()> {
         self.check_range(what, offset, length as u64)?;
-        let contents = self
-            .contents()
-            .ok_or_else(|| Error::invalid(format!("cannot {what} a buffer of private storage; copy it with a blit")))?;
-        // SAFETY: the offset is within the buffer.
-        Ok(unsafe { contents.add(offset as usize) })
+        if self.storage_mode() == StorageMode::Private {
+            return Err(Error::invalid(format!("cannot {what} a buffer of private storage; copy it with a blit")));
+        }
+        Ok(())
     }
 }
 
 impl std::fmt::Debug for Buffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Buffer({:?}, {} bytes, {:?})", self.device(), self.length(), self.storage_mode())
+    }
+}
+
+/// A look at the bytes of a buffer, which it keeps alive.
+pub struct View {
+    pointer: NonNull<u8>,
+    buffer: Buffer,
+}
+
+// SAFETY: a pointer to plain memory and its owner; whoever follows it minds other threads, see `Buffer::contents`.
+unsafe impl Send for View {}
+// SAFETY: as above.
+unsafe impl Sync for View {}
+
+impl View {
+    pub fn pointer(&self) -> NonNull<u8> {
+        self.pointer
+    }
+    pub fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.buffer.hal().release_contents();
     }
 }
 

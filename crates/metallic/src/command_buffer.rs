@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use metallic_hal::{self as hal, Command, CommandList, Completion, Submission};
+use metallic_hal::{self as hal, Command, CommandList, Completion, Submission, Times};
 
 use crate::device::check_process;
 use crate::{BlitCommandEncoder, CommandQueue, ComputeCommandEncoder, Device, Error, Event, Result};
@@ -56,8 +56,7 @@ struct State {
     /// Whether someone waits for `submission`.
     has_waiting_threads: bool,
     error: Option<Error>,
-    start: f64,
-    end: f64,
+    times: Option<Times>,
 }
 
 impl CommandBuffer {
@@ -101,11 +100,11 @@ impl CommandBuffer {
     }
     /// When the first command started, in seconds; 0 before completion.
     pub fn gpu_start_time(&self) -> f64 {
-        self.lock().start
+        self.times().map_or(0.0, |times| times.get().0)
     }
     /// When the last command ended, in seconds; 0 before completion.
     pub fn gpu_end_time(&self) -> f64 {
-        self.lock().end
+        self.times().map_or(0.0, |times| times.get().1)
     }
 
     pub fn make_compute_command_encoder(&self) -> Result<ComputeCommandEncoder> {
@@ -219,6 +218,10 @@ impl CommandBuffer {
             && self.lock().handler_thread == Some(std::thread::current().id())
     }
 
+    fn times(&self) -> Option<Times> {
+        self.lock().times.clone()
+    }
+
     // ---- for the queue and encoders --------------------------------------------------------
 
     /// Whether it has been committed.
@@ -252,8 +255,7 @@ impl CommandBuffer {
 
     fn complete(&self, completion: Completion) {
         let mut state = self.lock();
-        state.start = completion.start;
-        state.end = completion.end;
+        state.times = Some(completion.times);
         let status = match completion.result {
             Ok(()) => CommandBufferStatus::Completed,
             Err(fault) => {

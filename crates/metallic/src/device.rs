@@ -95,8 +95,11 @@ impl Device {
     fn open_once(id: &str, make: impl FnOnce() -> hal::Result<Arc<dyn hal::Device>>) -> Result<Device> {
         check_process()?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(device) = open.iter().find(|d| d.id() == id) {
-            return Ok(device.clone());
+        if let Some(at) = open.iter().position(|d| d.id() == id) {
+            if !open[at].hal.is_lost() {
+                return Ok(open[at].clone());
+            }
+            open.remove(at);
         }
         // Who opens a device will compile for it; Metal itself has a compiler of its own.
         if id != "apple" {
@@ -177,6 +180,12 @@ impl Device {
 
     /// A buffer that starts with a copy of `bytes`.
     pub fn make_buffer_with_bytes(&self, bytes: &[u8], storage_mode: StorageMode) -> Result<Buffer> {
+        if !bytes.is_empty()
+            && bytes.len() as u64 <= self.max_buffer_length()
+            && let Some(buffer) = self.hal.make_buffer_with_bytes(bytes, storage_mode)
+        {
+            return Ok(Buffer::new(self, buffer?));
+        }
         let buffer = self.make_buffer(bytes.len() as u64, storage_mode)?;
         if storage_mode != StorageMode::Private {
             buffer.write_bytes(0, bytes)?;

@@ -28,7 +28,7 @@ mod staging;
 mod texture;
 
 pub use blit_command_encoder::BlitCommandEncoder;
-pub use buffer::{Buffer, Plain};
+pub use buffer::{Buffer, Plain, View};
 pub use command_buffer::{CommandBuffer, CommandBufferStatus};
 pub use command_queue::CommandQueue;
 pub use compute_command_encoder::{BarrierScope, ComputeCommandEncoder};

@@ -220,6 +220,25 @@ impl Ll {
             LLVMAddAttributeAtIndex(f, llvm_sys::LLVMAttributeFunctionIndex, a);
         }
     }
+    /// Makes a pointer parameter a copy of memory of this type that is passed itself and never written.
+    pub fn by_value_param(&self, f: V, param: u32, ty: T, align: u64) {
+        unsafe {
+            let kind = |name: &str| LLVMGetEnumAttributeKindForName(name.as_ptr().cast(), name.len());
+            let index = param + 1;
+            LLVMAddAttributeAtIndex(f, index, LLVMCreateTypeAttribute(self.context, kind("byval"), ty));
+            LLVMAddAttributeAtIndex(f, index, LLVMCreateEnumAttribute(self.context, kind("align"), align));
+            self.attr_at(f, index, "readonly");
+            let key = "nvvm.grid_constant";
+            let mark = LLVMCreateStringAttribute(
+                self.context,
+                key.as_ptr().cast(),
+                key.len() as c_uint,
+                key.as_ptr().cast(),
+                0,
+            );
+            LLVMAddAttributeAtIndex(f, index, mark);
+        }
+    }
     pub fn set_call_conv(&self, f: V, cc: c_uint) {
         unsafe { LLVMSetFunctionCallConv(f, cc) }
     }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use msl_base::{Id, Span};
-use msl_ir::analysis::{GangLayout, Provenance, Uniformity};
+use msl_ir::analysis::{GangLayout, Provenance, Root, Uniformity};
 use msl_ir::{AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, Module, Op, ParamKind, ValueId};
 
 use super::control::Frame;
@@ -104,8 +104,19 @@ pub fn emit_kernel(
 ) -> Result<NvptxKernel, CodegenError> {
     let f = &module.functions[entry.function];
     let (i32t, i64t, global) = (ll.int(32), ll.int(64), ll.ptr_in(1));
+    let provenance = Provenance::new(module, f);
     let mut types: Vec<T> = Vec::new();
-    for p in &entry.params {
+    // Where the parameters of the kernel are among those of the entry.
+    let mut places = Vec::new();
+    let mut inline = Vec::new();
+    for (i, p) in entry.params.iter().enumerate() {
+        places.push(types.len() as u32);
+        let bytes = options.by_value.get(i).copied().filter(|n| *n > 0);
+        inline.push(bytes.filter(|_| is_read_plainly(f, module, &provenance, i as u32)));
+        if inline[i].is_some() {
+            types.push(ll.ptr());
+            continue;
+        }
         types.push(match p.kind {
             ParamKind::Buffer { .. } | ParamKind::Texture { .. } => global,
             ParamKind::Threadgroup { .. } | ParamKind::Sampler => i64t,
@@ -122,18 +133,21 @@ pub fn emit_kernel(
     if flushes_denormals(f, module) {
         ll.string_attr(function, "denormal-fp-math-f32", "preserve-sign");
     }
-    let provenance = Provenance::new(module, f);
     for (i, p) in entry.params.iter().enumerate() {
+        if let Some(bytes) = inline[i] {
+            ll.by_value_param(function, places[i], ll.array(ll.int(8), u64::from(bytes)), 16);
+            continue;
+        }
         let is_texture = matches!(p.kind, ParamKind::Texture { .. });
         if !matches!(p.kind, ParamKind::Buffer { .. }) && !is_texture {
             continue;
         }
         if options.noalias {
-            ll.attr_at(function, 2 * i as u32 + 1, "noalias");
+            ll.attr_at(function, places[i] + 1, "noalias");
         }
         let used = provenance.param_use(i as u32);
         if !used.written && !used.escapes {
-            ll.attr_at(function, 2 * i as u32 + 1, "readonly");
+            ll.attr_at(function, places[i] + 1, "readonly");
         }
     }
 
@@ -146,7 +160,11 @@ pub fn emit_kernel(
 
     let mut args = Vec::new();
     for (i, (p, ty)) in entry.params.iter().zip(&f.params).enumerate() {
-        let (a, b) = (ll.param(function, 2 * i as u32), ll.param(function, 2 * i as u32 + 1));
+        if let Some(bytes) = inline[i] {
+            args.push(Arg { value: ll.param(function, places[i]), length: ll.c64(u64::from(bytes)) });
+            continue;
+        }
+        let (a, b) = (ll.param(function, places[i]), ll.param(function, places[i] + 1));
         args.push(match &p.kind {
             ParamKind::Buffer { .. } | ParamKind::Sampler => Arg { value: a, length: b },
             ParamKind::Threadgroup { .. } => Arg { value: ll.gep(dynamic_shared, a), length: b },
@@ -207,7 +225,7 @@ pub fn emit_kernel(
     e.finish();
     Ok(NvptxKernel {
         ptx: String::new(),
-        params: entry.params.len(),
+        inline,
         static_shared: e.static_shared,
         sites: e.sites,
         formats: e.formats,
@@ -249,15 +267,40 @@ impl Emit<'_> {
         }
     }
 
+    fn sreg_below(&self, name: &str, limit: u32) -> V {
+        let ll = self.ll;
+        let v = self.sreg(name);
+        ll.set_md(v, "range", ll.md_node(&[ll.md_int(0), ll.md_int(limit)]));
+        v
+    }
+
+    /// After a launch that faulted, later ones of its command list do nothing. The word is that of a launch
+    /// before, so an ordinary load sees it.
+    fn end_after_fault(&self) {
+        let ll = self.ll;
+        let (check, go) = (ll.new_block("later"), ll.new_block("go"));
+        ll.likely_br(ll.eq(self.dispatch, ll.c32(0)), go, check);
+        ll.at_end(check);
+        let claimed = ll.load(ll.int(32), ll.gep_const(self.status, status::CLAIMED), 4);
+        ll.likely_br(ll.eq(claimed, ll.c32(0)), go, self.end);
+        ll.at_end(go);
+    }
+
     /// Positions; threads outside of the grid end here.
     fn begin(&mut self, base: [V; 3]) {
         let ll = self.ll;
         let i32t = ll.int(32);
         let axes = ["x", "y", "z"];
         let size = self.options.threadgroup;
-        let tid: [V; 3] =
-            std::array::from_fn(|i| if size[i] == 1 { ll.c32(0) } else { self.sreg(&format!("tid.{}", axes[i])) });
-        self.group = std::array::from_fn(|i| ll.add(self.sreg(&format!("ctaid.{}", axes[i])), base[i]));
+        self.end_after_fault();
+        let tid: [V; 3] = std::array::from_fn(|i| {
+            if size[i] == 1 { ll.c32(0) } else { self.sreg_below(&format!("tid.{}", axes[i]), size[i]) }
+        });
+        // Launches are split along the second and third axis only.
+        self.group = std::array::from_fn(|i| {
+            let at = self.sreg_below(&format!("ctaid.{}", axes[i]), if i == 0 { i32::MAX as u32 } else { 65535 });
+            if i == 0 { at } else { ll.add(at, base[i]) }
+        });
         let row = ll.add(tid[1], ll.mul(tid[2], ll.c32(size[1])));
         self.index = ll.add(tid[0], ll.mul(row, ll.c32(size[0])));
         self.lane = ll.and(self.index, ll.c32(31));
@@ -365,15 +408,18 @@ impl Emit<'_> {
             let record = ll.block(ll.current_function(), "record");
             ll.cond_br(ll.eq(found, ll.c32(0)), record, self.end);
             ll.at_end(record);
+            let host = ll.load(ll.int(64), ll.gep_const(self.status, status::HOST), 8);
+            let host = ll.int_to_ptr_in(host, 1);
             let put = |v: V, at: u64| {
-                ll.store(v, ll.gep_const(self.status, at), 4);
+                ll.store(v, ll.gep_const(host, at), 4);
             };
+            put(ll.c32(1), status::CLAIMED);
             put(site, status::SITE);
             put(self.dispatch, status::DISPATCH);
             for (i, v) in self.position_in_grid().into_iter().enumerate() {
                 put(v, status::THREAD + 4 * i as u64);
             }
-            ll.store(offset, ll.gep_const(self.status, status::OFFSET), 8);
+            ll.store(offset, ll.gep_const(host, status::OFFSET), 8);
             ll.br(self.end);
         }
         ll.at_end(self.end);
@@ -383,6 +429,29 @@ impl Emit<'_> {
     pub fn ty(&self, v: ValueId) -> msl_ir::TypeId {
         self.f.insts[v].ty
     }
+}
+
+/// Whether the kernel only loads from a parameter, through pointers that are derived from it and nothing else.
+fn is_read_plainly(f: &Function, module: &Module, provenance: &Provenance, param: u32) -> bool {
+    let used = provenance.param_use(param);
+    if used.written || used.escapes || module.types.pointee(f.params[param as usize]).is_none() {
+        return false;
+    }
+    let is_derived = |v: ValueId| provenance.roots(v).contains(&Root::Param(param));
+    let mut plain = true;
+    msl_ir::analysis::tree::walk(f, &f.body, &mut |v| {
+        let op = &f.insts[v].op;
+        let mut touches = false;
+        op.for_each_operand(|o| touches |= is_derived(o));
+        plain &= match op {
+            Op::Load { .. } => !is_derived(v),
+            Op::FieldAddr { .. } | Op::IndexAddr { .. } | Op::PtrOffset { .. } | Op::PtrCast(_) => {
+                !touches || provenance.roots(v) == [Root::Param(param)]
+            }
+            _ => !touches,
+        };
+    });
+    plain
 }
 
 /// Whether the whole kernel may treat denormal numbers as zero: LLVM decides that by function. Comparisons

@@ -12,6 +12,7 @@
 //!   `simdgroup`: operations among the threads of a warp.
 
 mod atomic;
+mod bytes;
 mod control;
 mod inst;
 mod kernel;
@@ -44,11 +45,14 @@ pub struct NvptxOptions {
     pub sm: u32,
     /// Run the IR's own passes first. Off only if the caller has.
     pub run_passes: bool,
+    /// By parameter: how many bytes are bound by value, or 0. Where the kernel only reads them they are parameters of
+    /// the entry, see [`NvptxKernel::inlined`].
+    pub by_value: Vec<u32>,
 }
 
 impl NvptxOptions {
     pub fn new(threadgroup: [u32; 3]) -> NvptxOptions {
-        NvptxOptions { threadgroup, edge_groups: true, noalias: true, sm: 80, run_passes: true }
+        NvptxOptions { threadgroup, edge_groups: true, noalias: true, sm: 80, run_passes: true, by_value: Vec::new() }
     }
 
     /// The version of PTX we write: old enough for the first driver that knows the GPU.
@@ -71,9 +75,11 @@ impl NvptxOptions {
     }
 }
 
-/// The block of words that a kernel reports through. All words are 32 bits wide; it starts zeroed.
+/// The block of words that a kernel reports through, in memory of the GPU. All words are 32 bits wide; all but
+/// [`HOST`](status::HOST) and [`LOG_CAPACITY`](status::LOG_CAPACITY) start zeroed.
 pub mod status {
-    /// 1 as soon as a thread has faulted: the rest of the record is that thread's.
+    /// 1 as soon as a thread has faulted; later launches with the same block do nothing. That thread's record is
+    /// written to memory of the host, with the same offsets; the word is 1 there, too.
     pub const CLAIMED: u64 = 0;
     /// Index into [`NvptxKernel::sites`](super::NvptxKernel::sites).
     pub const SITE: u64 = 4;
@@ -86,14 +92,16 @@ pub mod status {
     /// 64-bit words of log records written (or wanted), and how many there is room for.
     pub const LOG_USED: u64 = 32;
     pub const LOG_CAPACITY: u64 = 36;
+    /// The address of the record in memory of the host; 64 bits.
+    pub const HOST: u64 = 40;
     /// Log records follow: `format | count << 32`, then `count` words. The format is an index into
     /// [`NvptxKernel::formats`](super::NvptxKernel::formats).
     pub const SIZE: u64 = 64;
 }
 
-/// The parameters of the entry, each in a slot of 8 bytes: for every parameter of the kernel two of 64 bits (see
+/// The last parameters of the entry. Before them come, for every parameter of the kernel, two words of 64 bits (see
 /// [`ArgumentSlot`](crate::abi::ArgumentSlot); threadgroup memory has its offset in the dynamic
-/// shared memory in the place of an address), then these.
+/// shared memory in the place of an address), or the bytes of an inlined argument, aligned to 16.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaunchInfo {
     /// `threads_per_grid`.
@@ -102,6 +110,7 @@ pub struct LaunchInfo {
     pub groups: [u32; 3],
     /// Where the first threadgroup of this launch is; a large grid takes several launches.
     pub base: [u32; 3],
+    /// The number of the launch among those with one status block.
     pub dispatch: u32,
     /// Bytes of dynamic shared memory.
     pub dynamic_shared: u32,
@@ -113,26 +122,14 @@ pub struct LaunchInfo {
 }
 
 impl LaunchInfo {
-    /// In the order of the entry's parameters.
-    pub fn slots(&self) -> [u64; 14] {
-        let w = u64::from;
-        let ([gx, gy, gz], [nx, ny, nz], [bx, by, bz]) = (self.grid, self.groups, self.base);
-        [
-            w(gx),
-            w(gy),
-            w(gz),
-            w(nx),
-            w(ny),
-            w(nz),
-            w(bx),
-            w(by),
-            w(bz),
-            w(self.dispatch),
-            w(self.dynamic_shared),
-            w(self.range_count),
-            self.status,
-            self.ranges,
-        ]
+    /// Appends them to the block of parameters, which ends at a multiple of 8.
+    pub fn write(&self, block: &mut Vec<u8>) {
+        let counts = [self.dispatch, self.dynamic_shared, self.range_count];
+        for word in self.grid.iter().chain(&self.groups).chain(&self.base).chain(&counts) {
+            block.extend(word.to_le_bytes());
+        }
+        block.extend(self.status.to_le_bytes());
+        block.extend(self.ranges.to_le_bytes());
     }
 }
 
@@ -140,8 +137,8 @@ impl LaunchInfo {
 #[derive(Clone, Debug, PartialEq)]
 pub struct NvptxKernel {
     pub ptx: String,
-    /// Parameters of the kernel: each takes two slots before the [`LaunchInfo`].
-    pub params: usize,
+    /// By parameter of the kernel: how many bytes of it are a parameter of the entry themselves.
+    pub inline: Vec<Option<u32>>,
     /// Bytes of threadgroup memory the kernel declares itself.
     pub static_shared: u64,
     /// Indexed by the fault record's site.
@@ -152,6 +149,13 @@ pub struct NvptxKernel {
     pub needs_ranges: bool,
     /// Threads per threadgroup: the only size it can be launched with.
     pub threadgroup: [u32; 3],
+}
+
+impl NvptxKernel {
+    /// Whether an argument by value is passed as it is, and how many bytes; otherwise address and length are.
+    pub fn inlined(&self, param: usize) -> Option<u32> {
+        self.inline.get(param).copied().flatten()
+    }
 }
 
 /// Compiles kernels for NVIDIA GPUs.

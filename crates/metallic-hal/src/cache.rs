@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use metallic_hal::env;
+use crate::env;
 
 /// First bytes of a file; the number changes with the format of entries.
 const MAGIC: &[u8; 8] = b"pymtlc01";
@@ -18,7 +18,7 @@ const DEFAULT_LIMIT: u64 = 256 << 20;
 /// The size is looked at once per so many new entries.
 const TRIM_INTERVAL: u64 = 32;
 
-pub(crate) struct Cache {
+pub struct Cache {
     directory: Option<PathBuf>,
     limit: u64,
     written: AtomicU64,
@@ -26,7 +26,7 @@ pub(crate) struct Cache {
 
 /// Names an entry: 128 bits of hash.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Key(String);
+pub struct Key(String);
 
 impl Key {
     /// The key of everything that decides about the contents of an entry.
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn directory(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("metallic-cpu-cache-{}-{name}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("metallic-cache-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         path
     }

@@ -1,0 +1,512 @@
+//! The primary context of one GPU, and the objects of the driver that live in it.
+//!
+//! Every call makes the context current and puts back what was current before: other libraries of the process
+//! (PyTorch, CuPy) rely on theirs. After an error that the driver cannot recover from, the context is *lost*:
+//! nothing is called any more, and everything says so.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use metallic_hal::{Error, Result};
+
+use crate::driver::{Address, Driver, Handle, Status};
+use crate::pool::Pools;
+
+/// Attributes of a GPU, by the driver's numbers.
+#[derive(Clone, Copy)]
+pub enum Attribute {
+    Multiprocessors = 16,
+    CapabilityMajor = 75,
+    CapabilityMinor = 76,
+    /// Dynamic and static shared memory of a block, at most.
+    MaxShared = 97,
+}
+
+/// Errors after which a context does nothing any more.
+fn is_fatal(status: Status) -> bool {
+    // Deinitialized, uncorrectable ECC error, hardware stack, illegal instruction or address, misaligned address,
+    // invalid space or program counter, launch failed or timed out, assertion, destroyed context, unknown.
+    matches!(status, 4 | 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 721 | 999)
+}
+
+/// GPUs whose context is lost, until it is reset.
+static LOST: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// See the module.
+pub struct Context {
+    pub driver: &'static Driver,
+    pub device: c_int,
+    pub index: u32,
+    handle: Handle,
+    pub id: String,
+    is_lost: AtomicBool,
+    reason: OnceLock<String>,
+    pub pools: Pools,
+}
+
+// SAFETY: handles of the driver may be used from any thread; every call makes the context current first.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        Pools::clear(self);
+        // After a loss the context was, or will be, reset: nothing is left to release.
+        if !self.is_lost() {
+            // SAFETY: retained once in `open`.
+            unsafe { (self.driver.release)(self.device) };
+        }
+    }
+}
+
+impl Context {
+    pub fn open(index: u32) -> Result<Arc<Context>> {
+        let driver = Driver::get()?;
+        let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = lost.iter().position(|i| *i == index) {
+            lost.remove(at);
+            Context::reset(driver, index);
+        }
+        drop(lost);
+        Context::with(driver, index)
+    }
+
+    pub fn with(driver: &'static Driver, index: u32) -> Result<Arc<Context>> {
+        let count = driver.count();
+        if index >= count {
+            return Err(Error::Device(format!("there is no GPU {index}; the NVIDIA driver finds {count}")));
+        }
+        let (mut device, mut handle) = (0, ptr::null_mut());
+        let check = |what: &str, status: Status| match status {
+            0 => Ok(()),
+            _ => Err(Error::Device(format!("CUDA cannot {what}: {}", driver.describe(status)))),
+        };
+        // SAFETY: both results outlive the calls.
+        unsafe {
+            check("find the GPU", (driver.device_get)(&raw mut device, index as c_int))?;
+            check("open the GPU", (driver.retain)(&raw mut handle, device))?;
+        }
+        let context = Context {
+            driver,
+            device,
+            index,
+            handle,
+            id: format!("cuda:{index}"),
+            is_lost: AtomicBool::new(false),
+            reason: OnceLock::new(),
+            pools: Pools::default(),
+        };
+        Ok(Arc::new(context))
+    }
+
+    /// Ends a lost context for good, so that the GPU can be opened again.
+    fn reset(driver: &'static Driver, index: u32) {
+        let mut device = 0;
+        // SAFETY: `device` outlives the call; objects of a lost context make no calls any more.
+        unsafe {
+            if (driver.device_get)(&raw mut device, index as c_int) == 0 {
+                (driver.reset)(device);
+            }
+        }
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+    /// Fails once the context is lost.
+    pub fn check_alive(&self) -> Result<()> {
+        if !self.is_lost() {
+            return Ok(());
+        }
+        let reason = self.reason.get().map_or("the driver failed", String::as_str);
+        Err(Error::Device(format!(
+            "device {0} is lost: {reason}; its buffers and textures are gone; open it again with Device(\"{0}\")",
+            self.id
+        )))
+    }
+
+    /// The status of a call as a result.
+    fn check(&self, what: &str, status: Status) -> Result<()> {
+        if status == 0 {
+            return Ok(());
+        }
+        let reason = self.driver.describe(status);
+        if is_fatal(status) {
+            if self.reason.set(reason.clone()).is_ok() {
+                LOST.lock().unwrap_or_else(PoisonError::into_inner).push(self.index);
+            }
+            self.is_lost.store(true, Ordering::Release);
+            self.check_alive()?;
+        }
+        Err(Error::Device(format!("CUDA cannot {what}: {reason}")))
+    }
+
+    /// Calls the driver with this context current.
+    pub fn call(&self, what: &str, f: impl FnOnce(&Driver) -> Status) -> Result<()> {
+        self.check_alive()?;
+        let status = self.raw(f);
+        self.check(what, status)
+    }
+
+    fn raw(&self, f: impl FnOnce(&Driver) -> Status) -> Status {
+        let mut before = ptr::null_mut();
+        // SAFETY: `before` outlives the call; the context is alive as long as `self`.
+        unsafe {
+            (self.driver.get_current)(&raw mut before);
+            if before == self.handle {
+                return f(self.driver);
+            }
+            let status = (self.driver.set_current)(self.handle);
+            if status != 0 {
+                return status;
+            }
+            let status = f(self.driver);
+            (self.driver.set_current)(before);
+            status
+        }
+    }
+
+    pub fn name(&self) -> String {
+        let mut bytes = [0 as c_char; 256];
+        // SAFETY: the driver writes at most 255 bytes and a zero.
+        unsafe {
+            (self.driver.device_name)(bytes.as_mut_ptr(), 255, self.device);
+            CStr::from_ptr(bytes.as_ptr()).to_string_lossy().into_owned()
+        }
+    }
+    pub fn attribute(&self, attribute: Attribute) -> u32 {
+        let mut value = 0;
+        // SAFETY: `value` outlives the call.
+        unsafe { (self.driver.device_attribute)(&raw mut value, attribute as c_int, self.device) };
+        value.max(0) as u32
+    }
+    pub fn memory(&self) -> u64 {
+        let mut value = 0;
+        // SAFETY: as above.
+        unsafe { (self.driver.device_memory)(&raw mut value, self.device) };
+        value as u64
+    }
+    /// 12.4 is 12040.
+    pub fn driver_version(&self) -> u32 {
+        let mut value = 0;
+        // SAFETY: as above.
+        unsafe { (self.driver.driver_version)(&raw mut value) };
+        value.max(0) as u32
+    }
+    /// Compute capability: 90 for 9.0.
+    pub fn capability(&self) -> u32 {
+        self.attribute(Attribute::CapabilityMajor) * 10 + self.attribute(Attribute::CapabilityMinor)
+    }
+
+    /// The GPU whose memory an address is, by the driver's count; `None` for memory of the host.
+    pub fn owner_of(&self, address: Address) -> Option<u32> {
+        const MEMORY_TYPE: c_int = 2;
+        const DEVICE_ORDINAL: c_int = 9;
+        let (mut kind, mut ordinal) = (0u32, 0i32);
+        self.call("ask about an address", |d| unsafe {
+            // SAFETY: both results have the attributes' types and outlive the calls.
+            match (d.pointer_attribute)((&raw mut kind).cast(), MEMORY_TYPE, address) {
+                0 => (d.pointer_attribute)((&raw mut ordinal).cast(), DEVICE_ORDINAL, address),
+                status => status,
+            }
+        })
+        .ok()?;
+        (kind == 2 && ordinal >= 0).then_some(ordinal as u32)
+    }
+}
+
+/// An event: a place in a stream.
+pub struct Event {
+    context: Arc<Context>,
+    handle: Handle,
+}
+
+// SAFETY: see `Context`.
+unsafe impl Send for Event {}
+// SAFETY: as above.
+unsafe impl Sync for Event {}
+
+impl Event {
+    /// `timed` events can be compared by [`Event::since`]; threads that wait for an event sleep.
+    pub fn new(context: &Arc<Context>, timed: bool) -> Result<Event> {
+        const BLOCKING: c_uint = 1;
+        const NO_TIMING: c_uint = 2;
+        let mut handle = ptr::null_mut();
+        let flags = if timed { BLOCKING } else { NO_TIMING };
+        // SAFETY: `handle` outlives the call.
+        context.call("make an event", |d| unsafe { (d.event_create)(&raw mut handle, flags) })?;
+        Ok(Event { context: context.clone(), handle })
+    }
+    /// Milliseconds from `start` to this event; both have happened.
+    pub fn since(&self, start: &Event) -> Result<f64> {
+        let mut milliseconds = 0f32;
+        // SAFETY: both events are alive.
+        self.context
+            .call("measure time", |d| unsafe { (d.event_elapsed)(&raw mut milliseconds, start.handle, self.handle) })?;
+        Ok(f64::from(milliseconds))
+    }
+    pub fn wait(&self) -> Result<()> {
+        // SAFETY: the event is alive.
+        self.context.call("run the commands", |d| unsafe { (d.event_synchronize)(self.handle) })
+    }
+    /// Whether it has happened. Fails when something failed before it.
+    pub fn is_done(&self) -> Result<bool> {
+        const NOT_READY: Status = 600;
+        let mut ready = true;
+        // SAFETY: as above.
+        self.context.call("run the commands", |d| match unsafe { (d.event_query)(self.handle) } {
+            NOT_READY => {
+                ready = false;
+                0
+            }
+            status => status,
+        })?;
+        Ok(ready)
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: made in `new`, destroyed once.
+        let _ = self.context.call("end an event", |d| unsafe { (d.event_destroy)(self.handle) });
+    }
+}
+
+/// A stream: commands in order.
+pub struct Stream {
+    pub context: Arc<Context>,
+    handle: Handle,
+    is_borrowed: bool,
+}
+
+// SAFETY: see `Context`.
+unsafe impl Send for Stream {}
+// SAFETY: as above.
+unsafe impl Sync for Stream {}
+
+impl Stream {
+    pub fn new(context: &Arc<Context>) -> Result<Stream> {
+        const NON_BLOCKING: c_uint = 1;
+        let mut handle = ptr::null_mut();
+        // SAFETY: `handle` outlives the call.
+        context.call("make a stream", |d| unsafe { (d.stream_create)(&raw mut handle, NON_BLOCKING) })?;
+        Ok(Stream { context: context.clone(), handle, is_borrowed: false })
+    }
+
+    /// A stream of another library of the process, which keeps it; 1 is the stream that all blocking streams
+    /// wait for, 2 that of the calling thread.
+    pub fn borrowed(context: &Arc<Context>, number: u64) -> Stream {
+        let handle = ptr::with_exposed_provenance_mut(usize::try_from(number).unwrap_or(0));
+        Stream { context: context.clone(), handle, is_borrowed: true }
+    }
+    /// What other libraries know it by.
+    pub fn number(&self) -> u64 {
+        self.handle.expose_provenance() as u64
+    }
+
+    /// # Safety
+    /// `from` is readable for `length` bytes and `to` is device memory of as many, until the stream got there.
+    pub unsafe fn upload(&self, to: Address, from: *const u8, length: usize) -> Result<()> {
+        // SAFETY: the caller's promise.
+        self.context.call("copy to the GPU", |d| unsafe { (d.to_device)(to, from.cast(), length, self.handle) })
+    }
+    /// # Safety
+    /// `to` is writable for `length` bytes and `from` is device memory of as many, until the stream got there.
+    pub unsafe fn download(&self, to: *mut u8, from: Address, length: usize) -> Result<()> {
+        // SAFETY: the caller's promise.
+        self.context.call("copy from the GPU", |d| unsafe { (d.to_host)(to.cast(), from, length, self.handle) })
+    }
+    /// # Safety
+    /// Both are device memory of `length` bytes that do not overlap.
+    pub unsafe fn copy(&self, to: Address, from: Address, length: usize) -> Result<()> {
+        // SAFETY: the caller's promise.
+        self.context.call("copy", |d| unsafe { (d.on_device)(to, from, length, self.handle) })
+    }
+    /// # Safety
+    /// `to` is device memory of `length` bytes.
+    pub unsafe fn fill(&self, to: Address, value: u8, length: usize) -> Result<()> {
+        // SAFETY: the caller's promise.
+        self.context.call("fill", |d| unsafe { (d.set_bytes)(to, value, length, self.handle) })
+    }
+    /// Has the GPU write a word of pinned memory when it gets here, after everything before is visible.
+    ///
+    /// # Safety
+    /// `to` is pinned memory that lives until then.
+    pub unsafe fn write_word(&self, to: *mut u32, value: u32) -> Result<()> {
+        // SAFETY: the caller's promise; pinned memory has one address on both sides.
+        self.context.call("mark the end of the commands", |d| unsafe {
+            (d.stream_write)(self.handle, to.expose_provenance() as Address, value, 0)
+        })
+    }
+    pub fn record(&self, event: &Event) -> Result<()> {
+        // SAFETY: both are alive.
+        self.context.call("record an event", |d| unsafe { (d.event_record)(event.handle, self.handle) })
+    }
+    /// Lets nothing after this start before the event.
+    pub fn wait_for(&self, event: &Event) -> Result<()> {
+        // SAFETY: both are alive.
+        self.context.call("wait for an event", |d| unsafe { (d.stream_wait)(self.handle, event.handle, 0) })
+    }
+    pub fn synchronize(&self) -> Result<()> {
+        // SAFETY: the stream is alive.
+        self.context.call("run the commands", |d| unsafe { (d.stream_synchronize)(self.handle) })
+    }
+    /// # Safety
+    /// `parameters` are laid out as those of the function, and the addresses among them are those of device
+    /// memory that stays alive until the stream got there.
+    pub unsafe fn launch(
+        &self,
+        function: &Function,
+        groups: [u32; 3],
+        threads: [u32; 3],
+        shared: u32,
+        parameters: &[u8],
+    ) -> Result<()> {
+        // Parameters as one block: end, pointer, size.
+        const BLOCK: usize = 1;
+        const SIZE: usize = 2;
+        let mut size = parameters.len();
+        let tag = ptr::without_provenance_mut::<c_void>;
+        let mut extra =
+            [tag(BLOCK), parameters.as_ptr().cast_mut().cast(), tag(SIZE), (&raw mut size).cast(), ptr::null_mut()];
+        let ([gx, gy, gz], [tx, ty, tz]) = (groups, threads);
+        // SAFETY: the driver reads the parameters before it returns.
+        self.context.call("launch the kernel", |d| unsafe {
+            (d.launch)(
+                function.handle,
+                gx,
+                gy,
+                gz,
+                tx,
+                ty,
+                tz,
+                shared,
+                self.handle,
+                ptr::null_mut(),
+                extra.as_mut_ptr(),
+            )
+        })
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if !self.is_borrowed {
+            // SAFETY: made in `new`, destroyed once.
+            let _ = self.context.call("end a stream", |d| unsafe { (d.stream_destroy)(self.handle) });
+        }
+    }
+}
+
+/// A loaded kernel.
+pub struct Function {
+    context: Arc<Context>,
+    module: Handle,
+    handle: Handle,
+}
+
+// SAFETY: see `Context`.
+unsafe impl Send for Function {}
+// SAFETY: as above.
+unsafe impl Sync for Function {}
+
+impl Function {
+    /// Machine code of PTX, made by the driver for its GPU.
+    pub fn assemble(context: &Arc<Context>, ptx: &str) -> Result<Vec<u8>> {
+        const ERROR_LOG: c_int = 5;
+        const ERROR_LOG_SIZE: c_int = 6;
+        const PTX: c_int = 1;
+        let text = c_string(ptx);
+        let mut log = vec![0u8; 8192];
+        let mut names = [ERROR_LOG, ERROR_LOG_SIZE];
+        let mut values: [Handle; 2] = [log.as_mut_ptr().cast(), ptr::without_provenance_mut(log.len() - 1)];
+        let mut code = Vec::new();
+        let assembled = context.call("assemble the kernel", |d| {
+            let (mut link, mut image, mut size) = (ptr::null_mut(), ptr::null_mut(), 0usize);
+            // SAFETY: text, options and results outlive the calls; the image is copied before the linker
+            // that owns it is destroyed.
+            unsafe {
+                let mut status = (d.link_create)(2, names.as_mut_ptr(), values.as_mut_ptr(), &raw mut link);
+                if status != 0 {
+                    return status;
+                }
+                let bytes = text.as_bytes_with_nul();
+                let start = bytes.as_ptr().cast_mut().cast();
+                let none = ptr::null_mut();
+                status = (d.link_add)(link, PTX, start, bytes.len(), c"kernel".as_ptr(), 0, none, ptr::null_mut());
+                if status == 0 {
+                    status = (d.link_complete)(link, &raw mut image, &raw mut size);
+                }
+                if status == 0 {
+                    code = std::slice::from_raw_parts(image.cast::<u8>(), size).to_vec();
+                }
+                (d.link_destroy)(link);
+                status
+            }
+        });
+        if let Err(error) = assembled {
+            context.check_alive()?;
+            let end = log.iter().position(|b| *b == 0).unwrap_or(0);
+            let log = String::from_utf8_lossy(&log[..end]).into_owned();
+            return Err(Error::Pipeline { message: format!("{error}: {}", log.trim()) });
+        }
+        Ok(code)
+    }
+
+    /// Loads machine code.
+    pub fn load(context: &Arc<Context>, code: &[u8], symbol: &str) -> Result<Function> {
+        let symbol = c_string(symbol);
+        let (mut module, mut handle) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the code is a whole image; results outlive the call.
+        context.call("load the kernel", |d| unsafe {
+            (d.module_load)(&raw mut module, code.as_ptr().cast(), 0, ptr::null_mut(), ptr::null_mut())
+        })?;
+        let mut function = Function { context: context.clone(), module, handle };
+        // SAFETY: the module is loaded.
+        context
+            .call("find the kernel", |d| unsafe { (d.module_function)(&raw mut handle, module, symbol.as_ptr()) })?;
+        function.handle = handle;
+        Ok(function)
+    }
+
+    /// Allows so much dynamic shared memory.
+    pub fn allow_shared(&self, bytes: u32) -> Result<()> {
+        const MAX_DYNAMIC_SHARED: c_int = 8;
+        // SAFETY: the function is loaded.
+        self.context.call("give the kernel threadgroup memory", |d| unsafe {
+            (d.function_set)(self.handle, MAX_DYNAMIC_SHARED, bytes as c_int)
+        })
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // SAFETY: loaded in `load`, unloaded once; command lists keep pipelines until they are complete.
+        let _ = self.context.call("unload the kernel", |d| unsafe { (d.module_unload)(self.module) });
+    }
+}
+
+fn c_string(text: &str) -> CString {
+    CString::new(text.replace('\0', "")).unwrap_or_default()
+}
+
+/// Lets the first GPU reach the memory of the second, where the hardware can.
+pub fn enable_peer(from: &Context, to: &Context) {
+    let peer = to.handle;
+    // SAFETY: both contexts are alive. A second time is an error without consequence.
+    let _ = from.raw(|d| unsafe { (d.enable_peer)(peer, 0) });
+}
+
+impl Stream {
+    /// # Safety
+    /// `to` is memory of this stream's GPU and `from` of the other, `length` bytes each.
+    pub unsafe fn copy_from_peer(&self, to: Address, other: &Context, from: Address, length: usize) -> Result<()> {
+        // SAFETY: the caller's promise.
+        self.context.call("copy between GPUs", |d| unsafe {
+            (d.to_peer)(to, self.context.handle, from, other.handle, length, self.handle)
+        })
+    }
+}

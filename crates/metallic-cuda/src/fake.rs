@@ -1,0 +1,330 @@
+//! A driver for tests: memory of the GPU is memory of the host, and every kernel adds one to the words of its
+//! first buffer. What it was asked to do is counted.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::device::CudaDevice;
+use crate::driver::{Address, Driver, Handle, Status};
+
+pub static UPLOADED: AtomicU64 = AtomicU64::new(0);
+pub static DOWNLOADED: AtomicU64 = AtomicU64::new(0);
+pub static LAUNCHES: AtomicU32 = AtomicU32::new(0);
+/// Milliseconds until the GPU notices the end of a list.
+pub static DELAY: AtomicU64 = AtomicU64::new(0);
+/// The next launch and all calls after it fail with this status.
+pub static BREAK: AtomicI32 = AtomicI32::new(0);
+/// The next launch alone fails with this status.
+pub static REFUSE: AtomicI32 = AtomicI32::new(0);
+/// The number of the launch in its list at which a thread faults, or `u32::MAX`.
+pub static FAULT_AT: AtomicU32 = AtomicU32::new(u32::MAX);
+static BROKEN: AtomicI32 = AtomicI32::new(0);
+static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+
+/// A device on the fake driver, and the right to use its counters.
+pub fn device() -> (CudaDevice, MutexGuard<'static, ()>) {
+    let guard = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for counter in [&UPLOADED, &DOWNLOADED, &DELAY] {
+        counter.store(0, SeqCst);
+    }
+    LAUNCHES.store(0, SeqCst);
+    for status in [&BREAK, &REFUSE, &BROKEN] {
+        status.store(0, SeqCst);
+    }
+    FAULT_AT.store(u32::MAX, SeqCst);
+    (CudaDevice::of(Context::with(driver(), 0).unwrap()).unwrap(), guard)
+}
+
+fn driver() -> &'static Driver {
+    static DRIVER: OnceLock<Driver> = OnceLock::new();
+    DRIVER.get_or_init(|| Driver {
+        init,
+        driver_version: number,
+        device_count: number,
+        device_get,
+        device_name,
+        device_attribute,
+        device_memory,
+        retain: make_device_handle,
+        release: ignore_device,
+        reset: ignore_device,
+        get_current,
+        set_current: ignore,
+        enable_peer: ignore_flags,
+        mem_alloc,
+        mem_free,
+        host_register,
+        host_unregister: ignore,
+        pointer_attribute,
+        to_device,
+        to_host,
+        on_device,
+        to_peer,
+        set_bytes,
+        stream_create: make_handle,
+        stream_destroy: ignore,
+        stream_synchronize: ignore,
+        stream_wait: ignore_event,
+        stream_write,
+        event_create: make_handle,
+        event_destroy: ignore,
+        event_record: ignore_pair,
+        event_query: ignore,
+        event_synchronize,
+        event_elapsed,
+        module_load,
+        module_unload: ignore,
+        module_function,
+        link_create,
+        link_add,
+        link_complete,
+        link_destroy: ignore,
+        function_set: ignore_attribute,
+        launch,
+        error_string,
+        library: None,
+    })
+}
+
+fn broken() -> Status {
+    BROKEN.load(SeqCst)
+}
+const HANDLE: Handle = ptr::without_provenance_mut(0x1000);
+
+unsafe extern "C" fn init(_: c_uint) -> Status {
+    0
+}
+unsafe extern "C" fn number(value: *mut c_int) -> Status {
+    unsafe { *value = 1 };
+    0
+}
+unsafe extern "C" fn device_get(device: *mut c_int, index: c_int) -> Status {
+    unsafe { *device = index };
+    0
+}
+unsafe extern "C" fn device_name(text: *mut c_char, _: c_int, _: c_int) -> Status {
+    unsafe { ptr::copy_nonoverlapping(c"fake".as_ptr(), text, 5) };
+    0
+}
+unsafe extern "C" fn device_attribute(value: *mut c_int, attribute: c_int, _: c_int) -> Status {
+    unsafe { *value = if attribute == 75 { 9 } else { 0 } };
+    0
+}
+unsafe extern "C" fn device_memory(value: *mut usize, _: c_int) -> Status {
+    unsafe { *value = 1 << 30 };
+    0
+}
+unsafe extern "C" fn make_device_handle(handle: *mut Handle, _: c_int) -> Status {
+    unsafe { *handle = HANDLE };
+    0
+}
+unsafe extern "C" fn ignore_device(_: c_int) -> Status {
+    0
+}
+unsafe extern "C" fn get_current(handle: *mut Handle) -> Status {
+    unsafe { *handle = HANDLE };
+    0
+}
+unsafe extern "C" fn ignore(_: *mut c_void) -> Status {
+    broken()
+}
+unsafe extern "C" fn ignore_flags(_: Handle, _: c_uint) -> Status {
+    broken()
+}
+unsafe extern "C" fn ignore_event(_: Handle, _: Handle, _: c_uint) -> Status {
+    broken()
+}
+unsafe extern "C" fn ignore_pair(_: Handle, _: Handle) -> Status {
+    broken()
+}
+unsafe extern "C" fn ignore_attribute(_: Handle, _: c_int, _: c_int) -> Status {
+    broken()
+}
+unsafe extern "C" fn make_handle(handle: *mut Handle, _: c_uint) -> Status {
+    unsafe { *handle = HANDLE };
+    broken()
+}
+unsafe extern "C" fn event_synchronize(_: Handle) -> Status {
+    std::thread::sleep(Duration::from_millis(2 * DELAY.load(SeqCst)));
+    broken()
+}
+unsafe extern "C" fn event_elapsed(milliseconds: *mut f32, _: Handle, _: Handle) -> Status {
+    unsafe { *milliseconds = 0.0 };
+    broken()
+}
+
+/// Blocks carry their size before them.
+fn layout(size: usize) -> Layout {
+    Layout::from_size_align(size + 512, 512).unwrap()
+}
+unsafe extern "C" fn mem_alloc(address: *mut Address, size: usize) -> Status {
+    if size > 1 << 30 {
+        return 2;
+    }
+    unsafe {
+        let block = alloc(layout(size));
+        block.cast::<usize>().write(size);
+        // Nothing may rely on zeros.
+        ptr::write_bytes(block.add(512), 0xAA, size);
+        *address = block.add(512).expose_provenance() as Address;
+    }
+    broken()
+}
+unsafe extern "C" fn mem_free(address: Address) -> Status {
+    unsafe {
+        let block = at(address).sub(512);
+        dealloc(block, layout(block.cast::<usize>().read()));
+    }
+    broken()
+}
+fn at(address: Address) -> *mut u8 {
+    ptr::with_exposed_provenance_mut(address as usize)
+}
+unsafe extern "C" fn host_register(_: *mut c_void, _: usize, _: c_uint) -> Status {
+    broken()
+}
+unsafe extern "C" fn pointer_attribute(value: *mut c_void, attribute: c_int, _: Address) -> Status {
+    unsafe { value.cast::<u32>().write(if attribute == 2 { 2 } else { 0 }) };
+    0
+}
+unsafe extern "C" fn to_device(to: Address, from: *const c_void, length: usize, _: Handle) -> Status {
+    UPLOADED.fetch_add(length as u64, SeqCst);
+    unsafe { ptr::copy(from.cast(), at(to), length) };
+    broken()
+}
+unsafe extern "C" fn to_host(to: *mut c_void, from: Address, length: usize, _: Handle) -> Status {
+    DOWNLOADED.fetch_add(length as u64, SeqCst);
+    unsafe { ptr::copy(at(from), to.cast(), length) };
+    broken()
+}
+unsafe extern "C" fn on_device(to: Address, from: Address, length: usize, _: Handle) -> Status {
+    unsafe { ptr::copy(at(from), at(to), length) };
+    broken()
+}
+unsafe extern "C" fn to_peer(to: Address, _: Handle, from: Address, _: Handle, length: usize, _: Handle) -> Status {
+    unsafe { ptr::copy(at(from), at(to), length) };
+    broken()
+}
+unsafe extern "C" fn set_bytes(to: Address, value: u8, length: usize, _: Handle) -> Status {
+    unsafe { ptr::write_bytes(at(to), value, length) };
+    broken()
+}
+unsafe extern "C" fn stream_write(_: Handle, to: Address, value: u32, _: c_uint) -> Status {
+    if broken() != 0 {
+        return broken();
+    }
+    let write = move || unsafe { AtomicU32::from_ptr(at(to).cast()) }.store(value, SeqCst);
+    match DELAY.load(SeqCst) {
+        0 => write(),
+        delay => drop(std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(delay));
+            write();
+        })),
+    }
+    0
+}
+unsafe extern "C" fn module_load(
+    module: *mut Handle,
+    _: *const c_void,
+    _: c_uint,
+    _: *mut c_int,
+    _: *mut Handle,
+) -> Status {
+    unsafe { *module = HANDLE };
+    broken()
+}
+unsafe extern "C" fn module_function(function: *mut Handle, _: Handle, _: *const c_char) -> Status {
+    unsafe { *function = HANDLE };
+    broken()
+}
+unsafe extern "C" fn link_create(_: c_uint, _: *mut c_int, _: *mut Handle, link: *mut Handle) -> Status {
+    unsafe { *link = HANDLE };
+    broken()
+}
+unsafe extern "C" fn link_add(
+    _: Handle,
+    _: c_int,
+    _: *mut c_void,
+    _: usize,
+    _: *const c_char,
+    _: c_uint,
+    _: *mut c_int,
+    _: *mut Handle,
+) -> Status {
+    broken()
+}
+unsafe extern "C" fn link_complete(_: Handle, image: *mut *mut c_void, size: *mut usize) -> Status {
+    static IMAGE: [u8; 4] = *b"code";
+    unsafe {
+        *image = IMAGE.as_ptr().cast_mut().cast();
+        *size = IMAGE.len();
+    }
+    broken()
+}
+unsafe extern "C" fn error_string(status: Status, text: *mut *const c_char) -> Status {
+    let words = match status {
+        2 => c"out of memory",
+        700 => c"an illegal memory access was encountered",
+        701 => c"too many resources requested for launch",
+        _ => return 1,
+    };
+    unsafe { *text = words.as_ptr() };
+    0
+}
+
+unsafe extern "C" fn launch(
+    _: Handle,
+    _: c_uint,
+    _: c_uint,
+    _: c_uint,
+    _: c_uint,
+    _: c_uint,
+    _: c_uint,
+    _: c_uint,
+    _: Handle,
+    _: *mut *mut c_void,
+    extra: *mut *mut c_void,
+) -> Status {
+    LAUNCHES.fetch_add(1, SeqCst);
+    let status = BREAK.swap(0, SeqCst);
+    if status != 0 {
+        // Noticed after the launch.
+        BROKEN.store(status, SeqCst);
+        return 0;
+    }
+    let refused = REFUSE.swap(0, SeqCst);
+    if broken() != 0 || refused != 0 {
+        return broken().max(refused);
+    }
+    unsafe {
+        let size = (*extra.add(3)).cast::<usize>().read();
+        let block = (*extra.add(1)).cast::<u8>();
+        let word = |at: usize| block.add(at).cast::<u64>().read_unaligned();
+        let (address, length) = (word(0), word(8));
+        // The end of the block: counts, status, ranges.
+        let number = block.add(size - 28).cast::<u32>().read_unaligned();
+        let status = at(word(size - 16));
+        if number > 0 && status.cast::<u32>().read() != 0 {
+            return 0;
+        }
+        if FAULT_AT.load(SeqCst) == number {
+            status.cast::<u32>().write(1);
+            let record = at(status.add(40).cast::<u64>().read_unaligned()).cast::<u32>();
+            for (i, value) in [1, 0, number, 7, 0, 0].into_iter().enumerate() {
+                record.add(i).write(value);
+            }
+            record.add(6).cast::<u64>().write_unaligned(length);
+            return 0;
+        }
+        for i in 0..length as usize / 4 {
+            let p = at(address).cast::<u32>().add(i);
+            p.write_unaligned(p.read_unaligned().wrapping_add(1));
+        }
+    }
+    0
+}

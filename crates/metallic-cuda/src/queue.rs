@@ -1,0 +1,519 @@
+//! Queues: command lists on their way to the GPU, and their completion.
+//!
+//! A list that the GPU can execute alone is handed to the driver by the thread that submits it. Others wait in a
+//! backlog, with all behind them, for a thread that drives the queue. The end of a list is noticed by a thread that waits
+//! for it, which looks at a word of memory that the GPU writes, or by a thread that watches the queue.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::time::{Duration, Instant};
+
+use metallic_hal::{
+    Command, CommandList, Completion, Fault, OnComplete, Queue, Result, Submission, Times as LaterTimes, threads,
+    timestamp,
+};
+
+use crate::clock::Times;
+use crate::convert;
+use crate::encoder::{Encoder, Encoding, InFlight, needs_host};
+use crate::transfer::Transfers;
+
+/// How long a waiting thread looks before it sleeps.
+const SPIN: Duration = Duration::from_millis(2);
+/// How often the watching thread looks, at first and at last.
+const WATCH: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
+/// How long it stays when there is nothing to watch.
+const LINGER: Duration = Duration::from_millis(200);
+
+type Outcome = std::result::Result<(), Fault>;
+
+/// See the module.
+pub struct CudaQueue {
+    encoder: Arc<Encoder>,
+    inner: Mutex<Inner>,
+    /// Held by whoever completes lists: they complete in order.
+    completing: Mutex<()>,
+    this: Weak<CudaQueue>,
+}
+
+#[derive(Default)]
+struct Inner {
+    flying: VecDeque<Flying>,
+    backlog: VecDeque<Work>,
+    /// Some thread works on the backlog, or an event holds it up.
+    is_driven: bool,
+    /// The list that an event holds up.
+    held: Option<Partial>,
+    is_watched: bool,
+}
+
+struct Flying {
+    flight: InFlight,
+    work: Work,
+    /// Of the commands that were not handed over.
+    failed: Outcome,
+}
+
+struct Work {
+    list: CommandList,
+    on_complete: OnComplete,
+    submission: Arc<CudaSubmission>,
+}
+
+/// A list of the backlog that has begun.
+struct Partial {
+    work: Work,
+    next: usize,
+    span: Span,
+}
+
+/// When a list ran that took several parts.
+#[derive(Default)]
+struct Span {
+    first: Option<(Arc<Times>, f64)>,
+    last: Option<(Arc<Times>, f64)>,
+}
+
+struct CudaSubmission {
+    queue: Arc<CudaQueue>,
+    done: AtomicBool,
+    /// Somebody completes it.
+    is_taken: AtomicBool,
+    parked: AtomicUsize,
+    lock: Mutex<()>,
+    wake: Condvar,
+}
+
+impl CudaQueue {
+    pub fn make(transfers: &Arc<Transfers>) -> Result<Arc<CudaQueue>> {
+        let encoder = Arc::new(Encoder::new(transfers)?);
+        Ok(Arc::new_cyclic(|this| CudaQueue {
+            encoder,
+            inner: Mutex::default(),
+            completing: Mutex::new(()),
+            this: this.clone(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- handing over ----------------------------------------------------------------------
+
+    /// Hands a whole list to the driver, if that can be done at once; gives it back if not.
+    fn launch(&self, inner: &mut Inner, work: Work) -> std::result::Result<(), Work> {
+        let commands = &work.list.commands;
+        let encoder = &self.encoder;
+        if commands.iter().any(needs_host) || encoder.is_contended(commands) || !encoder.is_ready(commands) {
+            return Err(work);
+        }
+        let mut encoding = match encoder.begin() {
+            Ok(Some(encoding)) => encoding,
+            // All slots are taken, or the driver failed, for which the backlog has words.
+            Ok(None) | Err(_) => return Err(work),
+        };
+        let failed = encode_all(encoder, &mut encoding, commands);
+        inner.flying.push_back(Flying { flight: encoder.finish(encoding), work, failed });
+        Ok(())
+    }
+
+    /// Hands a list of the backlog to the driver as soon as that can be done; gives it back if it needs the host.
+    fn hand_over(&self, work: Work) -> Option<Work> {
+        let (commands, encoder) = (&work.list.commands, &self.encoder);
+        if commands.iter().any(needs_host) {
+            return Some(work);
+        }
+        encoder.make_ready(commands);
+        loop {
+            let is_contended = encoder.is_contended(commands);
+            if !is_contended {
+                let Ok(begun) = encoder.begin() else { return Some(work) };
+                if let Some(mut encoding) = begun {
+                    let failed = encode_all(encoder, &mut encoding, commands);
+                    let flight = encoder.finish(encoding);
+                    let mut inner = self.lock();
+                    inner.flying.push_back(Flying { flight, work, failed });
+                    self.watch_if_needed(&mut inner);
+                    return None;
+                }
+            }
+            // The one before has what this one needs: a slot, or a buffer.
+            let _order = self.completing.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.wait_for_first(None) {
+                self.complete_first(true);
+            } else if is_contended {
+                // A list of another queue writes what this one uses, and the host looks on: events are the user's
+                // matter.
+                return Some(work);
+            }
+        }
+    }
+
+    /// Works on the backlog until it is empty or an event holds it up.
+    fn drive(&self) {
+        let mut inner = self.lock();
+        if inner.is_driven {
+            return;
+        }
+        inner.is_driven = true;
+        drop(inner);
+        self.drive_on();
+    }
+
+    /// The same, by the one that set `is_driven`.
+    fn drive_on(&self) {
+        loop {
+            let mut inner = self.lock();
+            let partial = match inner.held.take() {
+                Some(partial) => {
+                    drop(inner);
+                    partial
+                }
+                None => match inner.backlog.pop_front() {
+                    Some(work) => {
+                        drop(inner);
+                        match self.hand_over(work) {
+                            None => continue,
+                            Some(work) => Partial { work, next: 0, span: Span::default() },
+                        }
+                    }
+                    None => {
+                        inner.is_driven = false;
+                        return;
+                    }
+                },
+            };
+            // Everything before must be complete: this list needs the host in between.
+            self.complete_all();
+            let Some(held) = self.run(partial) else { continue };
+            let Some(Command::WaitEvent { event, value }) = held.work.list.commands.get(held.next) else { continue };
+            let (event, value) = (event.clone(), *value);
+            self.lock().held = Some(held);
+            let this = self.this.clone();
+            event.notify(value, move || {
+                threads::spawn(move || {
+                    if let Some(queue) = this.upgrade() {
+                        queue.drive_on();
+                    }
+                });
+            });
+            return;
+        }
+    }
+
+    /// Executes a list part by part; gives it back when an event holds it up.
+    fn run(&self, mut partial: Partial) -> Option<Partial> {
+        let mut part: Option<Encoding> = None;
+        let mut result = Ok(());
+        while let Some(command) = partial.work.list.commands.get(partial.next) {
+            result = if needs_host(command) {
+                self.end_part(part.take(), &mut partial.span).and_then(|()| match command {
+                    Command::SignalEvent { event, value } => {
+                        event.signal(*value);
+                        Ok(())
+                    }
+                    Command::WaitEvent { .. } => Ok(()),
+                    Command::Dispatch(_) => {
+                        let mut alone = self.begin_part()?;
+                        let encoded = catch(|| self.encoder.encode(&mut alone, command));
+                        let ended = self.end_part(Some(alone), &mut partial.span);
+                        ended.and(encoded)
+                    }
+                    _ => catch(|| self.encoder.execute_on_host(command)),
+                })
+            } else {
+                match part.take().map_or_else(|| self.begin_part(), Ok) {
+                    Ok(mut encoding) => {
+                        let encoded = catch(|| self.encoder.encode(&mut encoding, command));
+                        part = Some(encoding);
+                        encoded
+                    }
+                    Err(fault) => Err(fault),
+                }
+            };
+            if result.is_err() {
+                break;
+            }
+            if let Command::WaitEvent { event, value } = command
+                && event.value() < *value
+            {
+                return Some(partial);
+            }
+            partial.next += 1;
+        }
+        // A fault that only shows now is of an earlier command than one that was known.
+        let result = self.end_part(part, &mut partial.span).and(result);
+        let Partial { work, span, .. } = partial;
+        let now = timestamp();
+        let completion = match (span.first, span.last) {
+            (Some((first, seen)), Some((last, end_seen))) => {
+                let times = LaterTimes::later(move || (first.resolve(seen).0, last.resolve(end_seen).1));
+                Completion { result, times }
+            }
+            _ => Completion { result, times: LaterTimes::known(now, now) },
+        };
+        work.submission.is_taken.store(true, Ordering::Release);
+        finish(work, completion);
+        None
+    }
+
+    fn begin_part(&self) -> std::result::Result<Encoding, Fault> {
+        match self.encoder.begin() {
+            Ok(Some(encoding)) => Ok(encoding),
+            Ok(None) => Err(Fault::new("internal error: too many command lists are on their way")),
+            Err(error) => Err(convert::fault(None, &error)),
+        }
+    }
+    fn end_part(&self, part: Option<Encoding>, span: &mut Span) -> Outcome {
+        let Some(part) = part else { return Ok(()) };
+        let flight = self.encoder.finish(part);
+        wait_for(&flight);
+        let ran = (flight.times(), timestamp());
+        span.first.get_or_insert_with(|| ran.clone());
+        span.last = Some(ran);
+        flight.complete(true)
+    }
+
+    // ---- completion ------------------------------------------------------------------------
+
+    /// Completes the first list on its way, which the GPU is done with. The caller holds `completing`.
+    fn complete_first(&self, observed: bool) {
+        let Some(Flying { flight, work, failed }) = self.lock().flying.pop_front() else { return };
+        work.submission.is_taken.store(true, Ordering::Release);
+        let (times, seen) = (flight.times(), timestamp());
+        let result = flight.complete(observed).and(failed);
+        finish(work, Completion { result, times: LaterTimes::later(move || times.resolve(seen)) });
+    }
+
+    /// Completes all lists that are on their way, waiting for each.
+    fn complete_all(&self) {
+        let _order = self.completing.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.wait_for_first(None) {
+            self.complete_first(true);
+        }
+    }
+
+    /// Waits for the first list on its way; false when there is none or `last` is complete. The caller
+    /// holds `completing`, so that the first list stays the first.
+    fn wait_for_first(&self, last: Option<&CudaSubmission>) -> bool {
+        if last.is_some_and(|last| last.is_taken.load(Ordering::Acquire)) {
+            return false;
+        }
+        let start = Instant::now();
+        loop {
+            let sleeper = {
+                let inner = self.lock();
+                let Some(first) = inner.flying.front() else { return false };
+                if first.flight.is_done() || self.encoder.context().is_lost() {
+                    return true;
+                }
+                first.flight.sleeper()
+            };
+            // Looking takes no lock of the queue for a while, so that others can submit.
+            loop {
+                if sleeper.is_done() {
+                    return true;
+                }
+                if start.elapsed() > SPIN {
+                    sleeper.sleep();
+                    return true;
+                }
+                for _ in 0..32 {
+                    std::hint::spin_loop();
+                }
+            }
+        }
+    }
+
+    fn watch_if_needed(&self, inner: &mut Inner) {
+        if inner.is_watched || inner.flying.is_empty() {
+            return;
+        }
+        inner.is_watched = true;
+        let Some(this) = self.this.upgrade() else { return };
+        threads::spawn(move || this.watch());
+    }
+
+    /// Completes lists that nobody waits for.
+    fn watch(&self) {
+        let mut idle_since: Option<Instant> = None;
+        let mut pause = WATCH.0;
+        loop {
+            match self.completing.try_lock() {
+                Ok(_order) => {
+                    let is_done = || {
+                        let inner = self.lock();
+                        inner.flying.front().is_some_and(|f| f.flight.is_done()) || self.encoder.context().is_lost()
+                    };
+                    while is_done() {
+                        if self.lock().flying.is_empty() {
+                            break;
+                        }
+                        self.complete_first(false);
+                        pause = WATCH.0;
+                    }
+                }
+                // Somebody waits and completes.
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Poisoned(_)) => self.completing.clear_poison(),
+            }
+            let mut inner = self.lock();
+            let sleeper = match inner.flying.front() {
+                None => {
+                    let since = *idle_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > LINGER || self.this.strong_count() == 1 {
+                        inner.is_watched = false;
+                        return;
+                    }
+                    None
+                }
+                Some(first) => {
+                    idle_since = None;
+                    // Handlers should not be late; and a failure of the driver shows to those who sleep only.
+                    (first.work.list.has_handlers || pause >= WATCH.1).then(|| first.flight.sleeper())
+                }
+            };
+            drop(inner);
+            match sleeper {
+                Some(sleeper) => {
+                    sleeper.sleep();
+                    self.complete_failed();
+                }
+                None => std::thread::sleep(pause),
+            }
+            pause = (pause * 2).min(WATCH.1);
+        }
+    }
+
+    /// Completes the first list if nothing marks its end although the GPU has nothing left to do.
+    fn complete_failed(&self) {
+        let Ok(_order) = self.completing.try_lock() else { return };
+        let is_stuck = {
+            let inner = self.lock();
+            inner.flying.front().is_some_and(|f| !f.flight.is_done() && f.flight.has_ended())
+        };
+        if is_stuck {
+            self.complete_first(false);
+        }
+    }
+}
+
+/// Waits for a part that only this thread knows of.
+fn wait_for(flight: &InFlight) {
+    let start = Instant::now();
+    while !flight.is_done() {
+        if start.elapsed() > SPIN {
+            flight.sleeper().sleep();
+            return;
+        }
+        std::hint::spin_loop();
+    }
+}
+
+fn encode_all(encoder: &Encoder, encoding: &mut Encoding, commands: &[Command]) -> Outcome {
+    commands.iter().try_for_each(|command| catch(|| encoder.encode(encoding, command)))
+}
+
+/// A panic of ours is a fault of the command.
+fn catch(f: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Err(Fault::new(format!("internal error: {}", text.unwrap_or("panic"))))
+    })
+}
+
+/// Releases what the list used and tells everyone.
+fn finish(work: Work, completion: Completion) {
+    let Work { list, on_complete, submission } = work;
+    let has_handlers = list.has_handlers;
+    drop(list);
+    if has_handlers {
+        // Handlers may take long, or wait for the next list.
+        threads::spawn(move || submission.complete(on_complete, completion));
+    } else {
+        submission.complete(on_complete, completion);
+    }
+}
+
+impl Queue for CudaQueue {
+    fn submit(&self, list: CommandList, on_complete: OnComplete) -> Arc<dyn Submission> {
+        let queue = self.this.upgrade().expect("the queue is borrowed from its `Arc`");
+        let submission = Arc::new(CudaSubmission {
+            queue,
+            done: AtomicBool::new(false),
+            is_taken: AtomicBool::new(false),
+            parked: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            wake: Condvar::new(),
+        });
+        let work = Work { list, on_complete, submission: submission.clone() };
+        let mut inner = self.lock();
+        let is_next = inner.backlog.is_empty() && !inner.is_driven;
+        let left = if is_next { self.launch(&mut inner, work).err() } else { Some(work) };
+        let Some(work) = left else {
+            self.watch_if_needed(&mut inner);
+            return submission;
+        };
+        inner.backlog.push_back(work);
+        if !inner.is_driven {
+            inner.is_driven = true;
+            drop(inner);
+            let this = submission.queue.clone();
+            threads::spawn(move || this.drive_on());
+        }
+        submission
+    }
+}
+
+impl CudaSubmission {
+    fn is_over(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+
+    fn complete(&self, on_complete: OnComplete, completion: Completion) {
+        // Nobody is there to catch a panicking handler.
+        let _ = catch_unwind(AssertUnwindSafe(|| on_complete(completion)));
+        self.done.store(true, Ordering::SeqCst);
+        if self.parked.load(Ordering::SeqCst) > 0 {
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.wake.notify_all();
+        }
+    }
+}
+
+impl Submission for CudaSubmission {
+    fn is_completed(&self) -> bool {
+        self.is_over()
+    }
+
+    fn wait(&self) {
+        const PATIENCE: Duration = Duration::from_millis(1);
+        let start = Instant::now();
+        while !self.is_over() {
+            // Lists before this one, and this one, if they are on their way.
+            if let Ok(_order) = self.queue.completing.try_lock() {
+                while self.queue.wait_for_first(Some(self)) {
+                    self.queue.complete_first(true);
+                }
+            }
+            if self.is_over() {
+                return;
+            }
+            if start.elapsed() < Duration::from_micros(50) {
+                std::hint::spin_loop();
+                continue;
+            }
+            self.queue.drive();
+            let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.parked.fetch_add(1, Ordering::SeqCst);
+            if !self.done.load(Ordering::SeqCst) {
+                drop(self.wake.wait_timeout(guard, PATIENCE));
+            }
+            self.parked.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}

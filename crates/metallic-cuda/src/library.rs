@@ -3,9 +3,11 @@
 use metallic_hal::cache::{Cache, Key};
 use metallic_hal::{Error, PipelineSource, Result};
 use msl_codegen_llvm::{CodegenError, NvptxCompiler, NvptxKernel, NvptxOptions};
+use msl_ir::Access;
+use msl_ir::reflect::ParamKind;
 
 /// The architecture that text is made for where there is no GPU.
-const DEFAULT_SM: u32 = 80;
+const DEFAULT_SM: u32 = 90;
 
 /// Distinguishes builds of ourselves whose version is the same.
 const BUILD: &str = concat!("ptx ", env!("CARGO_PKG_VERSION"), " ", env!("METALLIC_CUDA_BUILD"));
@@ -42,7 +44,19 @@ pub(crate) fn compile(source: &PipelineSource, options: &NvptxOptions) -> Result
 
 /// PTX or LLVM IR of a kernel as text; needs no GPU.
 pub fn emit(source: &PipelineSource, stage: &str, threadgroup: [u32; 3], sm: Option<u32>) -> Result<String> {
-    let options = NvptxOptions { sm: sm.unwrap_or(DEFAULT_SM), ..NvptxOptions::new(threadgroup) };
+    // As if references were bound by value and the grid were a multiple of the threadgroup: the usual dispatch.
+    let by_value = source.entry_point().params.iter().map(|param| match &param.kind {
+        ParamKind::Buffer { is_reference: true, element, .. } if param.access == Access::ReadOnly => {
+            u32::try_from(element.size()).unwrap_or(0)
+        }
+        _ => 0,
+    });
+    let options = NvptxOptions {
+        sm: sm.unwrap_or(DEFAULT_SM),
+        by_value: by_value.collect(),
+        edge_groups: false,
+        ..NvptxOptions::new(threadgroup)
+    };
     let entry = source.entry_point().name.as_str();
     let text = match stage {
         "ptx" => return compile(source, &options).map(|kernel| kernel.ptx),

@@ -12,6 +12,7 @@ use std::os::raw::c_uint;
 use std::ptr;
 
 use llvm_sys::core::*;
+use llvm_sys::debuginfo::{LLVMMetadataReplaceAllUsesWith, LLVMTemporaryMDNode};
 use llvm_sys::prelude::*;
 use llvm_sys::{
     LLVMAtomicOrdering, LLVMAtomicRMWBinOp, LLVMIntPredicate, LLVMLinkage, LLVMOpcode, LLVMRealPredicate, LLVMTypeKind,
@@ -270,7 +271,11 @@ impl Ll {
 
     // ---- control -----------------------------------------------------------------------------
     pub fn br(&self, to: B) {
-        unsafe { LLVMBuildBr(self.builder, to) };
+        self.br_back(to);
+    }
+    /// The same; gives the branch.
+    pub fn br_back(&self, to: B) -> V {
+        unsafe { LLVMBuildBr(self.builder, to) }
     }
     pub fn cond_br(&self, c: V, then: B, otherwise: B) -> V {
         unsafe { LLVMBuildCondBr(self.builder, c, then, otherwise) }
@@ -613,6 +618,19 @@ impl Ll {
     }
     pub fn md_node(&self, parts: &[LLVMMetadataRef]) -> LLVMMetadataRef {
         unsafe { LLVMMDNodeInContext2(self.context, parts.as_ptr().cast_mut(), parts.len()) }
+    }
+    /// Says how a loop, by the branch back to its start, should be unrolled.
+    pub fn loop_hint(&self, back: V, name: &str, value: Option<u32>) {
+        let mut hint = vec![self.md_string(name)];
+        hint.extend(value.map(|v| self.md_int(v)));
+        let hint = self.md_node(&hint);
+        // The node of a loop has itself as first operand.
+        unsafe {
+            let placeholder = LLVMTemporaryMDNode(self.context, ptr::null_mut(), 0);
+            let node = self.md_node(&[placeholder, hint]);
+            LLVMMetadataReplaceAllUsesWith(placeholder, node);
+            self.set_md(back, "llvm.loop", node);
+        }
     }
     pub fn set_md(&self, v: V, kind: &str, node: LLVMMetadataRef) {
         unsafe {

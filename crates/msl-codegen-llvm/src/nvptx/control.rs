@@ -1,6 +1,6 @@
 //! Structured control as real branches.
 
-use msl_ir::{Block, Case, LabelId, Op, ValueId};
+use msl_ir::{Block, Case, LabelId, LoopHint, Op, ValueId};
 
 use super::kernel::{Emit, Val};
 use crate::CodegenError;
@@ -16,7 +16,13 @@ pub struct Frame {
 impl Emit<'_> {
     /// Emits a block; false when control cannot reach its end.
     pub fn block(&mut self, block: &Block) -> Result<bool, CodegenError> {
-        for id in &block.insts {
+        for (i, id) in block.insts.iter().enumerate() {
+            if self.ahead.remove(id) {
+                continue;
+            }
+            if !self.known.contains_key(id) {
+                self.check_ahead(&block.insts[i..])?;
+            }
             if !self.inst(*id)? {
                 return Ok(false);
             }
@@ -45,15 +51,22 @@ impl Emit<'_> {
                 self.block_to(otherwise, after)?;
                 ll.at_end(after);
             }
-            Op::Loop { label, body, continuing, .. } => {
-                let (head, next, after) = (ll.new_block("loop"), ll.new_block("continue"), ll.new_block("endloop"));
-                ll.br(head);
-                ll.at_end(head);
-                self.frames.push(Frame { label: *label, on_break: after, on_continue: Some(next) });
-                self.block_to(body, next)?;
-                ll.at_end(next);
-                self.block_to(continuing, head)?;
-                self.frames.pop();
+            Op::Loop { label, body, continuing, hint } => {
+                let after = ll.new_block("endloop");
+                if let Some((ok, known)) = self.hoist_checks(body, continuing, *label)? {
+                    let (fast, slow) = (ll.new_block("unchecked"), ll.new_block("checked"));
+                    ll.likely_br(ok, fast, slow);
+                    ll.at_end(fast);
+                    let saved = (self.checked.clone(), self.ahead.clone());
+                    self.known = known;
+                    self.loop_to(*label, body, continuing, *hint, after)?;
+                    self.known.clear();
+                    (self.checked, self.ahead) = saved;
+                    self.forget(body);
+                    self.forget(continuing);
+                    ll.at_end(slow);
+                }
+                self.loop_to(*label, body, continuing, *hint, after)?;
                 ll.at_end(after);
             }
             Op::Scope { label, body } => {
@@ -94,6 +107,54 @@ impl Emit<'_> {
             }
         }
         Ok(true)
+    }
+
+    fn loop_to(
+        &mut self,
+        label: LabelId,
+        body: &Block,
+        continuing: &Block,
+        hint: LoopHint,
+        after: B,
+    ) -> Result<(), CodegenError> {
+        let ll = self.ll;
+        let (head, next) = (ll.new_block("loop"), ll.new_block("continue"));
+        ll.br(head);
+        ll.at_end(head);
+        self.frames.push(Frame { label, on_break: after, on_continue: Some(next) });
+        self.block_to(body, next)?;
+        ll.at_end(next);
+        if self.block(continuing)? {
+            let back = ll.br_back(head);
+            let is_small = self.is_small(body) && hint == LoopHint::None;
+            match hint {
+                LoopHint::NoUnroll => ll.loop_hint(back, "llvm.loop.unroll.disable", None),
+                LoopHint::Unroll(n) if n > 1 => ll.loop_hint(back, "llvm.loop.unroll.count", Some(n)),
+                LoopHint::Unroll(_) => ll.loop_hint(back, "llvm.loop.unroll.enable", None),
+                LoopHint::None if is_small => ll.loop_hint(back, "llvm.loop.unroll.enable", None),
+                LoopHint::None => {}
+            }
+        }
+        self.frames.pop();
+        Ok(())
+    }
+
+    /// Whether copies of a loop's body cost little: without loops inside, and short.
+    fn is_small(&self, body: &Block) -> bool {
+        let mut count = 0;
+        msl_ir::analysis::tree::walk(self.f, body, &mut |v| {
+            count += if matches!(self.f.insts[v].op, Op::Loop { .. }) { 1000 } else { 1 };
+        });
+        count <= 80
+    }
+
+    /// Makes the values of a block unknown again, before it is emitted once more.
+    fn forget(&mut self, block: &Block) {
+        let mut all = Vec::new();
+        msl_ir::analysis::tree::walk(self.f, block, &mut |v| all.push(v));
+        for v in all {
+            self.vals[v.0 as usize] = None;
+        }
     }
 
     fn switch(&mut self, label: LabelId, value: ValueId, cases: &[Case]) -> Result<(), CodegenError> {

@@ -5,7 +5,7 @@
 //! smaller size, so that simdgroups are what Metal makes them, and the threads left over end at once.
 //! Barriers do not wait for threads that have ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use msl_base::{Id, Span};
 use msl_ir::analysis::{GangLayout, Provenance, Root, Uniformity};
@@ -88,6 +88,12 @@ pub struct Emit<'a> {
     pub needs_ranges: bool,
 
     pub vals: Vec<Option<Val>>,
+    /// Values that were computed before their turn.
+    pub ahead: HashSet<ValueId>,
+    /// Accesses that are tested.
+    pub checked: HashSet<ValueId>,
+    /// Accesses that need no test where code is being emitted.
+    pub known: HashMap<ValueId, super::hoist::Known>,
     pub frames: Vec<Frame>,
     /// The end of the thread.
     pub end: B,
@@ -205,6 +211,9 @@ pub fn emit_kernel(
         static_shared: 0,
         needs_ranges: false,
         vals: vec![None; f.insts.len()],
+        ahead: HashSet::new(),
+        checked: HashSet::new(),
+        known: HashMap::new(),
         frames: Vec::new(),
         end,
         fault,

@@ -17,6 +17,14 @@ use crate::emit::arith;
 use crate::emit::value::{memory_type, register_type};
 use crate::llvm::V;
 
+/// The test of an access.
+pub struct Bounds {
+    pub ok: V,
+    /// For the record: an offset in the argument, or an address.
+    pub offset: V,
+    pub param: Option<u32>,
+}
+
 impl Emit<'_> {
     pub fn space_of(&self, v: ValueId) -> AddressSpace {
         self.module.types.pointee(self.ty(v)).map_or(AddressSpace::Device, |p| p.0)
@@ -97,7 +105,7 @@ impl Emit<'_> {
 
     // ---- tests ---------------------------------------------------------------------------------
     /// Start and length of the memory of a root.
-    fn extent(&self, root: Root) -> Option<(V, V)> {
+    pub fn extent(&self, root: Root) -> Option<(V, V)> {
         let size = |ty: TypeId| self.ll.c64(self.module.types.size_of(ty));
         match root {
             Root::Param(i) => {
@@ -122,6 +130,9 @@ impl Emit<'_> {
         {
             return self.clamped(start, length, offset, size, align);
         }
+        if let Some(known) = self.known.get(&id) {
+            return self.known_place(*known);
+        }
         self.test(id, pointer, p, size, kind);
         p.p
     }
@@ -141,60 +152,69 @@ impl Emit<'_> {
     }
 
     fn test(&mut self, id: ValueId, pointer: ValueId, p: Ptr, size: u64, kind: FaultKind) {
+        if self.checked.contains(&id) && matches!(self.f.insts[id].op, Op::Load { .. } | Op::Store { .. }) {
+            return;
+        }
+        if let Some(bounds) = self.bounds(pointer, p, size) {
+            self.branch_on(vec![(id, kind, bounds)]);
+        }
+    }
+
+    /// Offsets from here on leave no room for so many bytes.
+    pub fn limit(&self, length: V, size: u64) -> V {
+        let ll = self.ll;
+        match ll.as_const_int(length) {
+            Some(n) => ll.c64(n.saturating_sub(size - 1)),
+            None => ll.intrinsic1("usub.sat", ll.int(64), &[length, ll.c64(size - 1)]),
+        }
+    }
+
+    /// The test that an access needs, if any.
+    pub fn bounds(&mut self, pointer: ValueId, p: Ptr, size: u64) -> Option<Bounds> {
         let ll = self.ll;
         if p.valid || self.provenance.is_trusted(pointer) {
-            return;
+            return None;
         }
         let roots = self.provenance.roots(pointer).to_vec();
         let space = self.space_of(pointer);
-        let span = self.f.insts[id].span;
-        let within = |offset: V, length: V| {
-            let limit = match ll.as_const_int(length) {
-                Some(n) => ll.c64(n.saturating_sub(size - 1)),
-                None => ll.intrinsic1("usub.sat", ll.int(64), &[length, ll.c64(size - 1)]),
-            };
-            ll.ult(offset, limit)
-        };
         let (ok, param, offset);
         match roots[..] {
-            [Root::Local(_)] if p.offset.is_none() => return,
+            [Root::Local(_)] if p.offset.is_none() => return None,
             [root] if !matches!(root, Root::Unknown { .. }) => {
-                let Some((start, length)) = self.extent(root) else { return };
+                let (start, length) = self.extent(root)?;
                 let o = p.offset.unwrap_or_else(|| ll.sub(ll.ptr_to_int(p.p), ll.ptr_to_int(start)));
-                (ok, offset) = (within(o, length), o);
+                (ok, offset) = (ll.ult(o, self.limit(length, size)), o);
                 param = match root {
                     Root::Param(i) => Some(i),
                     _ => None,
                 };
             }
-            _ if space == AddressSpace::Thread => return,
+            _ if space == AddressSpace::Thread => return None,
             _ if space == AddressSpace::Threadgroup => {
                 // Anywhere in the threadgroup's own memory.
                 let at = ll.ptr_to_int(p.p);
                 let bytes = ll.intrinsic("llvm.nvvm.read.ptx.sreg.total_smem_size", ll.int(32), &[]);
-                (ok, offset, param) = (within(at, ll.zext(bytes, ll.int(64))), at, None);
+                (ok, offset, param) = (ll.ult(at, self.limit(ll.zext(bytes, ll.int(64)), size)), at, None);
             }
             _ => {
                 let at = ll.ptr_to_int(p.p);
                 let mut any = ll.cbool(false);
                 for root in &roots {
                     any = match self.extent(*root) {
-                        Some((start, length)) => ll.or(any, within(ll.sub(at, ll.ptr_to_int(start)), length)),
-                        None => ll.or(any, self.is_resident(at, size)),
+                        Some((start, length)) => {
+                            let limit = self.limit(length, size);
+                            ll.or(any, ll.ult(ll.sub(at, ll.ptr_to_int(start)), limit))
+                        }
+                        None => {
+                            let resident = self.is_resident(at, size);
+                            ll.or(any, resident)
+                        }
                     };
                 }
                 (ok, offset, param) = (any, at, None);
             }
         }
-        if ll.as_const_int(ok) == Some(1) {
-            return;
-        }
-        let site = self.site(kind, param, span, None);
-        let (good, bad) = (ll.new_block("inside"), ll.new_block("outside"));
-        ll.likely_br(ok, good, bad);
-        ll.at_end(bad);
-        self.go_to_fault(site, offset);
-        ll.at_end(good);
+        Some(Bounds { ok, offset, param })
     }
 
     /// Whether some resident buffer holds the bytes.

@@ -8,12 +8,15 @@
 //! the kernel's memory is touched. Not here: the driver, memory, launches (`metallic-cuda`).
 //!
 //! * `kernel`: the entry: parameters, positions, the end of a thread;
-//! * `inst`, `math`: values; `memory`, `atomic`: pointers and accesses; `control`: branches;
+//! * `inst`, `math`: values; `memory`, `atomic`: pointers and accesses; `ahead`, `hoist`: fewer tests of them;
+//!   `control`: branches;
 //!   `simdgroup`: operations among the threads of a warp.
 
+mod ahead;
 mod atomic;
 mod bytes;
 mod control;
+mod hoist;
 mod inst;
 mod kernel;
 mod math;

@@ -20,6 +20,7 @@ from ._native import (
     SamplerState,
     Texture,
     as_array,
+    gpu_array,
 )
 
 __all__ = ["Kernel", "kernel_cache"]
@@ -128,9 +129,18 @@ _queues: dict[str, CommandQueue] = {}
 def default_queue(device: Device) -> CommandQueue:
     """The queue that calls without one use, one per device."""
     queue = _queues.get(device.id)
-    if queue is None:
-        queue = _queues.setdefault(device.id, device.make_command_queue())
+    if queue is None or queue.device != device:
+        # A device that was lost and opened again is another one.
+        queue = _queues[device.id] = device.make_command_queue()
     return queue
+
+
+def _is_on_gpu(value: Any) -> bool:
+    """Whether an argument is an array in memory of an NVIDIA GPU (PyTorch, CuPy, JAX, Numba)."""
+    place = getattr(value, "__dlpack_device__", None)
+    if place is not None:
+        return int(place()[0]) == 2
+    return hasattr(value, "__cuda_array_interface__")
 
 
 @dataclass(repr=False)
@@ -265,6 +275,14 @@ class Kernel:
             encoder.set_bytes(self._value(where, param, value), index)
             return None
         if not isinstance(value, np.ndarray):
+            on_gpu = gpu_array(self.device, value) if _is_on_gpu(value) else None
+            if on_gpu is not None:
+                buffer, dtype, shape = on_gpu
+                # Says what the array holds and takes no memory.
+                stand_in = np.lib.stride_tricks.as_strided(np.zeros(1, dtype), shape, (0,) * len(shape))
+                self._check_dtype(where, param, stand_in)
+                encoder.set_buffer(buffer, 0, index)
+                return self._grid_of(param, stand_in)
             try:
                 value = as_array(value)
             except MetalValidationError as error:

@@ -53,7 +53,7 @@ class _Parameter(TypedDict, total=False):
 __all__ = [
     "__version__", "MetalError", "MetalCompileError", "MetalValidationError", "MetalDeviceError", "MetalMemoryError",
     "MetalExecutionError", "Device", "Buffer", "Texture", "SamplerState", "Library", "Function", "ComputePipelineState",
-    "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "as_array", "async_buffer_from_numpy", "async_buffer_to_numpy",
+    "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "as_array", "gpu_array", "async_buffer_from_numpy", "async_buffer_to_numpy",
     "released_objects", "run_command_line",
 ]
 
@@ -250,6 +250,9 @@ class Buffer:
     @property
     def __array_interface__(self) -> dict[str, Any]:
         """NumPy's protocol: the bytes, as uint8."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The bytes in memory of an NVIDIA GPU, for CuPy, Numba and others; what the device was given before is done."""
     @property
     def size(self) -> int:
         """Its size in bytes."""
@@ -608,6 +611,8 @@ def async_buffer_to_numpy(
     Raises MetalValidationError when the buffer belongs to another device, has no whole number of elements or not the
     shape, or when the command buffer is committed or has an open encoder.
     """
+def gpu_array(device: Device, object: Any) -> tuple[Buffer, str, list[int]] | None:
+    """The buffer, element type and shape of an array in memory of a GPU; None when the object is none."""
 
 def released_objects() -> int:
     """How many native objects (of all classes but Device) were released when their Python objects died."""

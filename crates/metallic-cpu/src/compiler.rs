@@ -30,7 +30,7 @@ impl Compiler {
         let llvm = CpuCompiler::new(TargetOptions { isa });
         let target = llvm.target_key().map_err(|error| Error::Device(error.to_string()))?;
         let target = format!("{} {target}", env!("CARGO_PKG_VERSION"));
-        Ok(Compiler { llvm, cache: Cache::new(), target })
+        Ok(Compiler { llvm, cache: Cache::of_user(), target })
     }
 
     /// LLVM IR or assembly, for looking at.

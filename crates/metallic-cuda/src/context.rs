@@ -20,8 +20,6 @@ pub enum Attribute {
     Multiprocessors = 16,
     CapabilityMajor = 75,
     CapabilityMinor = 76,
-    /// Dynamic and static shared memory of a block, at most.
-    MaxShared = 97,
 }
 
 /// Errors after which a context does nothing any more.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use metallic_hal::{
-    Buffer, Device, DeviceInfo, HostMemory, Pipeline, PipelineSource, Queue, Result, StorageMode, Texture,
-    TextureDescriptor,
+    Buffer, Device, DeviceInfo, DeviceMemory, Error, HostMemory, Pipeline, PipelineSource, Queue, Result, StorageMode,
+    Texture, TextureDescriptor,
 };
 
-use crate::context::{Attribute, Context};
+use crate::context::{Attribute, Context, Event, Stream};
 use crate::driver::Driver;
 use crate::memory::CudaBuffer;
 use crate::pipeline::CudaPipeline;
@@ -63,6 +63,33 @@ impl Device for CudaDevice {
     fn make_buffer_with_bytes(&self, bytes: &[u8], storage_mode: StorageMode) -> Option<Result<Arc<dyn Buffer>>> {
         let buffer = CudaBuffer::with_bytes(&self.transfers, bytes, storage_mode);
         Some(buffer.map(|buffer| Arc::new(buffer) as Arc<dyn Buffer>))
+    }
+    unsafe fn make_buffer_over_device_memory(&self, memory: DeviceMemory) -> Result<Arc<dyn Buffer>> {
+        match self.context.owner_of(memory.address) {
+            Some(owner) if owner == self.context.index => {}
+            Some(other) => {
+                let id = &self.info.id;
+                return Err(Error::Device(format!("the memory is of GPU {other}; device {id} cannot use it")));
+            }
+            None => {
+                self.context.check_alive()?;
+                return Err(Error::Device(format!("there is no memory of a GPU at {:#x}", memory.address)));
+            }
+        }
+        if let Some(number) = memory.after {
+            let event = Event::new(&self.context, false)?;
+            Stream::borrowed(&self.context, number).record(&event)?;
+            self.transfers.up.wait_for(&event)?;
+        }
+        // Commands wait for that stream, which waited for the owner's work.
+        self.transfers.count();
+        Ok(Arc::new(CudaBuffer::external(&self.transfers, memory.address, memory.length, memory.owner)))
+    }
+    fn gpu_number(&self) -> Option<u32> {
+        Some(self.context.index)
+    }
+    fn import_stream(&self) -> Option<u64> {
+        Some(self.transfers.up.number())
     }
     fn is_lost(&self) -> bool {
         self.context.is_lost()

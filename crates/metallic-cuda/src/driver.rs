@@ -18,6 +18,7 @@ macro_rules! table {
         pub struct Driver {
             $(pub $field: unsafe extern "C" fn($($arg),*) -> Status,)*
             /// Keeps the functions loaded; tests have functions of their own.
+            #[allow(dead_code, reason = "kept")]
             pub library: Option<libloading::Library>,
         }
 

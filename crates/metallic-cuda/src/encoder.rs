@@ -13,7 +13,7 @@ use msl_codegen_llvm::nvptx::{LaunchInfo, status};
 use msl_ir::Access;
 
 use crate::clock::{Clock, Times};
-use crate::context::{Context, Event, Stream};
+use crate::context::{Context, Event, Stream, enable_peer};
 use crate::convert::{self, Record};
 use crate::driver::Address;
 use crate::memory::CudaBuffer;
@@ -507,7 +507,7 @@ impl Encoder {
                 let to = self.use_buffer(encoding, destination, true)? + destination_offset;
                 let length = usize::try_from(*size).unwrap_or(usize::MAX);
                 if CudaBuffer::of(&**source, self.context()).is_none() {
-                    return self.copy_from_peer(encoding, source, *source_offset, to, length);
+                    return self.copy_from_peer(source, *source_offset, to, length);
                 }
                 let from = self.use_buffer(encoding, source, false)? + source_offset;
                 self.transfers.order(&self.stream, &mut self.lock().seen)?;
@@ -537,18 +537,11 @@ impl Encoder {
     }
 
     /// From a buffer of another GPU, whose commands on it are complete.
-    fn copy_from_peer(
-        &self,
-        encoding: &mut Encoding,
-        source: &Arc<dyn Buffer>,
-        offset: u64,
-        to: Address,
-        length: usize,
-    ) -> Result<()> {
+    fn copy_from_peer(&self, source: &Arc<dyn Buffer>, offset: u64, to: Address, length: usize) -> Result<()> {
         let other = CudaBuffer::of_any(&**source).ok_or_else(|| Error::Device("buffer of another device".into()))?;
-        let from = other.export()? + offset;
+        enable_peer(self.context(), other.context());
+        let from = other.share_device_memory()? + offset;
         self.transfers.order(&self.stream, &mut self.lock().seen)?;
-        let _ = encoding;
         // SAFETY: the ranges were validated, and the list keeps both buffers.
         unsafe { self.stream.copy_from_peer(to, other.context(), from, length) }
     }

@@ -19,7 +19,7 @@ use crate::transfer::Transfers;
 
 pub struct CudaBuffer {
     transfers: Arc<Transfers>,
-    memory: Memory,
+    _memory: Memory,
     address: Address,
     storage_mode: StorageMode,
     length: u64,
@@ -117,7 +117,14 @@ impl CudaBuffer {
     ) -> CudaBuffer {
         let side =
             Side { host: None, views: 0, is_host_newer: false, is_gpu_newer: false, is_exported: false, writers: 0 };
-        CudaBuffer { transfers: transfers.clone(), memory, address, storage_mode, length, side: Mutex::new(side) }
+        CudaBuffer {
+            transfers: transfers.clone(),
+            _memory: memory,
+            address,
+            storage_mode,
+            length,
+            side: Mutex::new(side),
+        }
     }
 
     /// The buffer behind a trait object, if it is of this GPU.
@@ -225,14 +232,6 @@ impl CudaBuffer {
         Ok(())
     }
 
-    /// Tells that others may read and write the GPU's bytes from now on.
-    pub fn export(&self) -> Result<Address> {
-        self.prepare()?;
-        self.lock().is_exported = true;
-        self.transfers.up.synchronize()?;
-        Ok(self.address)
-    }
-
     /// A copy of the GPU's bytes in memory of the host; commands that wrote them are complete.
     pub fn snapshot(&self) -> Result<Arc<dyn Buffer>> {
         let copy = metallic_hal::HostBuffer::make(&self.transfers.context.id, self.length, StorageMode::Shared)?;
@@ -276,6 +275,12 @@ impl Buffer for CudaBuffer {
         let pointer = side.host.as_ref().map(Host::pointer)?;
         side.views += 1;
         NonNull::new(pointer)
+    }
+    fn share_device_memory(&self) -> Result<u64> {
+        self.prepare()?;
+        self.lock().is_exported = true;
+        self.transfers.up.synchronize()?;
+        Ok(self.address)
     }
     fn release_contents(&self) {
         let mut side = self.lock();

@@ -69,7 +69,7 @@ impl Arguments {
 }
 
 /// Machine code of this process's devices on disk.
-static CACHE: LazyLock<Cache> = LazyLock::new(|| if cfg!(test) { Cache::at(None, 0) } else { Cache::new() });
+static CACHE: LazyLock<Cache> = LazyLock::new(|| if cfg!(test) { Cache::at(None, 0) } else { Cache::of_user() });
 
 impl CudaPipeline {
     pub fn new(source: &PipelineSource, context: &Arc<Context>) -> Result<CudaPipeline> {

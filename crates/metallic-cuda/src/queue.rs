@@ -303,29 +303,22 @@ impl CudaQueue {
             return false;
         }
         let start = Instant::now();
-        loop {
-            let sleeper = {
-                let inner = self.lock();
-                let Some(first) = inner.flying.front() else { return false };
-                if first.flight.is_done() || self.encoder.context().is_lost() {
-                    return true;
-                }
-                first.flight.sleeper()
-            };
-            // Looking takes no lock of the queue for a while, so that others can submit.
-            loop {
-                if sleeper.is_done() {
-                    return true;
-                }
-                if start.elapsed() > SPIN {
-                    sleeper.sleep();
-                    return true;
-                }
-                for _ in 0..32 {
-                    std::hint::spin_loop();
-                }
+        let sleeper = {
+            let inner = self.lock();
+            let Some(first) = inner.flying.front() else { return false };
+            first.flight.sleeper()
+        };
+        // Looking takes no lock of the queue, so that others can submit.
+        while !sleeper.is_done() && !self.encoder.context().is_lost() {
+            if start.elapsed() > SPIN {
+                sleeper.sleep();
+                break;
+            }
+            for _ in 0..32 {
+                std::hint::spin_loop();
             }
         }
+        true
     }
 
     fn watch_if_needed(&self, inner: &mut Inner) {

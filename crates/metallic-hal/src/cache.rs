@@ -46,7 +46,7 @@ impl Key {
 
 impl Cache {
     /// Where `PYMETALLIC_CACHE_DIR` says, or among the caches of the user.
-    pub fn new() -> Cache {
+    pub fn of_user() -> Cache {
         let directory = match env::CACHE_DIR.get() {
             Some(path) if path.is_empty() => None,
             Some(path) => Some(PathBuf::from(path)),

@@ -122,6 +122,22 @@ pub trait Device: Any + Send + Sync {
         drop(memory);
         Err(Error::Unsupported(format!("device {} cannot use memory of the host without a copy", self.info().id)))
     }
+    /// A private buffer over memory of the device that another library of the process owns.
+    ///
+    /// # Safety
+    /// Nobody else writes the memory while commands use it, and it has the length that is said.
+    unsafe fn make_buffer_over_device_memory(&self, memory: DeviceMemory) -> Result<Arc<dyn Buffer>> {
+        drop(memory);
+        Err(Error::Unsupported(format!("device {} has no memory that others may give it", self.info().id)))
+    }
+    /// The number by which libraries for NVIDIA GPUs know the device.
+    fn gpu_number(&self) -> Option<u32> {
+        None
+    }
+    /// The stream, by the driver's number, after whose work commands that are submitted later start.
+    fn import_stream(&self) -> Option<u64> {
+        None
+    }
     /// A buffer that starts with a copy of `bytes`, where that is less work than writing into a new one.
     fn make_buffer_with_bytes(&self, _bytes: &[u8], _storage_mode: StorageMode) -> Option<Result<Arc<dyn Buffer>>> {
         None
@@ -144,6 +160,16 @@ pub trait Device: Any + Send + Sync {
     }
 }
 
+/// Memory of a device that another library of the process owns.
+pub struct DeviceMemory {
+    pub address: u64,
+    pub length: u64,
+    /// The driver's number of the stream whose work so far must come first.
+    pub after: Option<u64>,
+    /// Keeps the memory alive.
+    pub owner: Box<dyn Any + Send + Sync>,
+}
+
 /// Memory of a device.
 pub trait Buffer: Any + Send + Sync {
     fn length(&self) -> u64;
@@ -151,6 +177,10 @@ pub trait Buffer: Any + Send + Sync {
     /// The bytes as the host sees them; `None` for private storage. Valid as long as the buffer. The host may read
     /// and write them at any time from now on, until [`Buffer::release_contents`] was called as often.
     fn contents(&self) -> Option<NonNull<u8>>;
+    /// Gives the device's memory to other libraries, who may read and write it from now on: its address.
+    fn share_device_memory(&self) -> Result<u64> {
+        Err(Error::Unsupported("the buffer's memory is the host's".into()))
+    }
     /// Ends what one call of [`Buffer::contents`] began.
     fn release_contents(&self) {}
     /// Copies bytes into the buffer, which is not private; the range was validated.

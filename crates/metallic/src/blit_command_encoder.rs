@@ -27,7 +27,11 @@ impl BlitCommandEncoder {
         destination_offset: u64,
         size: u64,
     ) -> Result<()> {
-        self.check_buffer(source, "the source buffer")?;
+        // NVIDIA GPUs copy from each other.
+        let are_peers = source.device().gpu_number().is_some() && destination.device().gpu_number().is_some();
+        if !are_peers {
+            self.check_buffer(source, "the source buffer")?;
+        }
         self.check_target(destination, "the destination buffer")?;
         source.check_range("a copy from the source", source_offset, size)?;
         destination.check_range("a copy to the destination", destination_offset, size)?;

@@ -88,10 +88,11 @@ impl Buffer {
     /// Copies all bytes of another buffer, which is no longer than this one. Both have contents.
     pub fn copy_bytes_from(&self, source: &Buffer) -> Result<()> {
         let length = usize::try_from(source.length()).unwrap_or(usize::MAX);
-        let from = source.host_range("read", 0, length)?;
-        // SAFETY: `host_range` checked the length; nobody makes references into either buffer but this one,
+        source.check_host_range("read", 0, length)?;
+        let Some(view) = source.view() else { return Ok(()) };
+        // SAFETY: the view has the buffer's length; nobody makes references into either buffer but this one,
         // which ends before it is given away.
-        self.write_bytes(0, unsafe { std::slice::from_raw_parts(from.as_ptr(), length) })
+        self.write_bytes(0, unsafe { std::slice::from_raw_parts(view.pointer().as_ptr(), length) })
     }
 
     /// Copies values into the buffer.
@@ -116,6 +117,11 @@ impl Buffer {
         }
         self.inner.hal.did_modify_range(start, end);
         Ok(())
+    }
+
+    /// Gives the device's memory to other libraries, who may read and write it from now on: its address.
+    pub fn share_device_memory(&self) -> Result<u64> {
+        Ok(self.inner.hal.share_device_memory()?)
     }
 
     pub(crate) fn hal(&self) -> &Arc<dyn hal::Buffer> {

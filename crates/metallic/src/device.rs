@@ -200,6 +200,18 @@ impl Device {
         Ok(buffer)
     }
 
+    /// A private buffer with the bytes of another.
+    pub fn copy_of_buffer(&self, buffer: &Buffer) -> Result<Buffer> {
+        let copy = self.make_buffer(buffer.length(), StorageMode::Private)?;
+        let command_buffer = self.make_command_queue()?.make_command_buffer()?;
+        let encoder = command_buffer.make_blit_command_encoder()?;
+        encoder.copy_from_buffer(buffer, 0, &copy, 0, buffer.length())?;
+        encoder.end_encoding()?;
+        command_buffer.commit()?;
+        command_buffer.wait_until_completed()?;
+        Ok(copy)
+    }
+
     /// A shared buffer that starts with a copy of `values`.
     pub fn make_buffer_with_slice<T: Plain>(&self, values: &[T]) -> Result<Buffer> {
         self.make_buffer_with_bytes(Plain::as_bytes(values), StorageMode::Shared)
@@ -257,6 +269,33 @@ impl Device {
         // buffers are kept from.
         let memory = unsafe { HostMemory::external(pointer, length, owner) };
         Ok(Buffer::with_access(self, self.hal.make_buffer_no_copy(memory)?, is_read_only))
+    }
+
+    /// The number by which libraries for NVIDIA GPUs know the device.
+    pub fn gpu_number(&self) -> Option<u32> {
+        self.hal.gpu_number()
+    }
+    /// The stream, by the driver's number, after whose work the device's memory may be used by commands that are
+    /// submitted later. Producers of tensors are asked to let it wait for them.
+    pub fn import_stream(&self) -> Option<u64> {
+        self.hal.import_stream()
+    }
+
+    /// A private buffer over memory of the device that another library of the process owns.
+    ///
+    /// # Safety
+    /// As for [`hal::Device::make_buffer_over_device_memory`].
+    pub unsafe fn make_buffer_over_device_memory(
+        &self,
+        memory: hal::DeviceMemory,
+        is_read_only: bool,
+    ) -> Result<Buffer> {
+        if memory.length == 0 {
+            return Err(Error::invalid("a buffer must have at least one byte"));
+        }
+        // SAFETY: the caller's promise.
+        let hal = unsafe { self.hal.make_buffer_over_device_memory(memory)? };
+        Ok(Buffer::with_access(self, hal, is_read_only))
     }
 
     pub fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Texture> {

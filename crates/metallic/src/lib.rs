@@ -47,8 +47,8 @@ pub use texture::Texture;
 /// The device traits, for those who bring a device of their own.
 pub use metallic_hal as hal;
 pub use metallic_hal::{
-    Fault, Origin, PixelFormatInfo, Region, Size, StorageMode, TextureDescriptor, TextureSlice, TextureType,
-    TextureUsage, env,
+    DeviceMemory, Fault, Origin, PixelFormatInfo, Region, Size, StorageMode, TextureDescriptor, TextureSlice,
+    TextureType, TextureUsage, env,
 };
 /// Reflection of kernel arguments.
 pub use msl_ir::{Access, HostField, HostType, Param, ParamKind, PixelFormat, Scalar, TextureDimension};

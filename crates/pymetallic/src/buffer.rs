@@ -28,12 +28,40 @@ impl Buffer {
     }
 }
 
+/// What the views that NumPy makes of a buffer are views of: while it lives, the host may touch the bytes.
+#[pyclass(frozen, module = "pymetallic._native", name = "_Contents")]
+pub struct Contents {
+    view: metallic::View,
+}
+
+#[pymethods]
+impl Contents {
+    #[getter]
+    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        array_interface(py, self.view.buffer(), self.view.pointer())
+    }
+}
+
+/// NumPy's description of a buffer's bytes.
+fn array_interface<'py>(
+    py: Python<'py>,
+    buffer: &metallic::Buffer,
+    contents: NonNull<u8>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("version", 3)?;
+    dict.set_item("shape", (buffer.length(),))?;
+    dict.set_item("typestr", "|u1")?;
+    dict.set_item("data", (contents.as_ptr() as usize, buffer.is_read_only()))?;
+    Ok(dict)
+}
+
 /// Keeps a Python object alive until native code is done with it, from any thread.
 ///
 /// A thread of the runtime must not wait for the interpreter here: whoever holds the interpreter may wait for
 /// that thread. Dropping a `Py` without it leaves the release to the next call into this module.
-struct Owner {
-    _object: Py<PyAny>,
+pub struct Owner {
+    pub _object: Py<PyAny>,
 }
 
 pub fn storage_mode(value: Option<i64>) -> PyResult<StorageMode> {
@@ -166,6 +194,10 @@ impl Buffer {
         let name = tensor.get_type().name()?;
         let no_dlpack = || PyTypeError::new_err(format!("{name} has no __dlpack__"));
         let place = dlpack::place(tensor)?.ok_or_else(no_dlpack)?;
+        if place.kind == dlpack::CUDA {
+            let array = crate::gpu_array::import(&device, tensor)?.ok_or_else(no_dlpack)?;
+            return Ok(array.buffer);
+        }
         if !place.is_host() {
             let place = place.name();
             return Err(invalid(format!("the tensor is in memory of {place}; device {} uses the host's", device.id())));
@@ -211,17 +243,19 @@ impl Buffer {
         let dtype = numpy.call_method1(pyo3::intern!(py, "dtype"), (dtype,))?;
         let item: u64 = dtype.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
         let length = slf.get().inner.length();
-        if slf.get().inner.contents().is_none() {
+        let inner = &slf.get().inner;
+        let Some(view) = py.detach(|| inner.view()) else {
             return Err(invalid(
                 "a buffer of private storage has no contents for the host; copy it to a shared one with a blit",
             ));
-        }
+        };
         if item == 0 || !length.is_multiple_of(item) {
             return Err(invalid(format!(
                 "a buffer of {length} bytes does not hold whole elements of {item} bytes ({dtype})"
             )));
         }
-        let bytes = numpy.call_method1(pyo3::intern!(py, "asarray"), (slf,))?;
+        let contents = Bound::new(py, Contents { view })?;
+        let bytes = numpy.call_method1(pyo3::intern!(py, "asarray"), (contents,))?;
         let view = bytes.call_method1(pyo3::intern!(py, "view"), (dtype,))?;
         match shape {
             None => Ok(view),
@@ -237,11 +271,23 @@ impl Buffer {
         let contents = self.inner.contents().ok_or_else(|| {
             pyo3::exceptions::PyAttributeError::new_err("a private buffer has no contents for the host")
         })?;
+        array_interface(py, &self.inner, contents)
+    }
+
+    /// The bytes in memory of an NVIDIA GPU, for CuPy, Numba and others; what the device was given before is done.
+    #[getter]
+    fn __cuda_array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        if self.inner.device().gpu_number().is_none() {
+            return Err(pyo3::exceptions::PyAttributeError::new_err("the buffer is not in memory of a CUDA device"));
+        }
+        let address = py.detach(|| self.inner.share_device_memory()).python()?;
         let dict = PyDict::new(py);
         dict.set_item("version", 3)?;
         dict.set_item("shape", (self.inner.length(),))?;
         dict.set_item("typestr", "|u1")?;
-        dict.set_item("data", (contents.as_ptr() as usize, self.inner.is_read_only()))?;
+        dict.set_item("strides", py.None())?;
+        dict.set_item("stream", py.None())?;
+        dict.set_item("data", (address, self.inner.is_read_only()))?;
         Ok(dict)
     }
 

@@ -189,6 +189,25 @@ impl Drop for Tensor {
 }
 
 impl Tensor {
+    /// NumPy's name of an element, and the shape, with lanes as one more axis.
+    pub fn element(&self) -> PyResult<(String, Vec<i64>)> {
+        let mut shape = self.shape.clone();
+        shape.extend((self.data_type.lanes > 1).then_some(i64::from(self.data_type.lanes)));
+        Ok((self.data_type.type_string()?, shape))
+    }
+    /// Bytes of a tensor whose elements follow each other in C order; `None` for others.
+    pub fn contiguous_length(&self) -> Option<u64> {
+        let mut length = 1i64;
+        for (i, n) in self.shape.iter().enumerate().rev() {
+            if self.strides.as_ref().is_some_and(|s| *n > 1 && s[i] != length) {
+                return None;
+            }
+            length = length.checked_mul(*n)?;
+        }
+        let item = i64::from(self.data_type.bits / 8) * i64::from(self.data_type.lanes.max(1));
+        u64::try_from(length.checked_mul(item)?).ok()
+    }
+
     /// # Safety
     /// `raw` must belong to `owned`, which is the caller's to give away.
     unsafe fn new(owned: Owned, raw: *const RawTensor, is_read_only: bool) -> PyResult<Tensor> {
@@ -349,10 +368,13 @@ unsafe extern "C" fn destroy<T: Form>(capsule: *mut ffi::PyObject) {
 
 /// Where a buffer's bytes are for other libraries.
 pub fn place_of(buffer: &metallic::Buffer) -> PyResult<Place> {
-    match buffer.contents() {
-        Some(_) => Ok(Place::HOST),
-        None => Err(PyBufferError::new_err("a buffer of private storage has no memory that others may use")),
+    if let Some(number) = buffer.device().gpu_number() {
+        return Ok(Place { kind: CUDA, number: number as i32 });
     }
+    if buffer.storage_mode() == metallic::StorageMode::Private {
+        return Err(PyBufferError::new_err("a buffer of private storage has no memory that others may use"));
+    }
+    Ok(Place::HOST)
 }
 
 /// What a consumer asks `__dlpack__` for.
@@ -366,16 +388,27 @@ pub struct Request {
 
 /// A capsule with the bytes of a buffer: `uint8`, one-dimensional.
 pub fn export<'py>(py: Python<'py>, buffer: &metallic::Buffer, request: &Request) -> PyResult<Bound<'py, PyCapsule>> {
-    let place = place_of(buffer)?;
+    let mut place = place_of(buffer)?;
+    if request.place == Some((CPU, 0)) && buffer.storage_mode() != metallic::StorageMode::Private {
+        // The host's side of a buffer that has two.
+        place = Place::HOST;
+    }
     if request.place.is_some_and(|wanted| wanted != (place.kind, place.number)) {
-        return Err(PyBufferError::new_err("a buffer's memory is the host's; it cannot be given elsewhere"));
+        let place = place.name();
+        return Err(PyBufferError::new_err(format!("the buffer's memory is {place}'s; it cannot be given elsewhere")));
     }
     let is_copy = request.copy == Some(true);
     let buffer = if is_copy { py.detach(|| copy_of(buffer)).python()? } else { buffer.clone() };
-    let Some(contents) = buffer.contents() else { return Err(invalid("the buffer has no contents")) };
+    let contents = if place == Place::HOST {
+        let contents = buffer.contents().ok_or_else(|| invalid("the buffer has no contents"))?;
+        contents.as_ptr().cast::<c_void>()
+    } else {
+        let address = py.detach(|| buffer.share_device_memory()).python()?;
+        std::ptr::with_exposed_provenance_mut(address as usize)
+    };
     let length = i64::try_from(buffer.length()).map_err(|_| invalid("the buffer is too large"))?;
     let raw = |length: *mut i64, stride: *mut i64| RawTensor {
-        data: contents.as_ptr().cast(),
+        data: contents,
         place,
         dimensions: 1,
         data_type: DataType::BYTE,
@@ -418,6 +451,9 @@ pub fn export<'py>(py: Python<'py>, buffer: &metallic::Buffer, request: &Request
 }
 
 fn copy_of(buffer: &metallic::Buffer) -> metallic::Result<metallic::Buffer> {
+    if buffer.storage_mode() == metallic::StorageMode::Private {
+        return buffer.device().copy_of_buffer(buffer);
+    }
     let copy = buffer.device().make_buffer(buffer.length(), metallic::StorageMode::Shared)?;
     copy.copy_bytes_from(buffer)?;
     Ok(copy)

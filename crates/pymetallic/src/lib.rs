@@ -13,6 +13,7 @@ mod dlpack;
 mod encoder;
 mod error;
 mod event;
+mod gpu_array;
 mod library;
 mod released;
 mod shutdown;
@@ -30,6 +31,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::add_exceptions(module)?;
     module.add_class::<device::Device>()?;
     module.add_class::<buffer::Buffer>()?;
+    module.add_class::<buffer::Contents>()?;
     module.add_class::<texture::Texture>()?;
     module.add_class::<texture::SamplerState>()?;
     module.add_class::<library::Library>()?;
@@ -42,6 +44,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event::Event>()?;
     buffer_protocol::install(module.py());
     module.add_function(wrap_pyfunction!(array::as_array, module)?)?;
+    module.add_function(wrap_pyfunction!(gpu_array::gpu_array, module)?)?;
     module.add_function(wrap_pyfunction!(released::released_objects, module)?)?;
     module.add_function(wrap_pyfunction!(transfer::async_buffer_from_numpy, module)?)?;
     module.add_function(wrap_pyfunction!(transfer::async_buffer_to_numpy, module)?)?;

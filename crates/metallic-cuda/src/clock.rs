@@ -11,13 +11,13 @@ use crate::context::{Context, Event, Stream};
 
 /// An origin older than this many seconds is renewed.
 const RENEW: f64 = 0.25;
-/// Pairs of events kept for reuse.
-const KEPT: usize = 64;
+/// Events kept for reuse.
+const KEPT: usize = 128;
 
 pub struct Clock {
     context: Arc<Context>,
     origin: Mutex<(Arc<Event>, f64)>,
-    spare: Mutex<Vec<(Arc<Event>, Arc<Event>)>>,
+    spare: Mutex<Vec<Arc<Event>>>,
 }
 
 /// The first and the last moment of a list.
@@ -36,14 +36,22 @@ impl Clock {
         Ok(Arc::new(Clock { context: stream.context.clone(), origin, spare: Mutex::default() }))
     }
 
-    /// Events for a list.
-    pub fn times(self: &Arc<Self>) -> Result<Arc<Times>> {
+    fn event(&self) -> Result<Arc<Event>> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (start, end) = match spare {
-            Some(pair) => pair,
-            None => (Arc::new(Event::new(&self.context, true)?), Arc::new(Event::new(&self.context, true)?)),
+        spare.map_or_else(|| Ok(Arc::new(Event::new(&self.context, true)?)), Ok)
+    }
+
+    /// Events for a list that starts now, or when the one before it on the stream ends.
+    pub fn times(self: &Arc<Self>, stream: &Stream, before: Option<Arc<Event>>) -> Result<Arc<Times>> {
+        let start = match before {
+            Some(before) => before,
+            None => {
+                let start = self.event()?;
+                stream.record(&start)?;
+                start
+            }
         };
-        Ok(Arc::new(Times { start, end, clock: self.clone() }))
+        Ok(Arc::new(Times { start, end: self.event()?, clock: self.clone() }))
     }
 
     /// The end of a list was seen at this time.
@@ -74,9 +82,11 @@ impl Times {
 impl Drop for Times {
     fn drop(&mut self) {
         let mut spare = self.clock.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        // An event that serves as origin must not be recorded again.
-        if spare.len() < KEPT && Arc::strong_count(&self.start) == 1 && Arc::strong_count(&self.end) == 1 {
-            spare.push((self.start.clone(), self.end.clone()));
+        // An event that serves as origin, or as the start of the next list, must not be recorded again.
+        for event in [&self.start, &self.end] {
+            if spare.len() < KEPT && Arc::strong_count(event) == 1 {
+                spare.push(event.clone());
+            }
         }
     }
 }

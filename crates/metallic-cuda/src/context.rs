@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use metallic_hal::{Error, Result};
 
@@ -29,9 +29,6 @@ fn is_fatal(status: Status) -> bool {
     matches!(status, 4 | 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 721 | 999)
 }
 
-/// GPUs whose context is lost, until it is reset.
-static LOST: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-
 /// See the module.
 pub struct Context {
     pub driver: &'static Driver,
@@ -52,7 +49,7 @@ unsafe impl Sync for Context {}
 impl Drop for Context {
     fn drop(&mut self) {
         Pools::clear(self);
-        // After a loss the context was, or will be, reset: nothing is left to release.
+        // After a loss there is nothing left to release.
         if !self.is_lost() {
             // SAFETY: retained once in `open`.
             unsafe { (self.driver.release)(self.device) };
@@ -63,12 +60,6 @@ impl Drop for Context {
 impl Context {
     pub fn open(index: u32) -> Result<Arc<Context>> {
         let driver = Driver::get()?;
-        let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = lost.iter().position(|i| *i == index) {
-            lost.remove(at);
-            Context::reset(driver, index);
-        }
-        drop(lost);
         Context::with(driver, index)
     }
 
@@ -80,7 +71,10 @@ impl Context {
         let (mut device, mut handle) = (0, ptr::null_mut());
         let check = |what: &str, status: Status| match status {
             0 => Ok(()),
-            _ => Err(Error::Device(format!("CUDA cannot {what}: {}", driver.describe(status)))),
+            _ => {
+                let hint = if is_fatal(status) { "; the NVIDIA driver gives it to new processes only" } else { "" };
+                Err(Error::Device(format!("CUDA cannot {what}: {}{hint}", driver.describe(status))))
+            }
         };
         // SAFETY: both results outlive the calls.
         unsafe {
@@ -100,17 +94,6 @@ impl Context {
         Ok(Arc::new(context))
     }
 
-    /// Ends a lost context for good, so that the GPU can be opened again.
-    fn reset(driver: &'static Driver, index: u32) {
-        let mut device = 0;
-        // SAFETY: `device` outlives the call; objects of a lost context make no calls any more.
-        unsafe {
-            if (driver.device_get)(&raw mut device, index as c_int) == 0 {
-                (driver.reset)(device);
-            }
-        }
-    }
-
     pub fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
     }
@@ -121,7 +104,8 @@ impl Context {
         }
         let reason = self.reason.get().map_or("the driver failed", String::as_str);
         Err(Error::Device(format!(
-            "device {0} is lost: {reason}; its buffers and textures are gone; open it again with Device(\"{0}\")",
+            "device {} is lost: {reason}; its buffers and textures are gone; the NVIDIA driver gives the GPU to new \
+             processes only: start the program again to use it, or go on with another device",
             self.id
         )))
     }
@@ -133,9 +117,7 @@ impl Context {
         }
         let reason = self.driver.describe(status);
         if is_fatal(status) {
-            if self.reason.set(reason.clone()).is_ok() {
-                LOST.lock().unwrap_or_else(PoisonError::into_inner).push(self.index);
-            }
+            let _ = self.reason.set(reason.clone());
             self.is_lost.store(true, Ordering::Release);
             self.check_alive()?;
         }
@@ -250,6 +232,10 @@ impl Event {
         // SAFETY: the event is alive.
         self.context.call("run the commands", |d| unsafe { (d.event_synchronize)(self.handle) })
     }
+    /// Waits, if it has not happened. Fails when something failed before it.
+    pub fn wait_if_needed(&self) -> Result<()> {
+        if self.is_done()? { Ok(()) } else { self.wait() }
+    }
     /// Whether it has happened. Fails when something failed before it.
     pub fn is_done(&self) -> Result<bool> {
         const NOT_READY: Status = 600;
@@ -328,16 +314,6 @@ impl Stream {
     pub unsafe fn fill(&self, to: Address, value: u8, length: usize) -> Result<()> {
         // SAFETY: the caller's promise.
         self.context.call("fill", |d| unsafe { (d.set_bytes)(to, value, length, self.handle) })
-    }
-    /// Has the GPU write a word of pinned memory when it gets here, after everything before is visible.
-    ///
-    /// # Safety
-    /// `to` is pinned memory that lives until then.
-    pub unsafe fn write_word(&self, to: *mut u32, value: u32) -> Result<()> {
-        // SAFETY: the caller's promise; pinned memory has one address on both sides.
-        self.context.call("mark the end of the commands", |d| unsafe {
-            (d.stream_write)(self.handle, to.expose_provenance() as Address, value, 0)
-        })
     }
     pub fn record(&self, event: &Event) -> Result<()> {
         // SAFETY: both are alive.

@@ -50,7 +50,6 @@ table! {
     device_memory = b"cuDeviceTotalMem_v2\0" (*mut usize, c_int);
     retain = b"cuDevicePrimaryCtxRetain\0" (*mut Handle, c_int);
     release = b"cuDevicePrimaryCtxRelease_v2\0" (c_int);
-    reset = b"cuDevicePrimaryCtxReset_v2\0" (c_int);
     get_current = b"cuCtxGetCurrent\0" (*mut Handle);
     set_current = b"cuCtxSetCurrent\0" (Handle);
     enable_peer = b"cuCtxEnablePeerAccess\0" (Handle, c_uint);
@@ -68,7 +67,6 @@ table! {
     stream_destroy = b"cuStreamDestroy_v2\0" (Handle);
     stream_synchronize = b"cuStreamSynchronize\0" (Handle);
     stream_wait = b"cuStreamWaitEvent\0" (Handle, Handle, c_uint);
-    stream_write = b"cuStreamWriteValue32_v2\0" (Handle, Address, u32, c_uint);
     event_create = b"cuEventCreate\0" (*mut Handle, c_uint);
     event_destroy = b"cuEventDestroy_v2\0" (Handle);
     event_record = b"cuEventRecord\0" (Handle, Handle);

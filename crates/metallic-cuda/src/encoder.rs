@@ -5,7 +5,6 @@
 //! Commands that need the host in between ([`needs_host`]) are executed by [`Encoder::execute_on_host`], when
 //! nothing is on its way.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metallic_hal::{Argument, Buffer, Command, Dispatch, Error, Fault, Grid, Result, log, timestamp, transfer};
@@ -38,7 +37,7 @@ pub struct Encoder {
     clock: Arc<Clock>,
     /// A status block for each slot.
     status: DeviceMemory,
-    /// Where the GPU puts the record of a fault, for each slot; then a word for each slot that tells how far it is.
+    /// Where the GPU puts the record of a fault, for each slot and for the log block.
     host: PinnedMemory,
     /// A status block with room for log records, and a record's place behind those of the slots.
     log: Mutex<Option<DeviceMemory>>,
@@ -48,7 +47,6 @@ pub struct Encoder {
 #[derive(Default)]
 struct State {
     free: Vec<usize>,
-    marks: u32,
     /// See [`Transfers::order`].
     seen: u64,
     staging: Vec<Staging>,
@@ -87,21 +85,15 @@ struct Launch {
 pub struct InFlight {
     encoder: Arc<Encoder>,
     encoding: Encoding,
-    /// What the slot's word becomes when the GPU is done.
-    mark: u32,
     /// Whether written buffers come back with it.
     fetched: Vec<bool>,
     /// Recorded last.
-    end: Option<Arc<Event>>,
+    end: Arc<Event>,
 }
 
 /// Tells when a list is done; outlives it.
 pub struct Sleeper {
-    encoder: Arc<Encoder>,
-    slot: usize,
-    mark: u32,
-    times: Arc<Times>,
-    end: Option<Arc<Event>>,
+    end: Arc<Event>,
 }
 
 /// Whether a command needs the host between the ones before and after it.
@@ -127,7 +119,7 @@ impl Encoder {
         let context = &transfers.context;
         let stream = Stream::new(context)?;
         let status = DeviceMemory::allocate(context, SLOTS * STATUS as usize)?;
-        let host = PinnedMemory::zeroed(context, (SLOTS + 1) * STATUS as usize + SLOTS * 4)?;
+        let host = PinnedMemory::zeroed(context, (SLOTS + 1) * STATUS as usize)?;
         let mut blocks = vec![0u8; SLOTS * STATUS as usize];
         for slot in 0..SLOTS {
             let at = slot * STATUS as usize + status::HOST as usize;
@@ -152,13 +144,11 @@ impl Encoder {
         &self.transfers.context
     }
 
-    /// Starts a list; `None` when too many are on their way.
-    pub fn begin(&self) -> Result<Option<Encoding>> {
+    /// Starts a list; `None` when too many are on their way. `before` is the end of the list before it, if that is on
+    /// its way.
+    pub fn begin(&self, before: Option<Arc<Event>>) -> Result<Option<Encoding>> {
         let Some(slot) = self.lock().free.pop() else { return Ok(None) };
-        let times = self.clock.times().and_then(|times| {
-            self.stream.record(&times.start)?;
-            Ok(times)
-        });
+        let times = self.clock.times(&self.stream, before);
         let times = times.inspect_err(|_| self.lock().free.push(slot))?;
         Ok(Some(Encoding {
             slot,
@@ -185,12 +175,8 @@ impl Encoder {
 
     /// Ends what was begun.
     pub fn finish(self: &Arc<Self>, encoding: Encoding) -> InFlight {
-        let mark = {
-            let mut state = self.lock();
-            state.marks = state.marks.wrapping_add(1).max(1);
-            state.marks
-        };
-        let mut flight = InFlight { encoder: self.clone(), encoding, mark, fetched: Vec::new(), end: None };
+        let end = encoding.times.end.clone();
+        let mut flight = InFlight { encoder: self.clone(), encoding, fetched: Vec::new(), end };
         // What fails here shows when the end is waited for.
         let _ = self.end(&mut flight);
         flight
@@ -198,7 +184,6 @@ impl Encoder {
 
     fn end(&self, flight: &mut InFlight) -> Result<()> {
         self.stream.record(&flight.encoding.times.end)?;
-        let word = self.word(flight.encoding.slot);
         let down = &self.transfers.down;
         let mut is_first = true;
         for buffer in &flight.encoding.written {
@@ -215,26 +200,12 @@ impl Encoder {
             unsafe { down.download(to, cuda.gpu_address(), cuda.length() as usize)? };
             flight.fetched.push(true);
         }
-        let stream = if is_first { &self.stream } else { down };
-        // SAFETY: the word lives as long as the encoder, which the list keeps.
-        unsafe { stream.write_word(word, flight.mark)? };
         if !is_first {
             let event = Event::new(self.context(), true)?;
             down.record(&event)?;
-            flight.end = Some(Arc::new(event));
+            flight.end = Arc::new(event);
         }
         Ok(())
-    }
-
-    fn word(&self, slot: usize) -> *mut u32 {
-        // SAFETY: the words follow the records, see `new`.
-        unsafe { self.host.pointer.add((SLOTS + 1) * STATUS as usize + 4 * slot).cast() }
-    }
-
-    /// What the GPU wrote there last.
-    fn mark(&self, slot: usize) -> u32 {
-        // SAFETY: the word is alive and aligned; the GPU writes it.
-        unsafe { AtomicU32::from_ptr(self.word(slot)) }.load(Ordering::Acquire)
     }
 
     fn buffer<'a>(&self, buffer: &'a dyn Buffer) -> Result<&'a CudaBuffer> {
@@ -405,6 +376,9 @@ impl Encoder {
             block.resize(block.len().next_multiple_of(8), 0);
             block.extend(address.to_le_bytes());
             block.extend(length.to_le_bytes());
+            if let Some(element) = kernel.elements.get(i).copied().flatten() {
+                block.extend((length / element).to_le_bytes());
+            }
         }
         for buffer in dispatch.resident.iter() {
             // What the kernel does with it is not known.
@@ -672,24 +646,17 @@ fn host_record(host: &PinnedMemory, slot: usize) -> u64 {
 }
 
 impl InFlight {
-    /// Whether the GPU is done. Errors show in [`InFlight::complete`].
+    /// Whether the GPU is done, or will never be. Errors show in [`InFlight::complete`].
     pub fn is_done(&self) -> bool {
-        self.encoder.mark(self.encoding.slot) == self.mark
+        self.end.is_done().unwrap_or(true)
     }
-    /// Whether the driver has nothing left to do for it, or has failed.
-    pub fn has_ended(&self) -> bool {
-        let end = self.end.as_ref().unwrap_or(&self.encoding.times.end);
-        end.is_done().unwrap_or(true)
-    }
-    /// What sleeps until the GPU is done.
+    /// What tells when the GPU is done.
     pub fn sleeper(&self) -> Sleeper {
-        Sleeper {
-            encoder: self.encoder.clone(),
-            slot: self.encoding.slot,
-            mark: self.mark,
-            times: self.encoding.times.clone(),
-            end: self.end.clone(),
-        }
+        Sleeper { end: self.end.clone() }
+    }
+    /// The end of its last kernel.
+    pub fn end_event(&self) -> Arc<Event> {
+        self.encoding.times.end.clone()
     }
 
     /// When it ran; to be asked for after completion.
@@ -721,17 +688,8 @@ impl InFlight {
 
     fn outcome(&self) -> std::result::Result<(), Fault> {
         let encoder = &self.encoder;
-        if !self.is_done() {
-            let error = match encoder.context().check_alive() {
-                Err(error) => error,
-                Ok(()) => match encoder.stream.synchronize() {
-                    Err(error) => error,
-                    // Only its end could not be marked.
-                    Ok(()) => Error::Device("the end of the commands was not seen".into()),
-                },
-            };
-            return Err(convert::fault(self.suspects().as_deref(), &error));
-        }
+        // Once more where somebody only slept: the caller may not have asked.
+        self.end.wait_if_needed().map_err(|error| convert::fault(self.suspects().as_deref(), &error))?;
         if self.encoding.has_logs {
             let printed = encoder.print_logs(&self.encoding.launches);
             printed.map_err(|error| convert::fault(None, &error))?;
@@ -786,15 +744,10 @@ impl InFlight {
 
 impl Sleeper {
     pub fn is_done(&self) -> bool {
-        self.encoder.mark(self.slot) == self.mark
+        self.end.is_done().unwrap_or(true)
     }
-
     /// Returns when the GPU is done or has failed.
     pub fn sleep(&self) {
-        // The word that tells is written beside the event: wait for all of the stream.
-        let _ = match &self.end {
-            Some(end) => end.wait().and_then(|()| self.encoder.transfers.down.synchronize()),
-            None => self.times.end.wait().and_then(|()| self.encoder.stream.synchronize()),
-        };
+        let _ = self.end.wait();
     }
 }

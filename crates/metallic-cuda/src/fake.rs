@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::context::Context;
 use crate::device::CudaDevice;
@@ -52,7 +52,6 @@ fn driver() -> &'static Driver {
         device_memory,
         retain: make_device_handle,
         release: ignore_device,
-        reset: ignore_device,
         get_current,
         set_current: ignore,
         enable_peer: ignore_flags,
@@ -70,11 +69,10 @@ fn driver() -> &'static Driver {
         stream_destroy: ignore,
         stream_synchronize: ignore,
         stream_wait: ignore_event,
-        stream_write,
-        event_create: make_handle,
-        event_destroy: ignore,
-        event_record: ignore_pair,
-        event_query: ignore,
+        event_create,
+        event_destroy,
+        event_record,
+        event_query,
         event_synchronize,
         event_elapsed,
         module_load,
@@ -139,9 +137,6 @@ unsafe extern "C" fn ignore_flags(_: Handle, _: c_uint) -> Status {
 unsafe extern "C" fn ignore_event(_: Handle, _: Handle, _: c_uint) -> Status {
     broken()
 }
-unsafe extern "C" fn ignore_pair(_: Handle, _: Handle) -> Status {
-    broken()
-}
 unsafe extern "C" fn ignore_attribute(_: Handle, _: c_int, _: c_int) -> Status {
     broken()
 }
@@ -149,8 +144,31 @@ unsafe extern "C" fn make_handle(handle: *mut Handle, _: c_uint) -> Status {
     unsafe { *handle = HANDLE };
     broken()
 }
-unsafe extern "C" fn event_synchronize(_: Handle) -> Status {
-    std::thread::sleep(Duration::from_millis(2 * DELAY.load(SeqCst)));
+/// An event is the time at which it happens, in nanoseconds from the first one.
+fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}
+unsafe extern "C" fn event_create(event: *mut Handle, _: c_uint) -> Status {
+    unsafe { *event = Box::into_raw(Box::new(AtomicU64::new(0))).cast() };
+    broken()
+}
+unsafe extern "C" fn event_destroy(event: Handle) -> Status {
+    drop(unsafe { Box::from_raw(event.cast::<AtomicU64>()) });
+    broken()
+}
+unsafe extern "C" fn event_record(event: Handle, _: Handle) -> Status {
+    unsafe { &*event.cast::<AtomicU64>() }.store(now() + 1_000_000 * DELAY.load(SeqCst), SeqCst);
+    broken()
+}
+unsafe extern "C" fn event_query(event: Handle) -> Status {
+    let at = unsafe { &*event.cast::<AtomicU64>() }.load(SeqCst);
+    if broken() == 0 && now() < at { 600 } else { broken() }
+}
+unsafe extern "C" fn event_synchronize(event: Handle) -> Status {
+    while unsafe { event_query(event) } == 600 {
+        std::thread::sleep(Duration::from_micros(100));
+    }
     broken()
 }
 unsafe extern "C" fn event_elapsed(milliseconds: *mut f32, _: Handle, _: Handle) -> Status {
@@ -213,20 +231,6 @@ unsafe extern "C" fn to_peer(to: Address, _: Handle, from: Address, _: Handle, l
 unsafe extern "C" fn set_bytes(to: Address, value: u8, length: usize, _: Handle) -> Status {
     unsafe { ptr::write_bytes(at(to), value, length) };
     broken()
-}
-unsafe extern "C" fn stream_write(_: Handle, to: Address, value: u32, _: c_uint) -> Status {
-    if broken() != 0 {
-        return broken();
-    }
-    let write = move || unsafe { AtomicU32::from_ptr(at(to).cast()) }.store(value, SeqCst);
-    match DELAY.load(SeqCst) {
-        0 => write(),
-        delay => drop(std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(delay));
-            write();
-        })),
-    }
-    0
 }
 unsafe extern "C" fn module_load(
     module: *mut Handle,
@@ -306,9 +310,9 @@ unsafe extern "C" fn launch(
         let block = (*extra.add(1)).cast::<u8>();
         let word = |at: usize| block.add(at).cast::<u64>().read_unaligned();
         let (address, length) = (word(0), word(8));
-        // The end of the block: counts, status, ranges.
-        let number = block.add(size - 28).cast::<u32>().read_unaligned();
-        let status = at(word(size - 16));
+        // The end of the block: status, ranges, twelve counts.
+        let number = block.add(size - 12).cast::<u32>().read_unaligned();
+        let status = at(word(size - 64));
         if number > 0 && status.cast::<u32>().read() != 0 {
             return 0;
         }

@@ -41,6 +41,7 @@ pub struct Arguments {
     noalias: bool,
     /// By parameter: how many bytes are passed by value, or 0.
     by_value: Vec<u32>,
+    small: bool,
 }
 
 impl Arguments {
@@ -64,7 +65,8 @@ impl Arguments {
             Argument::Bytes(bytes) if bytes.len() <= MOST_INLINE => bytes.len() as u32,
             _ => 0,
         });
-        Arguments { threadgroup, edge_groups, noalias, by_value: by_value.collect() }
+        let small = (0..n).all(|i| bound(i).is_none_or(|(start, end, _)| end - start < 1 << 32));
+        Arguments { threadgroup, edge_groups, noalias, by_value: by_value.collect(), small }
     }
 }
 
@@ -88,7 +90,13 @@ impl CudaPipeline {
             let entry = source.entry_point();
             let most = entry.max_total_threads.unwrap_or(256).clamp(1, 256);
             let threadgroup = entry.required_threads.unwrap_or([most, 1, 1]);
-            pipeline.variant(&Arguments { threadgroup, edge_groups: false, noalias: true, by_value: Vec::new() })?;
+            pipeline.variant(&Arguments {
+                threadgroup,
+                edge_groups: false,
+                noalias: true,
+                by_value: Vec::new(),
+                small: true,
+            })?;
         }
         Ok(pipeline)
     }
@@ -136,6 +144,7 @@ impl CudaPipeline {
             sm: self.sm,
             run_passes: true,
             by_value: arguments.by_value.clone(),
+            small: arguments.small,
         };
         let kernel = library::compile_cached(&self.source, &options, &CACHE)?;
         let variant = Arc::new(Variant { arguments: arguments.clone(), kernel, function: OnceLock::new() });

@@ -2,7 +2,7 @@
 //!
 //! A list that the GPU can execute alone is handed to the driver by the thread that submits it. Others wait in a
 //! backlog, with all behind them, for a thread that drives the queue. The end of a list is noticed by a thread that waits
-//! for it, which looks at a word of memory that the GPU writes, or by a thread that watches the queue.
+//! for it, which asks for it again and again, or by a thread that watches the queue.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,7 +110,8 @@ impl CudaQueue {
         if commands.iter().any(needs_host) || encoder.is_contended(commands) || !encoder.is_ready(commands) {
             return Err(work);
         }
-        let mut encoding = match encoder.begin() {
+        let before = inner.flying.back().map(|last| last.flight.end_event());
+        let mut encoding = match encoder.begin(before) {
             Ok(Some(encoding)) => encoding,
             // All slots are taken, or the driver failed, for which the backlog has words.
             Ok(None) | Err(_) => return Err(work),
@@ -130,7 +131,8 @@ impl CudaQueue {
         loop {
             let is_contended = encoder.is_contended(commands);
             if !is_contended {
-                let Ok(begun) = encoder.begin() else { return Some(work) };
+                let before = self.lock().flying.back().map(|last| last.flight.end_event());
+                let Ok(begun) = encoder.begin(before) else { return Some(work) };
                 if let Some(mut encoding) = begun {
                     let failed = encode_all(encoder, &mut encoding, commands);
                     let flight = encoder.finish(encoding);
@@ -261,7 +263,7 @@ impl CudaQueue {
     }
 
     fn begin_part(&self) -> std::result::Result<Encoding, Fault> {
-        match self.encoder.begin() {
+        match self.encoder.begin(None) {
             Ok(Some(encoding)) => Ok(encoding),
             Ok(None) => Err(Fault::new("internal error: too many command lists are on their way")),
             Err(error) => Err(convert::fault(None, &error)),
@@ -314,9 +316,7 @@ impl CudaQueue {
                 sleeper.sleep();
                 break;
             }
-            for _ in 0..32 {
-                std::hint::spin_loop();
-            }
+            std::hint::spin_loop();
         }
         true
     }
@@ -365,31 +365,16 @@ impl CudaQueue {
                 }
                 Some(first) => {
                     idle_since = None;
-                    // Handlers should not be late; and a failure of the driver shows to those who sleep only.
+                    // Handlers should not be late, and long lists need not be looked at.
                     (first.work.list.has_handlers || pause >= WATCH.1).then(|| first.flight.sleeper())
                 }
             };
             drop(inner);
             match sleeper {
-                Some(sleeper) => {
-                    sleeper.sleep();
-                    self.complete_failed();
-                }
+                Some(sleeper) => sleeper.sleep(),
                 None => std::thread::sleep(pause),
             }
             pause = (pause * 2).min(WATCH.1);
-        }
-    }
-
-    /// Completes the first list if nothing marks its end although the GPU has nothing left to do.
-    fn complete_failed(&self) {
-        let Ok(_order) = self.completing.try_lock() else { return };
-        let is_stuck = {
-            let inner = self.lock();
-            inner.flying.front().is_some_and(|f| !f.flight.is_done() && f.flight.has_ended())
-        };
-        if is_stuck {
-            self.complete_first(false);
         }
     }
 }

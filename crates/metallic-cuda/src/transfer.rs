@@ -19,7 +19,7 @@ use crate::pool::PinnedMemory;
 const CHUNK: usize = 1 << 20;
 /// From so many bytes on, several threads copy.
 const MANY: usize = 4 << 20;
-const THREADS: usize = 6;
+const THREADS: usize = 12;
 
 /// See the module. One for each GPU that is open.
 pub struct Transfers {

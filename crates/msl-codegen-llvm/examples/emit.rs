@@ -1,4 +1,4 @@
-//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir [parts]`. `EDGES=1` allows smaller
+//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx [parts]`. `EDGES=1` allows smaller
 //! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions.
 
 use msl_codegen_llvm::{CompileOptions, CpuCompiler, Isa, TargetOptions};
@@ -16,7 +16,14 @@ fn main() {
         name => Isa::restricted(name.unwrap_or_default()).expect("an instruction set"),
     };
     let c = CpuCompiler::new(TargetOptions { isa });
+    let gpu = msl_codegen_llvm::NvptxOptions {
+        sm: 90,
+        edge_groups: options.edge_groups,
+        ..msl_codegen_llvm::NvptxOptions::new(options.threadgroup)
+    };
     let text = match args[4].as_str() {
+        "gpu" => msl_codegen_llvm::NvptxCompiler.emit_llvm_ir(&module, &args[2], &gpu, false),
+        "ptx" => msl_codegen_llvm::NvptxCompiler.compile(&module, &args[2], &gpu).map(|kernel| kernel.ptx),
         "llvm" => c.emit_llvm_ir(&module, &args[2], &options, false),
         "opt" => c.emit_llvm_ir(&module, &args[2], &options, true),
         "ir" => {

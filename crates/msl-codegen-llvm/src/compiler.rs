@@ -213,6 +213,7 @@ impl CpuCompiler {
         if options.run_passes {
             let mut m = module.clone();
             let facts = pipeline::Facts {
+                has_matrix_units: false,
                 threads_per_threadgroup: Some(options.threadgroup),
                 full_threadgroups: !options.edge_groups,
                 threads_per_grid: None,

@@ -26,6 +26,9 @@ pub type B = LLVMBasicBlockRef;
 pub const FAST: c_uint = llvm_sys::LLVMFastMathAll;
 pub const CONTRACT: c_uint = llvm_sys::LLVMFastMathAllowContract;
 
+/// LLVM has opinions on loops that it could not unroll; it would print them.
+extern "C" fn ignore_diagnostic(_: LLVMDiagnosticInfoRef, _: *mut std::os::raw::c_void) {}
+
 /// One LLVM module being built.
 pub struct Ll {
     pub context: LLVMContextRef,
@@ -76,6 +79,7 @@ impl Ll {
     pub fn new(name: &str) -> Ll {
         unsafe {
             let context = LLVMContextCreate();
+            LLVMContextSetDiagnosticHandler(context, Some(ignore_diagnostic), ptr::null_mut());
             let module = LLVMModuleCreateWithNameInContext(c_string(name).as_ptr(), context);
             let builder = LLVMCreateBuilderInContext(context);
             Ll { context, module, builder, intrinsics: RefCell::default() }
@@ -509,6 +513,38 @@ impl Ll {
 
     // ---- memory ------------------------------------------------------------------------------
     /// A stack slot in the entry block of the current function.
+    pub fn structure(&self, members: &[T]) -> T {
+        unsafe { LLVMStructTypeInContext(self.context, members.as_ptr().cast_mut(), members.len() as c_uint, 0) }
+    }
+    pub fn extract_value(&self, v: V, i: u32) -> V {
+        unsafe { LLVMBuildExtractValue(self.builder, v, i, c"".as_ptr()) }
+    }
+    /// Text for the assembler that all threads which run together must reach together.
+    pub fn convergent_asm(&self, text: &str, constraints: &str, ret: T, args: &[V]) -> V {
+        let types: Vec<T> = args.iter().map(|a| self.type_of(*a)).collect();
+        let ty = self.fn_type(ret, &types);
+        unsafe {
+            let f = LLVMGetInlineAsm(
+                ty,
+                text.as_ptr().cast(),
+                text.len(),
+                constraints.as_ptr().cast(),
+                constraints.len(),
+                0,
+                0,
+                llvm_sys::LLVMInlineAsmDialect::LLVMInlineAsmDialectATT,
+                0,
+            );
+            let call = self.call(ty, f, args);
+            for name in ["convergent", "nounwind"] {
+                let kind = LLVMGetEnumAttributeKindForName(name.as_ptr().cast(), name.len());
+                let a = LLVMCreateEnumAttribute(self.context, kind, 0);
+                LLVMAddCallSiteAttribute(call, llvm_sys::LLVMAttributeFunctionIndex, a);
+            }
+            call
+        }
+    }
+
     pub fn alloca(&self, t: T, align: u32) -> V {
         unsafe {
             let here = self.current();

@@ -533,6 +533,10 @@ pub enum SimdOp {
     ExclusiveAdd,
     InclusiveMul,
     ExclusiveMul,
+    /// `(vec2 a, vec2 b, vec2 f32 c) -> vec2 f32`: the product of two 8 × 8 matrices, plus a third. Thread i holds row (bits
+    /// 4, 2, 1 of i) and the pair of columns (bits 3, 0). Exact products are added to c in f32, in the order of
+    /// k, by fused operations; in fast mode a device may sum in another order. All 32 threads are active.
+    MatrixMultiply,
 }
 
 impl Op {

@@ -52,6 +52,7 @@ fn mapping(intrinsic: Intrinsic) -> Mapping {
         Intrinsic::AtomicOr => Atomic(ir::AtomicOp::Or),
         Intrinsic::AtomicXor => Atomic(ir::AtomicOp::Xor),
         Intrinsic::SimdShuffle => Simd(ir::SimdOp::Shuffle),
+        Intrinsic::SimdMatrixMultiply => Simd(ir::SimdOp::MatrixMultiply),
         Intrinsic::SimdBroadcastFirst => Simd(ir::SimdOp::BroadcastFirst),
         Intrinsic::SimdBallot => Simd(ir::SimdOp::Ballot),
         Intrinsic::SimdIsFirst => Simd(ir::SimdOp::IsFirst),

@@ -169,9 +169,6 @@ __QUAD_PREFIX(quad_prefix_exclusive_product, 1, *, <)
 
 inline uint __matrix_row(uint lane) { return ((lane >> 2) & 4u) | ((lane >> 1) & 3u); }
 inline uint __matrix_column(uint lane) { return ((lane >> 1) & 4u) | ((lane & 1u) << 1); }
-inline uint __matrix_lane(uint row, uint column) {
-  return ((row & 4u) << 2) | ((row & 3u) << 1) | ((column & 4u) << 1) | ((column >> 1) & 1u);
-}
 
 template <typename T, int C, int R> struct [[__metal_special("simdgroup_matrix")]] simdgroup_matrix {
   using storage_type = vec<T, 2>;
@@ -231,18 +228,7 @@ __MATRIX_MEMORY(threadgroup)
 template <typename D, typename A, typename B, typename E, int C, int R, int K>
 inline void simdgroup_multiply_accumulate(thread simdgroup_matrix<D, C, R>& d, simdgroup_matrix<A, K, R> a,
                                           simdgroup_matrix<B, C, K> b, simdgroup_matrix<E, C, R> c) {
-  uint lane = __metal_thread_index_in_simdgroup();
-  uint row = __matrix_row(lane), column = __matrix_column(lane);
-  vec<float, 2> sum = vec<float, 2>(c.__elements);
-#pragma unroll
-  for (uint k = 0; k < 8u; k += 2u) {
-    vec<A, 2> pair = __metal_simd_shuffle(a.__elements, __matrix_lane(row, k));
-    vec<B, 2> first = __metal_simd_shuffle(b.__elements, __matrix_lane(k, column));
-    vec<B, 2> second = __metal_simd_shuffle(b.__elements, __matrix_lane(k + 1u, column));
-    sum = __metal_fma(vec<float, 2>(float(pair.x)), vec<float, 2>(first), sum);
-    sum = __metal_fma(vec<float, 2>(float(pair.y)), vec<float, 2>(second), sum);
-  }
-  d.__elements = vec<D, 2>(sum);
+  d.__elements = vec<D, 2>(__metal_simd_matrix_multiply(a.__elements, b.__elements, vec<float, 2>(c.__elements)));
 }
 template <typename D, typename A, typename B, int C, int R, int K>
 inline void simdgroup_multiply(thread simdgroup_matrix<D, C, R>& d, simdgroup_matrix<A, K, R> a, simdgroup_matrix<B, C, K> b) {

@@ -18,6 +18,8 @@ pub enum Rule {
     Void,
     /// `(T, ushort/uint/int lane) -> T`.
     Lane,
+    /// `(A, B, T) -> T`.
+    Third,
     /// `(…) -> bool`
     Bool,
     /// `(…) -> uint`
@@ -108,6 +110,8 @@ intrinsics! {
     ThreadgroupBarrier "threadgroup_barrier" 1 Void;
     SimdgroupBarrier "simdgroup_barrier" 1 Void;
     SimdShuffle "simd_shuffle" 2 Lane;
+    /// Two elements of each operand a thread, laid out as those of `simdgroup_matrix`; the third is `float2`.
+    SimdMatrixMultiply "simd_matrix_multiply" 3 Third;
     SimdBroadcastFirst "simd_broadcast_first" 1 Same;
     SimdBallot "simd_ballot" 1 ULong;
     SimdIsFirst "simd_is_first" 0 Bool;

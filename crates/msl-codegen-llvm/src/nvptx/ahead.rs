@@ -85,7 +85,7 @@ impl Emit<'_> {
     }
 
     /// Makes a value known before its turn, where nothing in between can change it.
-    fn compute_ahead(
+    pub fn compute_ahead(
         &mut self,
         v: ValueId,
         here: &HashSet<ValueId>,
@@ -142,7 +142,7 @@ impl Emit<'_> {
 }
 
 /// Whether nobody can tell if an instruction ran before the thread ended.
-fn is_quiet(op: &Op) -> bool {
+pub fn is_quiet(op: &Op) -> bool {
     match op {
         Op::Const(_)
         | Op::Undef

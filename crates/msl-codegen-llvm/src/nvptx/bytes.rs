@@ -23,6 +23,10 @@ impl NvptxKernel {
         for bytes in &self.inline {
             word(&mut out, bytes.map_or(u64::MAX, u64::from));
         }
+        word(&mut out, self.elements.len() as u64);
+        for bytes in &self.elements {
+            word(&mut out, bytes.unwrap_or(u64::MAX));
+        }
         word(&mut out, self.formats.len() as u64);
         for format in &self.formats {
             text(&mut out, format);
@@ -52,9 +56,11 @@ impl NvptxKernel {
         let (static_shared, needs_ranges) = (r.word()?, r.word()? != 0);
         let threadgroup = [r.small()?, r.small()?, r.small()?];
         let inline = (0..r.word()?).map(|_| Some(u32::try_from(r.word()?).ok())).collect::<Option<Vec<_>>>()?;
+        let elements = (0..r.word()?).map(|_| r.word().map(|n| Some(n).filter(|n| *n != u64::MAX)));
+        let elements = elements.collect::<Option<Vec<_>>>()?;
         let formats = (0..r.word()?).map(|_| r.text()).collect::<Option<Vec<_>>>()?;
         let sites = (0..r.word()?).map(|_| r.site()).collect::<Option<Vec<_>>>()?;
-        Some(NvptxKernel { ptx, inline, static_shared, sites, formats, needs_ranges, threadgroup })
+        Some(NvptxKernel { ptx, inline, elements, static_shared, sites, formats, needs_ranges, threadgroup })
     }
 }
 
@@ -109,6 +115,7 @@ mod tests {
         let kernel = NvptxKernel {
             ptx: ".version 8.0".into(),
             inline: vec![None, Some(4)],
+            elements: vec![Some(16), None],
             static_shared: 1024,
             sites: vec![site(Some("no")), site(None)],
             formats: vec!["%d".into()],

@@ -20,6 +20,10 @@ impl Emit<'_> {
             if self.ahead.remove(id) {
                 continue;
             }
+            if matches!(self.f.insts[*id].op, Op::Simd(msl_ir::SimdOp::MatrixMultiply, _)) {
+                self.multiply_ahead(&block.insts[i..])?;
+                continue;
+            }
             if !self.known.contains_key(id) {
                 self.check_ahead(&block.insts[i..])?;
             }
@@ -58,15 +62,21 @@ impl Emit<'_> {
                     ll.likely_br(ok, fast, slow);
                     ll.at_end(fast);
                     let saved = (self.checked.clone(), self.ahead.clone());
-                    self.known = known;
+                    let outer = std::mem::replace(&mut self.known, known);
+                    self.known.extend(outer.iter().map(|(k, v)| (*k, *v)));
                     self.loop_to(*label, body, continuing, *hint, after)?;
-                    self.known.clear();
+                    self.known = outer;
                     (self.checked, self.ahead) = saved;
                     self.forget(body);
                     self.forget(continuing);
                     ll.at_end(slow);
+                    // One version of what is inside is enough here.
+                    let may_hoist = std::mem::replace(&mut self.may_hoist, false);
+                    self.loop_to(*label, body, continuing, *hint, after)?;
+                    self.may_hoist = may_hoist;
+                } else {
+                    self.loop_to(*label, body, continuing, *hint, after)?;
                 }
-                self.loop_to(*label, body, continuing, *hint, after)?;
                 ll.at_end(after);
             }
             Op::Scope { label, body } => {
@@ -126,12 +136,17 @@ impl Emit<'_> {
         ll.at_end(next);
         if self.block(continuing)? {
             let back = ll.br_back(head);
-            let is_small = self.is_small(body) && hint == LoopHint::None;
+            let size = self.size_of(body);
             match hint {
                 LoopHint::NoUnroll => ll.loop_hint(back, "llvm.loop.unroll.disable", None),
                 LoopHint::Unroll(n) if n > 1 => ll.loop_hint(back, "llvm.loop.unroll.count", Some(n)),
                 LoopHint::Unroll(_) => ll.loop_hint(back, "llvm.loop.unroll.enable", None),
-                LoopHint::None if is_small => ll.loop_hint(back, "llvm.loop.unroll.enable", None),
+                // Loads of several rounds can be on their way together. Left to itself LLVM takes two rounds.
+                LoopHint::None if size <= 80 && self.has_constant_limit(body) => {
+                    ll.loop_hint(back, "llvm.loop.unroll.enable", None);
+                }
+                LoopHint::None if size <= 30 => ll.loop_hint(back, "llvm.loop.unroll.count", Some(8)),
+                LoopHint::None if size <= 60 => ll.loop_hint(back, "llvm.loop.unroll.count", Some(4)),
                 LoopHint::None => {}
             }
         }
@@ -139,13 +154,26 @@ impl Emit<'_> {
         Ok(())
     }
 
-    /// Whether copies of a loop's body cost little: without loops inside, and short.
-    fn is_small(&self, body: &Block) -> bool {
+    /// What copies of a loop's body cost: its instructions; many where there are loops inside.
+    fn size_of(&self, body: &Block) -> usize {
         let mut count = 0;
         msl_ir::analysis::tree::walk(self.f, body, &mut |v| {
             count += if matches!(self.f.insts[v].op, Op::Loop { .. }) { 1000 } else { 1 };
         });
-        count <= 80
+        count
+    }
+
+    /// Whether the test at the start of a loop's body compares with a constant: LLVM may know how often it runs.
+    fn has_constant_limit(&self, body: &Block) -> bool {
+        let test = body.insts.iter().find_map(|v| match &self.f.insts[*v].op {
+            Op::If { condition, .. } => Some(*condition),
+            _ => None,
+        });
+        let is_constant = |v: ValueId| matches!(self.f.insts[v].op, Op::Const(_));
+        test.is_some_and(|c| match self.f.insts[c].op {
+            Op::Compare(_, a, b) => is_constant(a) || is_constant(b),
+            _ => false,
+        })
     }
 
     /// Makes the values of a block unknown again, before it is emitted once more.

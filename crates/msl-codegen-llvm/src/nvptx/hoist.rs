@@ -1,6 +1,6 @@
 //! Bounds checks of a counted loop, done once before it.
 //!
-//! For an innermost loop `for (k = k0; k < n; k += step)`, every access whose address is affine in `k` lies between its
+//! For a loop `for (k = k0; k < n; k += step)`, every access whose address is affine in `k` lies between its
 //! first and its last place. Both are computed before the loop, in 64 bits; when all of them are within bounds, a version
 //! of the loop runs in which these accesses are not tested, else the ordinary one, which finds the thread to blame.
 //! Nothing is assumed: an index that would wrap on the way does not pass. Addresses in the unchecked version
@@ -21,6 +21,8 @@ use crate::llvm::V;
 
 /// Accesses of a loop, at most.
 const MOST: usize = 24;
+/// Instructions of a loop, at most: it is emitted twice.
+const LARGEST: usize = 1500;
 
 /// A loop that counts.
 struct Counted {
@@ -33,6 +35,8 @@ struct Counted {
     stored: HashSet<LocalId>,
     /// Instructions of the body from here on run only if the loop goes on.
     test: usize,
+    /// The threads of the threadgroup meet inside.
+    synchronizes: bool,
 }
 
 /// An access that is known to be within bounds.
@@ -62,6 +66,9 @@ impl Emit<'_> {
         continuing: &Block,
         label: msl_ir::LabelId,
     ) -> Result<Option<(V, HashMap<ValueId, Known>)>, CodegenError> {
+        if !self.may_hoist {
+            return Ok(None);
+        }
         let Some(counted) = self.counted(body, continuing, label) else { return Ok(None) };
         let mut accesses = Vec::new();
         self.collect(&body.insts[counted.test + 1..], &mut accesses);
@@ -111,7 +118,12 @@ impl Emit<'_> {
         if known.is_empty() {
             return Ok(None);
         }
-        Ok(Some((ll.or(ok, ll.not(runs)), known)))
+        let mut ok = ll.or(ok, ll.not(runs));
+        if counted.synchronizes {
+            // All threads of the threadgroup get here, and must take the same version.
+            ok = ll.intrinsic("llvm.nvvm.barrier.cta.red.and.aligned.all", ll.int(1), &[ll.c32(0), ok]);
+        }
+        Ok(Some((ok, known)))
     }
 
     /// Where a known access is now.
@@ -324,13 +336,16 @@ impl Emit<'_> {
         let f = self.f;
         let mut inside = HashSet::new();
         let mut simple = true;
+        let (mut synchronizes, mut count) = (false, 0);
         let mut stored = HashSet::new();
         for b in [body, continuing] {
             walk(f, b, &mut |v| {
                 inside.insert(v);
+                count += 1;
                 match &f.insts[v].op {
+                    Op::Barrier { scope: msl_ir::BarrierScope::Threadgroup, .. } => synchronizes = true,
                     // Threads of a warp must arrive at these together, in one of the versions.
-                    Op::Loop { .. } | Op::Barrier { .. } | Op::Simd(..) | Op::Call { .. } => simple = false,
+                    Op::Barrier { .. } | Op::Simd(..) | Op::Call { .. } => simple = false,
                     Op::Store { ptr, .. } | Op::Atomic { ptr, .. } | Op::CompareExchange { ptr, .. } => {
                         for root in self.provenance.roots(*ptr) {
                             if let Root::Local(l) = root {
@@ -349,7 +364,7 @@ impl Emit<'_> {
                 }
             });
         }
-        if !simple {
+        if !(simple || synchronizes) || count > LARGEST {
             return None;
         }
         // The first `if` of the body compares the counter with the limit and leaves.
@@ -397,7 +412,7 @@ impl Emit<'_> {
         if self.counter_of(x) != Some(counter) || !(1..1 << 16).contains(step) {
             return None;
         }
-        Some(Counted { counter, ty, limit, step: *step, inside, stored, test })
+        Some(Counted { counter, ty, limit, step: *step, inside, stored, test, synchronizes })
     }
 
     /// Accesses of device and constant memory that would be tested.
@@ -409,6 +424,10 @@ impl Emit<'_> {
                 && matches!(self.space_of(ptr), AddressSpace::Device | AddressSpace::Constant)
             {
                 out.push(*id);
+            }
+            if matches!(self.f.insts[*id].op, Op::Loop { .. }) {
+                // Those of loops inside have a turn of their own.
+                continue;
             }
             for b in self.f.insts[*id].op.blocks() {
                 self.collect(&b.insts, out);

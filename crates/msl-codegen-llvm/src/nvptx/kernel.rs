@@ -52,6 +52,8 @@ pub enum Val {
 pub struct Arg {
     pub value: V,
     pub length: V,
+    /// How many whole elements are bound, and bytes of one.
+    pub count: Option<(V, u64)>,
 }
 
 /// The emitter of one kernel.
@@ -88,8 +90,14 @@ pub struct Emit<'a> {
     pub needs_ranges: bool,
 
     pub vals: Vec<Option<Val>>,
+    /// How often each value is used.
+    pub uses: Vec<u32>,
+    /// Threads of a warp are numbered for tensor cores.
+    pub renumbered: bool,
     /// Values that were computed before their turn.
     pub ahead: HashSet<ValueId>,
+    /// Loops may be emitted in two versions.
+    pub may_hoist: bool,
     /// Accesses that are tested.
     pub checked: HashSet<ValueId>,
     /// Accesses that need no test where code is being emitted.
@@ -115,12 +123,16 @@ pub fn emit_kernel(
     // Where the parameters of the kernel are among those of the entry.
     let mut places = Vec::new();
     let mut inline = Vec::new();
+    let mut elements = Vec::new();
     for (i, p) in entry.params.iter().enumerate() {
+        let element = module.types.pointee(f.params[i]).map(|(_, t)| module.types.size_of(t));
+        elements.push(element.filter(|n| *n > 0 && matches!(p.kind, ParamKind::Buffer { .. })));
         places.push(types.len() as u32);
         let bytes = options.by_value.get(i).copied().filter(|n| *n > 0);
         inline.push(bytes.filter(|_| is_read_plainly(f, module, &provenance, i as u32)));
         if inline[i].is_some() {
             types.push(ll.ptr());
+            elements[i] = None;
             continue;
         }
         types.push(match p.kind {
@@ -128,10 +140,13 @@ pub fn emit_kernel(
             ParamKind::Threadgroup { .. } | ParamKind::Sampler => i64t,
         });
         types.push(i64t);
+        if elements[i].is_some() {
+            types.push(i64t);
+        }
     }
     let first = types.len() as u32;
-    types.extend([i32t; 12]);
     types.extend([global, global]);
+    types.extend([i32t; 12]);
     let function = ll.add_function(SYMBOL, ll.fn_type(ll.void(), &types), false);
     ll.set_call_conv(function, PTX_KERNEL);
     let [x, y, z] = options.threadgroup;
@@ -160,24 +175,29 @@ pub fn emit_kernel(
     let start = ll.block(function, "start");
     let (end, fault) = (ll.block(function, "end"), ll.block(function, "fault"));
     ll.at_end(start);
-    let info = |i: u32| ll.param(function, first + i);
+    // Two pointers, then words.
+    let info = |i: u32| ll.param(function, first + 2 + i);
     let three = |i: u32| [info(i), info(i + 1), info(i + 2)];
     let dynamic_shared = ll.global_bytes("dynamic_shared", 0, None, 16, 3);
 
     let mut args = Vec::new();
     for (i, (p, ty)) in entry.params.iter().zip(&f.params).enumerate() {
         if let Some(bytes) = inline[i] {
-            args.push(Arg { value: ll.param(function, places[i]), length: ll.c64(u64::from(bytes)) });
+            let length = ll.c64(u64::from(bytes));
+            args.push(Arg { value: ll.param(function, places[i]), length, count: None });
             continue;
         }
         let (a, b) = (ll.param(function, places[i]), ll.param(function, places[i] + 1));
         args.push(match &p.kind {
-            ParamKind::Buffer { .. } | ParamKind::Sampler => Arg { value: a, length: b },
-            ParamKind::Threadgroup { .. } => Arg { value: ll.gep(dynamic_shared, a), length: b },
+            ParamKind::Buffer { .. } | ParamKind::Sampler => {
+                let count = elements[i].map(|n| (ll.param(function, places[i] + 2), n));
+                Arg { value: a, length: b, count }
+            }
+            ParamKind::Threadgroup { .. } => Arg { value: ll.gep(dynamic_shared, a), length: b, count: None },
             // The runtime binds as many descriptors as the type says.
             ParamKind::Texture { array_len, .. } => {
                 let one = module.types.pointee(*ty).map_or(0, |(_, t)| module.types.size_of(t));
-                Arg { value: a, length: ll.c64(one * u64::from((*array_len).max(1))) }
+                Arg { value: a, length: ll.c64(one * u64::from((*array_len).max(1))), count: None }
             }
         });
     }
@@ -204,14 +224,17 @@ pub fn emit_kernel(
         entry_mask: zero,
         dispatch: info(9),
         range_count: info(11),
-        status: info(12),
-        ranges: info(13),
+        status: ll.param(function, first),
+        ranges: ll.param(function, first + 1),
         sites: Vec::new(),
         formats: Vec::new(),
         static_shared: 0,
         needs_ranges: false,
         vals: vec![None; f.insts.len()],
+        uses: count_uses(f),
+        renumbered: super::matrix::are_used(f),
         ahead: HashSet::new(),
+        may_hoist: true,
         checked: HashSet::new(),
         known: HashMap::new(),
         frames: Vec::new(),
@@ -235,6 +258,7 @@ pub fn emit_kernel(
     Ok(NvptxKernel {
         ptx: String::new(),
         inline,
+        elements,
         static_shared: e.static_shared,
         sites: e.sites,
         formats: e.formats,
@@ -314,6 +338,17 @@ impl Emit<'_> {
         self.index = ll.add(tid[0], ll.mul(row, ll.c32(size[0])));
         self.lane = ll.and(self.index, ll.c32(31));
         self.position = tid;
+        if self.renumbered {
+            use llvm_sys::LLVMOpcode::{LLVMUDiv, LLVMURem};
+            self.lane = super::matrix::metal_lane(ll, self.lane);
+            self.index = ll.or(ll.and(self.index, ll.c32(!31)), self.lane);
+            let row = ll.bin(LLVMUDiv, self.index, ll.c32(size[0]));
+            self.position = [
+                ll.bin(LLVMURem, self.index, ll.c32(size[0])),
+                ll.bin(LLVMURem, row, ll.c32(size[1])),
+                ll.bin(LLVMUDiv, row, ll.c32(size[1])),
+            ];
+        }
         let active = ll.intrinsic("llvm.nvvm.activemask", i32t, &[]);
         self.entry_mask = active;
         let threads: u32 = size.iter().product();
@@ -438,6 +473,14 @@ impl Emit<'_> {
     pub fn ty(&self, v: ValueId) -> msl_ir::TypeId {
         self.f.insts[v].ty
     }
+}
+
+fn count_uses(f: &Function) -> Vec<u32> {
+    let mut uses = vec![0; f.insts.len()];
+    msl_ir::analysis::tree::walk(f, &f.body, &mut |v| {
+        f.insts[v].op.for_each_operand(|o| uses[o.index()] += 1);
+    });
+    uses
 }
 
 /// Whether the kernel only loads from a parameter, through pointers that are derived from it and nothing else.

@@ -169,6 +169,28 @@ impl Emit<'_> {
         }
     }
 
+    /// Whether a whole element of an argument is within it, from its index alone.
+    fn counted_access(&self, pointer: ValueId, param: u32, size: u64) -> Option<V> {
+        let ll = self.ll;
+        let (count, element) = self.args[param as usize].count?;
+        let Op::PtrOffset { base, offset } = self.f.insts[pointer].op else { return None };
+        if element != size || !matches!(self.f.insts[base].op, Op::Param(_)) || self.args.is_empty() {
+            return None;
+        }
+        let (s, index) = (self.scalar_of(offset), self.scalar(offset));
+        if s.bits() > 32 || !self.options.small {
+            let to = if s.is_signed() { Scalar::I64 } else { Scalar::U64 };
+            return Some(ll.ult(arith::convert(ll, s, to, index), count));
+        }
+        let to = if s.is_signed() { Scalar::I32 } else { Scalar::U32 };
+        let mut count = ll.trunc(count, ll.int(32));
+        if s.is_signed() {
+            // Negative indices are larger.
+            count = ll.intrinsic1("umin", ll.int(32), &[count, ll.c32(1 << 31)]);
+        }
+        Some(ll.ult(arith::convert(ll, s, to, index), count))
+    }
+
     /// The test that an access needs, if any.
     pub fn bounds(&mut self, pointer: ValueId, p: Ptr, size: u64) -> Option<Bounds> {
         let ll = self.ll;
@@ -180,6 +202,11 @@ impl Emit<'_> {
         let (ok, param, offset);
         match roots[..] {
             [Root::Local(_)] if p.offset.is_none() => return None,
+            [Root::Param(i)]
+                if let Some((within, Some(o))) = self.counted_access(pointer, i, size).map(|ok| (ok, p.offset)) =>
+            {
+                (ok, offset, param) = (within, o, Some(i));
+            }
             [root] if !matches!(root, Root::Unknown { .. }) => {
                 let (start, length) = self.extent(root)?;
                 let o = p.offset.unwrap_or_else(|| ll.sub(ll.ptr_to_int(p.p), ll.ptr_to_int(start)));

@@ -10,7 +10,7 @@
 //! * `kernel`: the entry: parameters, positions, the end of a thread;
 //! * `inst`, `math`: values; `memory`, `atomic`: pointers and accesses; `ahead`, `hoist`: fewer tests of them;
 //!   `control`: branches;
-//!   `simdgroup`: operations among the threads of a warp.
+//!   `simdgroup`: operations among the threads of a warp; `matrix`: tensor cores.
 
 mod ahead;
 mod atomic;
@@ -20,6 +20,7 @@ mod hoist;
 mod inst;
 mod kernel;
 mod math;
+mod matrix;
 mod memory;
 mod simdgroup;
 
@@ -51,11 +52,21 @@ pub struct NvptxOptions {
     /// By parameter: how many bytes are bound by value, or 0. Where the kernel only reads them they are parameters of
     /// the entry, see [`NvptxKernel::inlined`].
     pub by_value: Vec<u32>,
+    /// Each buffer bound has fewer than 2³² elements: indices of 32 bits are compared as they are.
+    pub small: bool,
 }
 
 impl NvptxOptions {
     pub fn new(threadgroup: [u32; 3]) -> NvptxOptions {
-        NvptxOptions { threadgroup, edge_groups: true, noalias: true, sm: 80, run_passes: true, by_value: Vec::new() }
+        NvptxOptions {
+            threadgroup,
+            edge_groups: true,
+            noalias: true,
+            sm: 80,
+            run_passes: true,
+            by_value: Vec::new(),
+            small: true,
+        }
     }
 
     /// The version of PTX we write: old enough for the first driver that knows the GPU.
@@ -104,7 +115,8 @@ pub mod status {
 
 /// The last parameters of the entry. Before them come, for every parameter of the kernel, two words of 64 bits (see
 /// [`ArgumentSlot`](crate::abi::ArgumentSlot); threadgroup memory has its offset in the dynamic
-/// shared memory in the place of an address), or the bytes of an inlined argument, aligned to 16.
+/// shared memory in the place of an address; for a third one see [`NvptxKernel::elements`]), or the bytes of an
+/// inlined argument, aligned to 16.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaunchInfo {
     /// `threads_per_grid`.
@@ -127,12 +139,12 @@ pub struct LaunchInfo {
 impl LaunchInfo {
     /// Appends them to the block of parameters, which ends at a multiple of 8.
     pub fn write(&self, block: &mut Vec<u8>) {
+        block.extend(self.status.to_le_bytes());
+        block.extend(self.ranges.to_le_bytes());
         let counts = [self.dispatch, self.dynamic_shared, self.range_count];
         for word in self.grid.iter().chain(&self.groups).chain(&self.base).chain(&counts) {
             block.extend(word.to_le_bytes());
         }
-        block.extend(self.status.to_le_bytes());
-        block.extend(self.ranges.to_le_bytes());
     }
 }
 
@@ -142,6 +154,9 @@ pub struct NvptxKernel {
     pub ptx: String,
     /// By parameter of the kernel: how many bytes of it are a parameter of the entry themselves.
     pub inline: Vec<Option<u32>>,
+    /// By parameter of the kernel: bytes of an element, for buffers. They have a third word: how many
+    /// whole elements are bound.
+    pub elements: Vec<Option<u64>>,
     /// Bytes of threadgroup memory the kernel declares itself.
     pub static_shared: u64,
     /// Indexed by the fault record's site.
@@ -204,6 +219,7 @@ impl NvptxCompiler {
         if options.run_passes {
             let mut m = module.clone();
             let facts = pipeline::Facts {
+                has_matrix_units: matrix::are_usable(module, options),
                 threads_per_threadgroup: Some(options.threadgroup),
                 full_threadgroups: !options.edge_groups,
                 threads_per_grid: None,

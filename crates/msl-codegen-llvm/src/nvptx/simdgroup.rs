@@ -39,7 +39,10 @@ impl Emit<'_> {
         match op {
             SimdOp::Shuffle => {
                 let lane = ll.zext(self.scalar(args[1]), i32t);
-                let lane = ll.and(ll.trunc(lane, i32t), ll.c32(31));
+                let mut lane = ll.and(ll.trunc(lane, i32t), ll.c32(31));
+                if self.renumbered {
+                    lane = super::matrix::warp_lane(ll, lane);
+                }
                 comps.into_iter().map(|v| self.shuffle("idx", s, mask, v, lane, 31)).collect()
             }
             SimdOp::BroadcastFirst => {
@@ -56,7 +59,8 @@ impl Emit<'_> {
             SimdOp::InclusiveAdd | SimdOp::ExclusiveAdd | SimdOp::InclusiveMul | SimdOp::ExclusiveMul => {
                 comps.into_iter().map(|v| self.scan(op, s, fp, mask, v)).collect()
             }
-            SimdOp::Ballot | SimdOp::IsFirst => comps,
+            // Products are emitted by the list, see `matrix`.
+            SimdOp::Ballot | SimdOp::IsFirst | SimdOp::MatrixMultiply => comps,
         }
     }
 

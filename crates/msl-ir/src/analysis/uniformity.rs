@@ -635,7 +635,8 @@ impl Builder<'_> {
                     | SimdOp::InclusiveAdd
                     | SimdOp::ExclusiveAdd
                     | SimdOp::InclusiveMul
-                    | SimdOp::ExclusiveMul => all(Shape::VARYING),
+                    | SimdOp::ExclusiveMul
+                    | SimdOp::MatrixMultiply => all(Shape::VARYING),
                 }
             }
             Op::Atomic { .. } | Op::CompareExchange { .. } | Op::Call { .. } => all(Shape::VARYING),

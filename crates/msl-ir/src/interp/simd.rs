@@ -53,6 +53,9 @@ impl<'a> Exec<'_, 'a> {
 
     /// The operation for the active threads of one simdgroup, of which there is at least one.
     fn simdgroup(&mut self, frame: &Frame<'a>, value: ValueId, op: SimdOp, args: &[ValueId], lanes: &[u32]) {
+        if op == SimdOp::MatrixMultiply {
+            return self.matrix_multiply(frame, value, args, lanes);
+        }
         let slot = self.slot(frame, value);
         let s = slot.scalar.unwrap_or(Scalar::U32);
         let d = self.at(frame, value);
@@ -94,7 +97,36 @@ impl<'a> Exec<'_, 'a> {
                 SimdOp::ExclusiveAdd => self.scan(BinaryOp::Add, s, [d, a], lanes, false),
                 SimdOp::InclusiveMul => self.scan(BinaryOp::Mul, s, [d, a], lanes, true),
                 SimdOp::ExclusiveMul => self.scan(BinaryOp::Mul, s, [d, a], lanes, false),
+                SimdOp::MatrixMultiply => {}
             }
+        }
+    }
+
+    fn matrix_multiply(&mut self, frame: &Frame<'a>, value: ValueId, args: &[ValueId], lanes: &[u32]) {
+        let base = lanes[0] / SIMDGROUP * SIMDGROUP;
+        let element = |me: &Self, arg: usize, lane: u32, component: usize| {
+            let from = me.slot(frame, args[arg]).scalar.unwrap_or(Scalar::F32);
+            let bits = me.regs[me.at(frame, args[arg]) + component * me.stride + (base + lane) as usize];
+            f32::from_bits(scalar::convert(from, Scalar::F32, bits) as u32)
+        };
+        let d = self.at(frame, value);
+        let mut results = Vec::with_capacity(2 * lanes.len());
+        for &t in lanes {
+            let lane = t % SIMDGROUP;
+            for component in 0..2 {
+                let mut sum = element(self, 2, lane, component);
+                for k in 0..8u32 {
+                    // The row of this thread in the one, its columns in the other.
+                    let left = (lane & 0b10110) | ((k & 4) << 1) | ((k >> 1) & 1);
+                    let right = (lane & 0b01001) | ((k & 4) << 2) | ((k & 3) << 1);
+                    let a = element(self, 0, left, (k & 1) as usize);
+                    sum = a.mul_add(element(self, 1, right, component), sum);
+                }
+                results.push((d + component * self.stride + t as usize, u64::from(sum.to_bits())));
+            }
+        }
+        for (at, bits) in results {
+            self.regs[at] = bits;
         }
     }
 

@@ -6,7 +6,7 @@
 use msl_base::{Diagnostic, Span};
 
 use super::{
-    eliminate_common, expand_copies, expand_switches, forward_stores, hoist_invariants, infer_access, inline_calls,
+    eliminate_common, expand_copies, expand_matrix_products, expand_switches, forward_stores, hoist_invariants, infer_access, inline_calls,
     legalize_pointers, remove_dead, rewrite, simplify, simplify_control, specialize_builtins, split_aggregates,
     unroll_loops, whole_vectors,
 };
@@ -20,6 +20,8 @@ pub struct Facts {
     /// Every threadgroup is full: the grid is a multiple of the threadgroup.
     pub full_threadgroups: bool,
     pub threads_per_grid: Option<[u32; 3]>,
+    /// The target multiplies matrices of `f16` and `bf16` itself, summing in an order of its own.
+    pub has_matrix_units: bool,
 }
 
 type Result = std::result::Result<(), Box<Diagnostic>>;
@@ -122,6 +124,16 @@ pub const PASSES: &[Pass] = &[
         reason: "late: hoisted values would only have been copied by unrolling",
         run: |m, f, _| {
             if hoist_invariants::hoist_invariants(m, f) {
+                clean(m, f);
+            }
+            Ok(())
+        },
+    },
+    Pass {
+        name: "expand_matrix_products",
+        reason: "after unrolling, so that products of one block share what they shuffle",
+        run: |m, f, facts| {
+            if expand_matrix_products::expand_matrix_products(m, f, facts.has_matrix_units) {
                 clean(m, f);
             }
             Ok(())

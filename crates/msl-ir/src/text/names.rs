@@ -56,6 +56,7 @@ spelled!(SimdOp {
     ReduceAdd = "reduce_add", ReduceMul = "reduce_mul", ReduceMin = "reduce_min", ReduceMax = "reduce_max",
     ReduceAnd = "reduce_and", ReduceOr = "reduce_or", ReduceXor = "reduce_xor", InclusiveAdd = "inclusive_add",
     ExclusiveAdd = "exclusive_add", InclusiveMul = "inclusive_mul", ExclusiveMul = "exclusive_mul",
+    MatrixMultiply = "matrix_multiply",
 });
 spelled!(Builtin {
     ThreadPositionInGrid = "thread_position_in_grid",

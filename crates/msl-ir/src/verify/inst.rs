@@ -393,12 +393,23 @@ impl Checker<'_> {
     fn simd(&self, op: SimdOp, args: &[ValueId]) -> Check {
         let count = match op {
             SimdOp::Shuffle => 2,
+            SimdOp::MatrixMultiply => 3,
             SimdOp::IsFirst => 0,
             _ => 1,
         };
         require(args.len() == count, "the operation has that many operands")?;
         let ty = self.inst.ty;
         match op {
+            SimdOp::MatrixMultiply => {
+                let pair = |ty: TypeId| match *self.types.get(ty) {
+                    Type::Vector { elem, len: 2, packed: false } if elem.is_float() => Some(elem),
+                    _ => None,
+                };
+                let are_pairs = args.iter().all(|a| pair(self.ty(*a)).is_some());
+                require(are_pairs, "the operands are pairs of floating-point numbers")?;
+                require(ty == self.ty(args[2]), "the result has the type of the third operand")?;
+                return require(pair(ty) == Some(Scalar::F32), "the third operand is a pair of f32");
+            }
             SimdOp::IsFirst => return require(self.is_scalar(ty, Scalar::Bool), "the result is bool"),
             SimdOp::Ballot => {
                 require(self.is_scalar(self.ty(args[0]), Scalar::Bool), "the operand is bool")?;
@@ -410,7 +421,7 @@ impl Checker<'_> {
         let Some(scalar) = self.scalar(args[0]) else { return Err("the operand is a scalar or vector".into()) };
         match op {
             SimdOp::Shuffle => require(self.is_scalar(self.ty(args[1]), Scalar::U32), "the lane is u32"),
-            SimdOp::BroadcastFirst | SimdOp::Ballot | SimdOp::IsFirst => Ok(()),
+            SimdOp::BroadcastFirst | SimdOp::Ballot | SimdOp::IsFirst | SimdOp::MatrixMultiply => Ok(()),
             SimdOp::ReduceAnd | SimdOp::ReduceOr | SimdOp::ReduceXor => {
                 require(!scalar.is_float(), "the operand is an integer or bool")
             }

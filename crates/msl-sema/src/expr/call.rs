@@ -437,6 +437,7 @@ impl Checker<'_> {
                 first
             }
             Rule::Lane => first,
+            Rule::Third => exprs.get(2).map_or(Ty::VOID, |e| e.ty),
             Rule::Predicate => match self.program.types.as_numeric(first) {
                 Some((_, n)) => self.types().vector(Scalar::Bool, n),
                 None => return self.invalid_intrinsic(intrinsic, first, span),

@@ -213,7 +213,7 @@ impl CpuCompiler {
         if options.run_passes {
             let mut m = module.clone();
             let facts = pipeline::Facts {
-                has_matrix_units: false,
+                matrix_products: pipeline::MatrixProducts::Expanded,
                 threads_per_threadgroup: Some(options.threadgroup),
                 full_threadgroups: !options.edge_groups,
                 threads_per_grid: None,

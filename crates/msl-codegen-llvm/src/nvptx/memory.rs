@@ -288,6 +288,7 @@ impl Emit<'_> {
         let (ll, f) = (self.ll, self.f);
         match f.insts[id].op {
             Op::Load { ptr, align, volatile } => {
+                let align = self.alignment(ptr, align);
                 let p = self.pointer(ptr);
                 let ty = f.insts[id].ty;
                 let n = u32::from(self.module.types.component_count(ty)).max(1);
@@ -312,6 +313,7 @@ impl Emit<'_> {
                 Some(Val::Comps(comps.map(|v| self.loaded(s, v)).collect()))
             }
             Op::Store { ptr, value, align, volatile } => {
+                let align = self.alignment(ptr, align);
                 let p = self.pointer(ptr);
                 let ty = self.ty(value);
                 let st = if self.module.types.pointee(ty).is_some() {

@@ -9,10 +9,12 @@
 //!
 //! * `kernel`: the entry: parameters, positions, the end of a thread;
 //! * `inst`, `math`: values; `memory`, `atomic`: pointers and accesses; `ahead`, `hoist`: fewer tests of them;
+//!   `align`: wider ones;
 //!   `control`: branches;
 //!   `simdgroup`: operations among the threads of a warp; `matrix`: tensor cores.
 
 mod ahead;
+mod align;
 mod atomic;
 mod bytes;
 mod control;
@@ -219,7 +221,11 @@ impl NvptxCompiler {
         if options.run_passes {
             let mut m = module.clone();
             let facts = pipeline::Facts {
-                has_matrix_units: matrix::are_usable(module, options),
+                matrix_products: if matrix::are_usable(module, options) {
+                    pipeline::MatrixProducts::Halves
+                } else {
+                    pipeline::MatrixProducts::Expanded
+                },
                 threads_per_threadgroup: Some(options.threadgroup),
                 full_threadgroups: !options.edge_groups,
                 threads_per_grid: None,

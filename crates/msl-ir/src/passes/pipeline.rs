@@ -20,8 +20,19 @@ pub struct Facts {
     /// Every threadgroup is full: the grid is a multiple of the threadgroup.
     pub full_threadgroups: bool,
     pub threads_per_grid: Option<[u32; 3]>,
-    /// The target multiplies matrices of `f16` and `bf16` itself, summing in an order of its own.
-    pub has_matrix_units: bool,
+    pub matrix_products: MatrixProducts,
+}
+
+/// Who executes products of simdgroup matrices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MatrixProducts {
+    /// Not known yet, or the interpreter: they stay.
+    #[default]
+    Undecided,
+    /// Nobody: they become other operations.
+    Expanded,
+    /// The target, those of `f16` and `bf16` in fast mode, summing in an order of its own.
+    Halves,
 }
 
 type Result = std::result::Result<(), Box<Diagnostic>>;
@@ -133,7 +144,9 @@ pub const PASSES: &[Pass] = &[
         name: "expand_matrix_products",
         reason: "after unrolling, so that products of one block share what they shuffle",
         run: |m, f, facts| {
-            if expand_matrix_products::expand_matrix_products(m, f, facts.has_matrix_units) {
+            if facts.matrix_products != MatrixProducts::Undecided
+                && expand_matrix_products::expand_matrix_products(m, f, facts.matrix_products == MatrixProducts::Halves)
+            {
                 clean(m, f);
             }
             Ok(())

@@ -41,16 +41,9 @@ impl Clock {
         spare.map_or_else(|| Ok(Arc::new(Event::new(&self.context, true)?)), Ok)
     }
 
-    /// Events for a list that starts now, or when the one before it on the stream ends.
-    pub fn times(self: &Arc<Self>, stream: &Stream, before: Option<Arc<Event>>) -> Result<Arc<Times>> {
-        let start = match before {
-            Some(before) => before,
-            None => {
-                let start = self.event()?;
-                stream.record(&start)?;
-                start
-            }
-        };
+    /// Events for a list; it starts when the one before it on the stream ends, if there is one.
+    pub fn times(self: &Arc<Self>, before: Option<Arc<Event>>) -> Result<Arc<Times>> {
+        let start = before.map_or_else(|| self.event(), Ok)?;
         Ok(Arc::new(Times { start, end: self.event()?, clock: self.clone() }))
     }
 

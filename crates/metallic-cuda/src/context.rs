@@ -8,6 +8,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use metallic_hal::{Error, Result};
 
@@ -210,12 +211,11 @@ unsafe impl Send for Event {}
 unsafe impl Sync for Event {}
 
 impl Event {
-    /// `timed` events can be compared by [`Event::since`]; threads that wait for an event sleep.
+    /// `timed` events can be compared by [`Event::since`].
     pub fn new(context: &Arc<Context>, timed: bool) -> Result<Event> {
-        const BLOCKING: c_uint = 1;
         const NO_TIMING: c_uint = 2;
         let mut handle = ptr::null_mut();
-        let flags = if timed { BLOCKING } else { NO_TIMING };
+        let flags = if timed { 0 } else { NO_TIMING };
         // SAFETY: `handle` outlives the call.
         context.call("make an event", |d| unsafe { (d.event_create)(&raw mut handle, flags) })?;
         Ok(Event { context: context.clone(), handle })
@@ -228,13 +228,17 @@ impl Event {
             .call("measure time", |d| unsafe { (d.event_elapsed)(&raw mut milliseconds, start.handle, self.handle) })?;
         Ok(f64::from(milliseconds))
     }
+    /// Waits, asleep most of the time. Fails when something failed before it.
+    ///
+    /// The driver's own way to sleep takes an interrupt of the GPU for each event, whether somebody waits or not, which
+    /// costs far more than looking again now and then.
     pub fn wait(&self) -> Result<()> {
-        // SAFETY: the event is alive.
-        self.context.call("run the commands", |d| unsafe { (d.event_synchronize)(self.handle) })
-    }
-    /// Waits, if it has not happened. Fails when something failed before it.
-    pub fn wait_if_needed(&self) -> Result<()> {
-        if self.is_done()? { Ok(()) } else { self.wait() }
+        let start = Instant::now();
+        while !self.is_done()? {
+            let pause = (start.elapsed() / 32).clamp(Duration::from_micros(20), Duration::from_millis(1));
+            std::thread::sleep(pause);
+        }
+        Ok(())
     }
     /// Whether it has happened. Fails when something failed before it.
     pub fn is_done(&self) -> Result<bool> {

@@ -71,7 +71,6 @@ table! {
     event_destroy = b"cuEventDestroy_v2\0" (Handle);
     event_record = b"cuEventRecord\0" (Handle, Handle);
     event_query = b"cuEventQuery\0" (Handle);
-    event_synchronize = b"cuEventSynchronize\0" (Handle);
     event_elapsed = b"cuEventElapsedTime\0" (*mut f32, Handle, Handle);
     module_load = b"cuModuleLoadDataEx\0" (*mut Handle, *const c_void, c_uint, *mut c_int, *mut Handle);
     module_unload = b"cuModuleUnload\0" (Handle);

@@ -71,6 +71,8 @@ pub struct Encoding {
     written: Vec<Arc<dyn Buffer>>,
     staging: Vec<Staging>,
     has_logs: bool,
+    /// Its start is marked on the stream.
+    has_started: bool,
 }
 
 /// What a fault record refers to.
@@ -148,7 +150,8 @@ impl Encoder {
     /// its way.
     pub fn begin(&self, before: Option<Arc<Event>>) -> Result<Option<Encoding>> {
         let Some(slot) = self.lock().free.pop() else { return Ok(None) };
-        let times = self.clock.times(&self.stream, before);
+        let has_started = before.is_some();
+        let times = self.clock.times(before);
         let times = times.inspect_err(|_| self.lock().free.push(slot))?;
         Ok(Some(Encoding {
             slot,
@@ -158,6 +161,7 @@ impl Encoder {
             written: Vec::new(),
             staging: Vec::new(),
             has_logs: false,
+            has_started,
         }))
     }
 
@@ -182,7 +186,16 @@ impl Encoder {
         flight
     }
 
+    /// Marks the start of a list, as late as can be: before the first thing that the GPU does for it.
+    fn start(&self, encoding: &mut Encoding) -> Result<()> {
+        if !std::mem::replace(&mut encoding.has_started, true) {
+            self.stream.record(&encoding.times.start)?;
+        }
+        Ok(())
+    }
+
     fn end(&self, flight: &mut InFlight) -> Result<()> {
+        self.start(&mut flight.encoding)?;
         self.stream.record(&flight.encoding.times.end)?;
         let down = &self.transfers.down;
         let mut is_first = true;
@@ -414,6 +427,7 @@ impl Encoder {
             ranges: ranges_at,
         };
         self.transfers.order(&self.stream, &mut self.lock().seen)?;
+        self.start(encoding)?;
         block.resize(block.len().next_multiple_of(8), 0);
         let arguments_end = block.len();
         for z in (0..groups[2]).step_by(MOST_GROUPS as usize) {
@@ -485,6 +499,7 @@ impl Encoder {
                 }
                 let from = self.use_buffer(encoding, source, false)? + source_offset;
                 self.transfers.order(&self.stream, &mut self.lock().seen)?;
+                self.start(encoding)?;
                 if from < to + size && to < from + size {
                     // Through memory of its own, which the list keeps.
                     let between = DeviceMemory::allocate(self.context(), length)?;
@@ -503,6 +518,7 @@ impl Encoder {
             Command::FillBuffer { buffer, offset, length, value } => {
                 let to = self.use_buffer(encoding, buffer, true)? + offset;
                 self.transfers.order(&self.stream, &mut self.lock().seen)?;
+                self.start(encoding)?;
                 // SAFETY: the range was validated.
                 unsafe { self.stream.fill(to, *value, usize::try_from(*length).unwrap_or(usize::MAX)) }
             }
@@ -689,7 +705,7 @@ impl InFlight {
     fn outcome(&self) -> std::result::Result<(), Fault> {
         let encoder = &self.encoder;
         // Once more where somebody only slept: the caller may not have asked.
-        self.end.wait_if_needed().map_err(|error| convert::fault(self.suspects().as_deref(), &error))?;
+        self.end.wait().map_err(|error| convert::fault(self.suspects().as_deref(), &error))?;
         if self.encoding.has_logs {
             let printed = encoder.print_logs(&self.encoding.launches);
             printed.map_err(|error| convert::fault(None, &error))?;

@@ -73,7 +73,6 @@ fn driver() -> &'static Driver {
         event_destroy,
         event_record,
         event_query,
-        event_synchronize,
         event_elapsed,
         module_load,
         module_unload: ignore,
@@ -164,12 +163,6 @@ unsafe extern "C" fn event_record(event: Handle, _: Handle) -> Status {
 unsafe extern "C" fn event_query(event: Handle) -> Status {
     let at = unsafe { &*event.cast::<AtomicU64>() }.load(SeqCst);
     if broken() == 0 && now() < at { 600 } else { broken() }
-}
-unsafe extern "C" fn event_synchronize(event: Handle) -> Status {
-    while unsafe { event_query(event) } == 600 {
-        std::thread::sleep(Duration::from_micros(100));
-    }
-    broken()
 }
 unsafe extern "C" fn event_elapsed(milliseconds: *mut f32, _: Handle, _: Handle) -> Status {
     unsafe { *milliseconds = 0.0 };

@@ -120,11 +120,11 @@ mod tests {
     use super::super::testing::{entry, module, text};
     use super::*;
 
-    const SOURCE: &str = "fn k(%p: ptr<device, vec<f16, 2>>, %q: ptr<device, vec<f32, 2>>) -> void {
+    const SOURCE: &str = "fn k(%p: ptr<device, vec2<f16>>, %q: ptr<device, vec2<f32>>) -> void {
            %a = load %p
            %c = load %q
-           %x = simd.fast matrix_multiply %a, %a, %c
-           %y = simd.fast matrix_multiply %a, %a, %x
+           %x = simd.matrix_multiply.fast %a, %a, %c
+           %y = simd.matrix_multiply.fast %a, %a, %x
            store %q, %y
          }
          kernel k = @k { p: buffer 0 device read f16 q: buffer 1 device read_write f32 }";
@@ -136,7 +136,7 @@ mod tests {
         assert!(!expand_matrix_products(&mut m, k, true));
         assert!(expand_matrix_products(&mut m, k, false));
         let t = text(&m, k);
-        assert_eq!(t.matches(" shuffle ").count(), 4 + 8, "{t}");
+        assert_eq!(t.matches("simd.shuffle").count(), 4 + 8, "{t}");
         assert_eq!(t.matches(" fma").count(), 16, "{t}");
         crate::verify::verify(&m).unwrap();
     }

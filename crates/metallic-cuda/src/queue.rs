@@ -144,7 +144,7 @@ impl CudaQueue {
             }
             // The one before has what this one needs: a slot, or a buffer.
             let _order = self.completing.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.wait_for_first(None) {
+            if self.wait_for_first(None, None) {
                 self.complete_first(true);
             } else if is_contended {
                 // A list of another queue writes what this one uses, and the host looks on: events are the user's
@@ -293,14 +293,14 @@ impl CudaQueue {
     /// Completes all lists that are on their way, waiting for each.
     fn complete_all(&self) {
         let _order = self.completing.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.wait_for_first(None) {
+        while self.wait_for_first(None, None) {
             self.complete_first(true);
         }
     }
 
-    /// Waits for the first list on its way; false when there is none or `last` is complete. The caller
+    /// Waits for the first list on its way; false when there is none, `last` is complete, or the time is over. The caller
     /// holds `completing`, so that the first list stays the first.
-    fn wait_for_first(&self, last: Option<&CudaSubmission>) -> bool {
+    fn wait_for_first(&self, last: Option<&CudaSubmission>, deadline: Option<Instant>) -> bool {
         if last.is_some_and(|last| last.is_taken.load(Ordering::Acquire)) {
             return false;
         }
@@ -312,9 +312,12 @@ impl CudaQueue {
         };
         // Looking takes no lock of the queue, so that others can submit.
         while !sleeper.is_done() && !self.encoder.context().is_lost() {
-            if start.elapsed() > SPIN {
-                sleeper.sleep();
-                break;
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return false;
+            }
+            if now - start > SPIN {
+                std::thread::sleep(((now - start) / 32).min(WATCH.1));
             }
             std::hint::spin_loop();
         }
@@ -469,23 +472,39 @@ impl Submission for CudaSubmission {
     }
 
     fn wait(&self) {
+        self.wait_until(None);
+    }
+    fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.wait_until(Some(Instant::now() + timeout))
+    }
+}
+
+impl CudaSubmission {
+    /// Waits, until a moment if there is one; whether it is over.
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
         const PATIENCE: Duration = Duration::from_millis(1);
         let start = Instant::now();
         while !self.is_over() {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
             // Lists before this one, and this one, if they are on their way.
             if let Ok(_order) = self.queue.completing.try_lock() {
-                while self.queue.wait_for_first(Some(self)) {
+                while self.queue.wait_for_first(Some(self), deadline) {
                     self.queue.complete_first(true);
                 }
             }
             if self.is_over() {
-                return;
+                return true;
             }
             if start.elapsed() < Duration::from_micros(50) {
                 std::hint::spin_loop();
                 continue;
             }
-            self.queue.drive();
+            if deadline.is_none() {
+                // Driving the queue may take long.
+                self.queue.drive();
+            }
             let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             self.parked.fetch_add(1, Ordering::SeqCst);
             if !self.done.load(Ordering::SeqCst) {
@@ -493,5 +512,6 @@ impl Submission for CudaSubmission {
             }
             self.parked.fetch_sub(1, Ordering::SeqCst);
         }
+        true
     }
 }

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::{Command, CommandList, Completion, Fault, OnComplete, Queue, Submission, Times, history, threads, timestamp};
+use crate::{
+    Command, CommandList, Completion, Fault, OnComplete, Queue, Submission, Times, history, threads, timestamp,
+};
 
 /// How a device executes one command.
 pub trait Executor: Send + Sync + 'static {

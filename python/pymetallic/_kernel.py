@@ -275,7 +275,10 @@ class Kernel:
             encoder.set_bytes(self._value(where, param, value), index)
             return None
         if not isinstance(value, np.ndarray):
-            on_gpu = gpu_array(self.device, value) if _is_on_gpu(value) else None
+            try:
+                on_gpu = gpu_array(self.device, value) if _is_on_gpu(value) else None
+            except MetalValidationError as error:
+                raise MetalValidationError(f"{where}: {error}") from None
             if on_gpu is not None:
                 buffer, dtype, shape = on_gpu
                 # Says what the array holds and takes no memory.

@@ -308,7 +308,24 @@ def test_wrong_producers(device):
         pm.Buffer.from_dlpack(3, device=device)
 
 
+def test_buffers_of_a_gpu_are_tensors_there(device):
+    if not device.id.startswith("cuda"):
+        with pytest.raises(AttributeError):
+            device.make_buffer(16).__cuda_array_interface__
+        pytest.skip("not an NVIDIA GPU")
+    number = int(device.id.split(":")[1])
+    buffer = device.make_buffer_from_numpy(np.arange(10, dtype=np.float32))
+    assert buffer.__dlpack_device__() == (2, number)
+    interface = buffer.__cuda_array_interface__
+    assert interface["data"] == (buffer.gpu_address, False) and interface["shape"] == (40,)
+    again = pm.Buffer.from_dlpack(buffer, device=device)
+    pm.Kernel(device, SOURCE, "twice")(again, grid=10)
+    assert buffer.to_numpy(np.float32).tolist() == [2.0 * i for i in range(10)]
+
+
 def test_numpy_takes_buffers_by_dlpack(device):
+    if not device.has_unified_memory:
+        pytest.skip("the device has memory of its own")
     buffer = device.make_buffer_from_numpy(np.arange(10, dtype=np.float32))
     assert buffer.__dlpack_device__() == (1, 0)
     view = np.from_dlpack(buffer)
@@ -325,6 +342,8 @@ def test_numpy_takes_buffers_by_dlpack(device):
 
 
 def test_dlpack_of_buffers_that_cannot(device):
+    if not device.has_unified_memory:
+        pytest.skip("the device has memory of its own")
     private = device.make_buffer(16, pm.Buffer.STORAGE_PRIVATE)
     for call in (private.__dlpack__, private.__dlpack_device__):
         with pytest.raises(BufferError, match="private"):

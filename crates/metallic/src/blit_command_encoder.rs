@@ -57,9 +57,7 @@ impl BlitCommandEncoder {
         let device = self.encoder.device();
         let staged = device.staging.take(&*device.hal, size)?;
         let source = staged.buffer().clone();
-        let contents = source.contents().ok_or_else(|| Error::Device("shared memory without contents".into()))?;
-        // SAFETY: the staging memory has at least this length and nobody else uses it.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), contents.as_ptr(), bytes.len()) };
+        source.write(0, bytes);
         self.encoder.push(Command::CopyBuffer {
             source,
             source_offset: 0,

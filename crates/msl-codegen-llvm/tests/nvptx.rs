@@ -10,6 +10,7 @@ const VECTOR_ADD: &str = include_str!("kernels/vector_add.ir");
 const MATMUL: &str = include_str!("kernels/matmul_naive.ir");
 const MANDELBROT: &str = include_str!("kernels/mandelbrot.ir");
 const REDUCE: &str = include_str!("kernels/reduce256.ir");
+const PRODUCT: &str = include_str!("kernels/matrix_product.ir");
 
 fn compile(source: &str, entry: &str, options: &NvptxOptions) -> NvptxKernel {
     let module = text::parse(source).unwrap_or_else(|e| panic!("{e:?}"));
@@ -75,4 +76,41 @@ fn barriers_and_shared_memory_are_instructions() {
     assert!(kernel.ptx.contains("bar") && kernel.ptx.contains(".shared"), "{}", kernel.ptx);
     assert_eq!(kernel.static_shared, 1024);
     assert!(kernel.ptx.contains(".reqntid 256"), "{}", kernel.ptx);
+}
+
+#[test]
+fn arguments_by_value_are_parameters_of_the_entry() {
+    let options = NvptxOptions { by_value: vec![0, 0, 0, 4], edge_groups: false, ..NvptxOptions::new([16, 16, 1]) };
+    let kernel = compile(MATMUL, "matmul", &options);
+    assert_eq!((kernel.inlined(2), kernel.inlined(3)), (None, Some(4)));
+    assert!(kernel.ptx.contains(".b8 metallic_kernel_param_9[4]"), "{}", kernel.ptx);
+    assert!(!kernel.ptx.contains(".local"), "{}", kernel.ptx);
+    assemble("by_value", &kernel, 80);
+}
+
+#[test]
+fn loops_that_stay_in_bounds_run_without_tests_and_unrolled() {
+    let kernel = compile(MATMUL, "matmul", &NvptxOptions { edge_groups: false, ..NvptxOptions::new([16, 16, 1]) });
+    // Eight rounds at a time, those left over, and the version with tests.
+    let rounds = kernel.ptx.matches("fma.rn").count();
+    assert!((9..=12).contains(&rounds), "{rounds}: {}", kernel.ptx);
+}
+
+#[test]
+fn threadgroup_memory_that_stays_in_bounds_is_not_clamped() {
+    let kernel = compile(REDUCE, "reduce256", &NvptxOptions { edge_groups: false, ..NvptxOptions::new([256, 1, 1]) });
+    assert!(!kernel.ptx.contains("min.u64"), "{}", kernel.ptx);
+}
+
+#[test]
+fn products_of_halves_share_tensor_core_instructions() {
+    let options = NvptxOptions { sm: 90, edge_groups: false, ..NvptxOptions::new([32, 1, 1]) };
+    let kernel = compile(PRODUCT, "product", &options);
+    // Two rows of matrices and two steps are one instruction.
+    assert_eq!(kernel.ptx.matches("mma.sync.aligned.m16n8k16").count(), 1, "{}", kernel.ptx);
+    assert_eq!(kernel.ptx.matches("movmatrix").count(), 2, "{}", kernel.ptx);
+    assemble("product", &kernel, 90);
+    // Where a simdgroup may be cut off by the edge of the grid, threads exchange elements.
+    let kernel = compile(PRODUCT, "product", &NvptxOptions { edge_groups: true, ..options });
+    assert!(!kernel.ptx.contains("mma.sync") && kernel.ptx.contains("shfl.sync"), "{}", kernel.ptx);
 }

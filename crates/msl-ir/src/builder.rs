@@ -439,6 +439,7 @@ impl<'t> FunctionBuilder<'t> {
         let ty = match op {
             SimdOp::Ballot => self.types.scalar(Scalar::U64),
             SimdOp::IsFirst => self.types.scalar(Scalar::Bool),
+            SimdOp::MatrixMultiply if args.len() == 3 => self.type_of(args[2]),
             _ => match args.first() {
                 Some(&a) => self.type_of(a),
                 None => self.types.void(),

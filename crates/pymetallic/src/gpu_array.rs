@@ -87,10 +87,13 @@ fn check_device(device: &metallic::Device, number: Option<i32>) -> PyResult<()> 
             device.id()
         ))),
         (Some(_), _) => Ok(()),
-        (None, _) => Err(invalid(format!(
-            "the array is in memory of a CUDA device; copy it to the host first: device {} cannot use it",
-            device.id()
-        ))),
+        (None, number) => {
+            let place = number.map_or("a CUDA device".into(), |n| format!("CUDA device {n}"));
+            let id = device.id();
+            Err(invalid(format!(
+                "the array is in memory of {place}; copy it to the host first: device {id} cannot use it"
+            )))
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::CodegenError;
 use crate::compiler::{FaultKind, FaultSite};
 use crate::llvm::{B, Ll, T, V};
 
+/// What the hardware gives to a thread for its variables.
+const MOST_THREAD_MEMORY: u64 = 512 << 10;
 /// LLVM's number for the calling convention of kernels.
 const PTX_KERNEL: u32 = 71;
 
@@ -242,6 +244,13 @@ pub fn emit_kernel(
         fault,
         fault_from: Vec::new(),
     };
+    let thread_memory = f.locals.values().fold(0u64, |n, local| n.saturating_add(module.types.size_of(local.ty)));
+    if thread_memory > MOST_THREAD_MEMORY {
+        let message = format!(
+            "the variables of a thread take {thread_memory} bytes; NVIDIA GPUs have {MOST_THREAD_MEMORY} bytes of memory for each"
+        );
+        return Err(CodegenError::unsupported("unsupported-thread-memory", message, Span::NONE));
+    }
     for (_, local) in f.locals.iter() {
         let size = module.types.size_of(local.ty).max(1);
         let direct = e.value_type(local.ty);

@@ -31,7 +31,15 @@ pub fn unary(ll: &Ll, op: UnaryOp, s: Scalar, flags: FpFlags, a: V) -> V {
 
 pub fn binary(ll: &Ll, op: BinaryOp, s: Scalar, flags: FpFlags, a: V, b: V) -> V {
     match (op, s) {
-        (BinaryOp::Div, Scalar::F32) if flags.is_fast() => approximate(ll, "div.full.ftz", &[a, b]),
+        (BinaryOp::Div, Scalar::F32) if flags.is_fast() => {
+            // Within two units; one step more is the nearest number nearly always, where nothing overflows.
+            let quotient = approximate(ll, "div.full.ftz", &[a, b]);
+            let reciprocal = approximate(ll, "rcp.approx.ftz.f", &[b]);
+            let rest = ll.intrinsic1("fma", ll.f32(), &[ll.fneg(quotient), b, a]);
+            let better = ll.intrinsic1("fma", ll.f32(), &[rest, reciprocal, quotient]);
+            let is_number = ll.fcmp(llvm_sys::LLVMRealPredicate::LLVMRealORD, better, better);
+            ll.select(is_number, better, quotient)
+        }
         (BinaryOp::Div, Scalar::F16) => {
             // Rounding twice is harmless: f32 has more than twice the bits.
             let wide = |v| ll.cast(O::LLVMFPExt, v, ll.f32());

@@ -354,6 +354,7 @@ impl Body<'_> {
             let implied = match op {
                 SimdOp::Ballot => Some(self.types().scalar(Scalar::U64)),
                 SimdOp::IsFirst => Some(self.types().scalar(Scalar::Bool)),
+                SimdOp::MatrixMultiply => args.get(2).map(|&a| self.ty_of(a)),
                 _ => args.first().map(|&a| self.ty_of(a)),
             };
             return Ok((Op::Simd(op, args), implied));

@@ -141,6 +141,8 @@ impl Emit<'_> {
                 LoopHint::NoUnroll => ll.loop_hint(back, "llvm.loop.unroll.disable", None),
                 LoopHint::Unroll(n) if n > 1 => ll.loop_hint(back, "llvm.loop.unroll.count", Some(n)),
                 LoopHint::Unroll(_) => ll.loop_hint(back, "llvm.loop.unroll.enable", None),
+                // The version that finds who left a buffer is not there to be fast.
+                LoopHint::None if !self.may_hoist => ll.loop_hint(back, "llvm.loop.unroll.disable", None),
                 // Loads of several rounds can be on their way together. Left to itself LLVM takes two rounds.
                 LoopHint::None if size <= 80 && self.has_constant_limit(body) => {
                     ll.loop_hint(back, "llvm.loop.unroll.enable", None);

@@ -6,8 +6,8 @@
 pub mod assume_conditions;
 pub mod eliminate_common;
 pub mod expand_copies;
-pub mod expand_switches;
 pub mod expand_matrix_products;
+pub mod expand_switches;
 pub mod fold_constants;
 pub mod forward_stores;
 pub mod hoist_invariants;

@@ -6,9 +6,9 @@
 use msl_base::{Diagnostic, Span};
 
 use super::{
-    eliminate_common, expand_copies, expand_matrix_products, expand_switches, forward_stores, hoist_invariants, infer_access, inline_calls,
-    legalize_pointers, remove_dead, rewrite, simplify, simplify_control, specialize_builtins, split_aggregates,
-    unroll_loops, whole_vectors,
+    eliminate_common, expand_copies, expand_matrix_products, expand_switches, forward_stores, hoist_invariants,
+    infer_access, inline_calls, legalize_pointers, remove_dead, rewrite, simplify, simplify_control,
+    specialize_builtins, split_aggregates, unroll_loops, whole_vectors,
 };
 use crate::ir::{FunctionId, Module};
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use msl_base::Span;
+use msl_ir::passes::expand_switches::{expand_switches, has_switches_with_barriers};
 use msl_ir::passes::pipeline;
-use msl_ir::passes::split_switches::{has_switches_with_barriers, split_switches};
 use msl_ir::{EntryPoint, Module};
 
 use crate::CodegenError;
@@ -228,7 +228,7 @@ impl CpuCompiler {
         let split;
         if has_switches_with_barriers(&module.functions[point.function]) {
             let mut m = module.clone();
-            split_switches(&mut m, point.function);
+            expand_switches(&mut m, point.function);
             split = m;
             module = &split;
         }

@@ -20,9 +20,16 @@
 
 use super::rewrite::{push, push_const, take_nested, with_function};
 use crate::FunctionId;
-use crate::analysis::tree::nested_count;
+use crate::analysis::tree::{nested_count, walk};
 use crate::ir::{Block, CompareOp, Function, LabelId, Module, Op, ValueId};
 use crate::types::{Scalar, TypeTable};
+
+/// Whether there is anything to do.
+pub fn has_switches_with_barriers(f: &Function) -> bool {
+    let mut found = false;
+    walk(f, &f.body, &mut |v| found |= matches!(f.insts[v].op, Op::Switch { .. }) && holds_barrier(f, v));
+    found
+}
 
 pub fn expand_switches(module: &mut Module, id: FunctionId) -> bool {
     with_function(module, id, |module, f| {

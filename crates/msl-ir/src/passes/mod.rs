@@ -21,7 +21,6 @@ pub mod simplify;
 pub mod simplify_control;
 pub mod specialize_builtins;
 pub mod split_aggregates;
-pub mod split_switches;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod unroll_loops;

@@ -75,13 +75,7 @@ impl Compiler {
         })
     }
 
-    pub fn compile(
-        &self,
-        source: &PipelineSource,
-        threadgroup: [u32; 3],
-        noalias: bool,
-    ) -> std::result::Result<Kernel, String> {
-        let options = CompileOptions { noalias, ..CompileOptions::new(threadgroup) };
+    pub fn compile(&self, source: &PipelineSource, options: &CompileOptions) -> std::result::Result<Kernel, String> {
         let entry = source.entry_point().name.as_str();
         let key = self.key(source, &format!("{options:?}"));
         if let Some(bytes) = key.as_ref().and_then(|key| self.cache.get(key))
@@ -89,7 +83,7 @@ impl Compiler {
         {
             return Ok(Kernel { compiled });
         }
-        let compiled = self.llvm.compile(&source.module, entry, &options).map_err(|error| describe(source, &error))?;
+        let compiled = self.llvm.compile(&source.module, entry, options).map_err(|error| describe(source, &error))?;
         if let Some(key) = &key {
             self.cache.put(key, &write(&compiled));
         }
@@ -100,6 +94,10 @@ impl Compiler {
 impl Kernel {
     pub fn entry(&self) -> EntryFn {
         self.compiled.entry()
+    }
+    /// Whether it never calls the context's `edge`.
+    pub fn covers_all(&self) -> bool {
+        self.compiled.covers_all
     }
     /// Scratch memory for a dispatch with so much host-sized threadgroup memory.
     pub fn scratch_size(&self, dynamic_threadgroup: &[u64]) -> u64 {
@@ -163,6 +161,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
     let word = |out: &mut Vec<u8>, value: u64| out.extend(value.to_le_bytes());
     word(&mut out, kernel.fixed_scratch());
     word(&mut out, kernel.static_threadgroup_bytes);
+    word(&mut out, u64::from(kernel.covers_all));
     word(&mut out, kernel.sites.len() as u64);
     for site in &kernel.sites {
         let kind = match site.kind {
@@ -189,6 +188,7 @@ fn read(bytes: &[u8]) -> Option<CompiledKernel> {
     let mut reader = Reader(bytes);
     let fixed_scratch = reader.word()?;
     let static_threadgroup = reader.word()?;
+    let covers_all = reader.word()? != 0;
     let count = reader.word()?;
     let mut sites = Vec::new();
     for _ in 0..count {
@@ -211,7 +211,7 @@ fn read(bytes: &[u8]) -> Option<CompiledKernel> {
     }
     let length = reader.word()?;
     let object = reader.bytes(length)?.to_vec();
-    CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, sites).ok()
+    CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, covers_all, sites).ok()
 }
 
 struct Reader<'a>(&'a [u8]);

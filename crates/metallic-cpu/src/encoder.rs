@@ -9,10 +9,12 @@ use std::time::Instant;
 use metallic_hal::{
     Argument, Command, Dispatch, Executor, Fault, HostBuffer, HostMemory, HostTexture, SerialQueue, log, transfer,
 };
+use msl_codegen_llvm::Groups;
 use msl_codegen_llvm::abi::{self, ArgumentSlot, FaultRecord, LaunchContext};
+use msl_codegen_llvm::slow_paths::SLOW_PATHS;
 use msl_ir::Access;
 
-use crate::pipeline::{CpuPipeline, Variant};
+use crate::pipeline::{CpuPipeline, Shape, Variant};
 use crate::pool::Pool;
 
 /// Dispatches that take less run on the calling thread alone, in nanoseconds.
@@ -65,9 +67,22 @@ impl Encoder {
         let groups = threads.div_ceil(threadgroup.into());
         let arguments = Arguments::bind(dispatch)?;
         let noalias = !arguments.overlap(pipeline, dispatch);
-        let variant = pipeline
-            .variant(threadgroup, noalias)
-            .map_err(|error| Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(error.to_string()) })?;
+        let shape = |groups: Groups| Shape { threadgroup, noalias, groups };
+        let compile = |groups: Groups| {
+            pipeline
+                .variant(&shape(groups))
+                .map_err(|error| Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(error.to_string()) })
+        };
+        // Most threadgroups are full; where none is, the code for the others does it all.
+        let extent = threads.to_array();
+        let has_full = (0..3).all(|i| extent[i] >= threadgroup[i]);
+        let has_edge = (0..3).any(|i| !extent[i].is_multiple_of(threadgroup[i]));
+        let full = if has_full { Some(compile(Groups::Full)?) } else { pipeline.compiled(&shape(Groups::Full)) };
+        let (variant, edge) = match full {
+            Some(full) if !has_edge || full.kernel.covers_all() => (full, None),
+            Some(full) if has_full => (full, Some(compile(Groups::Any)?)),
+            _ => (compile(Groups::Any)?, None),
+        };
         let stop = AtomicU32::new(0);
         let fault = FaultRecord::default();
         let memory = BoundMemory { dispatch, arguments: &arguments };
@@ -82,9 +97,13 @@ impl Encoder {
             on_fault,
             find_range,
             on_log,
+            slow_paths: &raw const SLOW_PATHS,
+            edge: edge.as_ref().map_or(abi::unreachable_edge, |edge| edge.kernel.entry()),
             user: (&raw const memory).cast_mut().cast::<c_void>(),
         };
-        let scratch = usize::try_from(variant.kernel.scratch_size(&arguments.threadgroup_memory)).unwrap_or(usize::MAX);
+        let scratch = [Some(&variant), edge.as_ref()].into_iter().flatten();
+        let scratch = scratch.map(|v| v.kernel.scratch_size(&arguments.threadgroup_memory)).max().unwrap_or(0);
+        let scratch = usize::try_from(scratch).unwrap_or(usize::MAX);
         let launch = Launch { context: &context, variant: &variant, scratch, is_out_of_memory: AtomicBool::new(false) };
         // The number of threads was checked to fit into 63 bits.
         self.run(&launch, groups.volume() as u64);
@@ -94,7 +113,8 @@ impl Encoder {
         }
         match fault.get() {
             Some((site, group, thread, offset)) => {
-                Err(describe(pipeline, dispatch, &variant, site, group, thread, offset))
+                let variant = edge.as_ref().filter(|_| site & abi::EDGE_SITE != 0).unwrap_or(&variant);
+                Err(describe(pipeline, dispatch, variant, site & !abi::EDGE_SITE, group, thread, offset))
             }
             None => Ok(()),
         }
@@ -351,9 +371,9 @@ fn describe(
     thread: u32,
     offset: u64,
 ) -> Fault {
-    let [width, height, _] = variant.threadgroup;
+    let [width, height, _] = variant.shape.threadgroup;
     let local = [thread % width, thread / width % height, thread / (width * height)];
-    let position = std::array::from_fn(|i| group[i].wrapping_mul(variant.threadgroup[i]).wrapping_add(local[i]));
+    let position = std::array::from_fn(|i| group[i].wrapping_mul(variant.shape.threadgroup[i]).wrapping_add(local[i]));
     let (id, message, argument, location) = variant.kernel.describe_fault(&pipeline.source, dispatch, site, offset);
     Fault {
         id,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use metallic_hal::{Error, Pipeline, PipelineSource, Result, Size};
+use msl_codegen_llvm::{CompileOptions, Groups};
 use msl_ir::{AddressSpace, Block, Builtin, Function, Op};
 
 use crate::compiler::{Compiler, Kernel};
@@ -19,11 +20,19 @@ pub(crate) struct CpuPipeline {
     compiling: Mutex<()>,
 }
 
-/// Machine code for one threadgroup size.
-pub(crate) struct Variant {
+/// What machine code is specialized for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Shape {
     pub threadgroup: [u32; 3],
-    /// Compiled for buffers that do not overlap.
+    /// Buffers that are written overlap no others.
     pub noalias: bool,
+    /// [`Groups::Full`] or [`Groups::Any`].
+    pub groups: Groups,
+}
+
+/// Machine code for a [`Shape`].
+pub(crate) struct Variant {
+    pub shape: Shape,
     pub kernel: Kernel,
     /// How long a threadgroup takes, in 1/16 ns; 0 when not known.
     time_per_group: AtomicU64,
@@ -66,7 +75,8 @@ impl CpuPipeline {
         };
         // Errors of code generation belong to the creation of the pipeline, so a likely variant is
         // compiled now. Where the likely size is no more than a guess, it is only tried: dispatches
-        // with another size would have the machine code made twice.
+        // with another size would have the machine code made twice. Code for threadgroups that are not
+        // full waits for a grid that has some.
         let guess = entry.required_threads.unwrap_or_else(|| {
             let most = entry.max_total_threads.unwrap_or(1024).max(1);
             let likely = if looks.at_rows { [16, 16, 1] } else { [256, 1, 1] };
@@ -75,7 +85,7 @@ impl CpuPipeline {
             if shape.iter().product::<u32>() <= most { shape } else { [most, 1, 1] }
         });
         if source.eager || pipeline.is_shape_free || entry.required_threads.is_some() {
-            pipeline.variant(guess, true)?;
+            pipeline.variant(&Shape { threadgroup: guess, noalias: true, groups: Groups::Full })?;
         } else {
             pipeline.compiler.check(source, guess).map_err(|message| pipeline.error(&message))?;
         }
@@ -91,21 +101,24 @@ impl CpuPipeline {
         if threads.height == 1 { [256, 1, 1] } else { [32, 8, 1] }
     }
 
-    pub fn variant(&self, threadgroup: [u32; 3], noalias: bool) -> Result<Arc<Variant>> {
-        let find = || {
-            let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
-            variants.iter().find(|v| v.threadgroup == threadgroup && v.noalias == noalias).cloned()
-        };
-        if let Some(variant) = find() {
+    /// The machine code, if there is some already.
+    pub fn compiled(&self, shape: &Shape) -> Option<Arc<Variant>> {
+        let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
+        variants.iter().find(|v| v.shape == *shape).cloned()
+    }
+
+    pub fn variant(&self, shape: &Shape) -> Result<Arc<Variant>> {
+        if let Some(variant) = self.compiled(shape) {
             return Ok(variant);
         }
         let _guard = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(variant) = find() {
+        if let Some(variant) = self.compiled(shape) {
             return Ok(variant);
         }
-        let kernel =
-            self.compiler.compile(&self.source, threadgroup, noalias).map_err(|message| self.error(&message))?;
-        let variant = Arc::new(Variant { threadgroup, noalias, kernel, time_per_group: AtomicU64::new(0) });
+        let Shape { threadgroup, noalias, groups } = *shape;
+        let options = CompileOptions { noalias, groups, ..CompileOptions::new(threadgroup) };
+        let kernel = self.compiler.compile(&self.source, &options).map_err(|message| self.error(&message))?;
+        let variant = Arc::new(Variant { shape: shape.clone(), kernel, time_per_group: AtomicU64::new(0) });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
         Ok(variant)
     }

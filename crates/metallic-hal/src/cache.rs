@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use crate::env;
 
 /// First bytes of a file; the number changes with the format of entries.
-const MAGIC: &[u8; 8] = b"pymtlc01";
+const MAGIC: &[u8; 8] = b"pymtlc02";
 const EXTENSION: &str = "kernel";
 const DEFAULT_LIMIT: u64 = 256 << 20;
 /// The size is looked at once per so many new entries.
@@ -164,7 +164,7 @@ mod tests {
         cache.put(&key, b"machine code");
         assert_eq!(cache.get(&key).as_deref(), Some(&b"machine code"[..]));
         let path = cache.path(&key).unwrap();
-        for damage in [&b""[..], b"pymtlc01", b"pymtlc01........machine code"] {
+        for damage in [&b""[..], b"pymtlc02", b"pymtlc02........machine code"] {
             std::fs::write(&path, damage).unwrap();
             assert_eq!(cache.get(&key), None);
         }

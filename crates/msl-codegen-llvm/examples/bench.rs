@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use msl_codegen_llvm::abi::{ArgumentSlot, FaultRecord, LaunchContext, find_no_range, ignore_log, record_fault};
-use msl_codegen_llvm::{CompileOptions, CpuCompiler, Isa, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
 
 struct Case {
     name: &'static str,
@@ -140,7 +140,7 @@ fn main() {
         let module = msl_ir::text::parse(&source).expect("IR text");
         let mut options = CompileOptions::new(case.threadgroup);
         options.parts = std::env::var("PARTS").ok().and_then(|s| s.parse().ok());
-        options.edge_groups = std::env::var_os("EDGES").is_some();
+        options.groups = if std::env::var_os("EDGES").is_some() { Groups::All } else { Groups::Full };
         let isa = Isa::restricted(&std::env::var("ISA").unwrap_or_default()).expect("an instruction set");
         let compiler = CpuCompiler::new(TargetOptions { isa });
         let mut kernel = compiler.compile(&module, case.name, &options).expect("compiles");
@@ -180,6 +180,8 @@ fn main() {
             on_fault: record_fault,
             find_range: find_no_range,
             on_log: ignore_log,
+            slow_paths: &raw const msl_codegen_llvm::slow_paths::SLOW_PATHS,
+            edge: msl_codegen_llvm::abi::unreachable_edge,
             user: std::ptr::null_mut(),
         };
         let size = kernel.scratch_size(&[]) as usize + 64;

@@ -1,7 +1,7 @@
 //! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx [parts]`. `EDGES=1` allows smaller
 //! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions.
 
-use msl_codegen_llvm::{CompileOptions, CpuCompiler, Isa, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -9,7 +9,7 @@ fn main() {
     let module = msl_ir::text::parse(&source).expect("IR text");
     let size: Vec<u32> = args[3].split(',').map(|x| x.parse().expect("a number")).collect();
     let mut options = CompileOptions::new([size[0], size[1], size[2]]);
-    options.edge_groups = std::env::var_os("EDGES").is_some();
+    options.groups = if std::env::var_os("EDGES").is_some() { Groups::All } else { Groups::Full };
     options.parts = args.get(5).map(|p| p.parse().expect("a number"));
     let isa = match std::env::var("ISA").as_deref() {
         Ok("neon") => Isa::Neon,

@@ -9,6 +9,8 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::slow_paths::SlowPaths;
+
 /// Runs the threadgroups `first_group..end_group`.
 pub type EntryFn =
     unsafe extern "C" fn(context: *const LaunchContext, first_group: u64, end_group: u64, scratch: *mut u8);
@@ -53,6 +55,12 @@ pub struct LaunchContext {
         arguments: *const u64,
         count: u64,
     ),
+    /// [`SLOW_PATHS`](crate::slow_paths::SLOW_PATHS).
+    pub slow_paths: *const SlowPaths,
+    /// Runs a threadgroup that is not full: the entry of a kernel compiled for
+    /// [`Groups::Any`](crate::Groups), with the same context and scratch memory. A kernel for all groups
+    /// never calls it.
+    pub edge: EntryFn,
     /// The host's own.
     pub user: *mut c_void,
 }
@@ -104,6 +112,10 @@ fn unpacked(context: &LaunchContext, group: &[u32], thread: u32) -> u32 {
     (z * full[1] + y) * full[0] + x
 }
 
+/// Set in the fault sites of kernels for [`Groups::Any`](crate::Groups), so that a host tells them from
+/// those of the kernel that handed threadgroups over.
+pub const EDGE_SITE: u32 = 1 << 31;
+
 /// The usual `on_fault`: keeps the first fault in the context's record.
 ///
 /// # Safety
@@ -153,6 +165,12 @@ pub unsafe extern "C" fn ignore_log(
 ) {
 }
 
+/// An `edge` for dispatches whose threadgroups are all full.
+///
+/// # Safety
+/// None needed; the signature is the contract's.
+pub unsafe extern "C" fn unreachable_edge(_: *const LaunchContext, _: u64, _: u64, _: *mut u8) {}
+
 /// Byte offsets the emitter uses, checked against the structure below.
 pub(crate) mod offset {
     use super::LaunchContext;
@@ -163,8 +181,9 @@ pub(crate) mod offset {
     pub const FLAGS: u64 = offset_of!(LaunchContext, flags) as u64;
     pub const STOP: u64 = offset_of!(LaunchContext, stop) as u64;
     pub const ON_FAULT: u64 = offset_of!(LaunchContext, on_fault) as u64;
-    pub const FIND_RANGE: u64 = offset_of!(LaunchContext, find_range) as u64;
     pub const ON_LOG: u64 = offset_of!(LaunchContext, on_log) as u64;
+    pub const SLOW_PATHS: u64 = offset_of!(LaunchContext, slow_paths) as u64;
+    pub const EDGE: u64 = offset_of!(LaunchContext, edge) as u64;
 }
 
 /// The start of scratch memory, written by the kernel: context pointer, group position.

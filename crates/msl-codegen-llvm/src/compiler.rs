@@ -12,7 +12,21 @@ use crate::abi::EntryFn;
 use crate::cpu::{Body, emit_kernel};
 use crate::jit::LoadedObject;
 use crate::llvm::Ll;
-use crate::target::{Target, TargetOptions};
+use crate::target::{Lease, TargetOptions};
+
+/// Which threadgroups a kernel has code for. A grid may end in threadgroups that are not full, which take
+/// slower code, and as much time to compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Groups {
+    /// One version for full threadgroups and one for others.
+    #[default]
+    All,
+    /// Full ones; others are handed to [`LaunchContext::edge`](crate::abi::LaunchContext). Kernels with guards
+    /// that whole threadgroups pass have code for all (see [`CompiledKernel::covers_all`]).
+    Full,
+    /// One version for any size. Its fault sites have [`EDGE_SITE`](crate::abi::EDGE_SITE) set.
+    Any,
+}
 
 /// What a kernel is specialized for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +35,7 @@ pub struct CompileOptions {
     pub threadgroup: [u32; 3],
     /// The buffers bound do not overlap where one of them is written.
     pub noalias: bool,
-    /// The grid may end in smaller threadgroups. Without, all must be full.
-    pub edge_groups: bool,
+    pub groups: Groups,
     /// Skip most optimization: faster to compile, slower to run.
     pub quick: bool,
     /// Run the IR's own passes first. Off only if the caller has.
@@ -33,7 +46,7 @@ pub struct CompileOptions {
 
 impl CompileOptions {
     pub fn new(threadgroup: [u32; 3]) -> CompileOptions {
-        CompileOptions { threadgroup, noalias: true, edge_groups: true, quick: false, run_passes: true, parts: None }
+        CompileOptions { threadgroup, noalias: true, groups: Groups::All, quick: false, run_passes: true, parts: None }
     }
 }
 
@@ -78,6 +91,8 @@ pub struct CompiledKernel {
     fixed_scratch: u64,
     /// Bytes of threadgroup memory the kernel declares itself.
     pub static_threadgroup_bytes: u64,
+    /// Has code for all threadgroups, and never calls `edge`.
+    pub covers_all: bool,
     /// The object file, for a cache.
     pub object: Vec<u8>,
     /// Indexed by the fault record's `site`.
@@ -119,11 +134,12 @@ impl CompiledKernel {
         object: Vec<u8>,
         fixed_scratch: u64,
         static_threadgroup_bytes: u64,
+        covers_all: bool,
         sites: Vec<FaultSite>,
     ) -> Result<CompiledKernel, CodegenError> {
         let loaded = LoadedObject::load(&object, SYMBOL)?;
         let stats = CompileStats::default();
-        Ok(CompiledKernel { loaded, fixed_scratch, static_threadgroup_bytes, object, sites, stats })
+        Ok(CompiledKernel { loaded, fixed_scratch, static_threadgroup_bytes, covers_all, object, sites, stats })
     }
 }
 
@@ -140,7 +156,7 @@ impl CpuCompiler {
 
     /// Names the CPU and features that code is made for, as part of a cache key.
     pub fn target_key(&self) -> Result<String, CodegenError> {
-        let t = Target::new(&self.options)?;
+        let t = Lease::new(&self.options)?;
         Ok(format!("{} {} {}", t.triple, t.cpu, t.features))
     }
 
@@ -161,6 +177,7 @@ impl CpuCompiler {
             loaded,
             fixed_scratch: body.scratch,
             static_threadgroup_bytes: body.static_threadgroup,
+            covers_all: body.covers_all,
             object,
             sites: body.sites,
             stats,
@@ -197,7 +214,7 @@ impl CpuCompiler {
         entry: &str,
         options: &CompileOptions,
         optimize: bool,
-    ) -> Result<(Ll, Target, Body, CompileStats), CodegenError> {
+    ) -> Result<(Ll, Lease, Body, CompileStats), CodegenError> {
         let find = |m: &Module| m.entry_points.iter().find(|e| e.name == entry).cloned();
         let point: EntryPoint = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;
         let [x, y, z] = options.threadgroup;
@@ -215,7 +232,8 @@ impl CpuCompiler {
             let facts = pipeline::Facts {
                 matrix_products: pipeline::MatrixProducts::Expanded,
                 threads_per_threadgroup: Some(options.threadgroup),
-                full_threadgroups: !options.edge_groups,
+                // Some kernels have code for both kinds.
+                full_threadgroups: false,
                 threads_per_grid: None,
             };
             pipeline::run(&mut m, point.function, pipeline::Options { facts, ..Default::default() }).map_err(|d| {
@@ -234,7 +252,7 @@ impl CpuCompiler {
         }
         stats.passes_ms = ms(t);
         let t = Instant::now();
-        let target = Target::new(&self.options)?;
+        let target = Lease::new(&self.options)?;
         let ll = Ll::new(entry);
         target.prepare(&ll);
         let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL)?;

@@ -16,9 +16,10 @@ mod llvm;
 pub mod nvptx;
 #[cfg(all(feature = "static", target_os = "linux", target_env = "gnu"))]
 mod old_libc;
+pub mod slow_paths;
 mod target;
 
-pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite};
+pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Groups};
 pub use error::CodegenError;
 pub use nvptx::{NvptxCompiler, NvptxKernel, NvptxOptions};
 pub use target::{Isa, TargetOptions};

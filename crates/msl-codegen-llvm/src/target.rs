@@ -4,7 +4,7 @@
 //! Promised: asking for features that the host lacks only matters to someone who runs the code.
 
 use std::ptr;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 use llvm_sys::core::{LLVMDisposeMemoryBuffer, LLVMGetBufferSize, LLVMGetBufferStart, LLVMSetTarget};
 use llvm_sys::error::{LLVMDisposeErrorMessage, LLVMErrorRef, LLVMGetErrorMessage};
@@ -48,6 +48,50 @@ pub struct Target {
     pub has_mask_registers: bool,
 }
 
+// SAFETY: a target machine is used by one thread at a time, whichever that is.
+unsafe impl Send for Target {}
+
+/// A [`Target`] out of the pool of the process, to which it goes back: making one takes as long as
+/// the instruction selection of a small kernel.
+pub struct Lease {
+    isa: Isa,
+    target: Option<Target>,
+}
+
+/// Targets that nobody uses.
+static POOL: Mutex<Vec<(Isa, Target)>> = Mutex::new(Vec::new());
+/// More than this many are not kept.
+const POOL_SIZE: usize = 8;
+
+impl Lease {
+    pub fn new(options: &TargetOptions) -> Result<Lease, CodegenError> {
+        let isa = options.isa;
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = pool.iter().position(|(i, _)| *i == isa).map(|i| pool.swap_remove(i).1);
+        drop(pool);
+        let target = kept.map_or_else(|| Target::new(options), Ok)?;
+        Ok(Lease { isa, target: Some(target) })
+    }
+}
+
+impl std::ops::Deref for Lease {
+    type Target = Target;
+    fn deref(&self) -> &Target {
+        self.target.as_ref().expect("a lease holds its target until it is dropped")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(target) = self.target.take()
+            && pool.len() < POOL_SIZE
+        {
+            pool.push((self.isa, target));
+        }
+    }
+}
+
 impl Drop for Target {
     fn drop(&mut self) {
         // SAFETY: created in `new`, owned here.
@@ -57,7 +101,7 @@ impl Drop for Target {
 
 /// Makes LLVM's targets known: NVIDIA's and the CPU's. A static build has only what this names, so the
 /// CPUs that we are not running on are left to builds against the shared library.
-fn initialize() {
+pub(crate) fn initialize() {
     static ONCE: Once = Once::new();
     // SAFETY: the initializers are called once, before any target is looked up.
     ONCE.call_once(|| unsafe {

@@ -2,12 +2,12 @@
 
 mod common;
 use common::*;
-use msl_codegen_llvm::{CompileOptions, CpuCompiler, Isa, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
 
 fn text(isa: Isa, source: &str, entry: &str, threadgroup: [u32; 3]) -> (String, String) {
     let module = parse(source);
     let c = CpuCompiler::new(TargetOptions { isa });
-    let options = CompileOptions { edge_groups: false, ..CompileOptions::new(threadgroup) };
+    let options = CompileOptions { groups: Groups::Full, ..CompileOptions::new(threadgroup) };
     let ir = c.emit_llvm_ir(&module, entry, &options, true).unwrap();
     (ir, c.emit_asm(&module, entry, &options).unwrap())
 }

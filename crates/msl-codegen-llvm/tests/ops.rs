@@ -111,7 +111,8 @@ fn elementwise(types: &[&str], result: &str, expression: &str, skip: impl Fn(usi
     args.push(bytes(&vec![0; N * size(result)]));
     let (grid, tg) = ([N as u32, 1, 1], [32, 1, 1]);
     let expected = interpret(&source, "f", grid, tg, &args)[k].as_bytes();
-    let options = CompileOptions { edge_groups: false, run_passes: false, ..CompileOptions::new(tg) };
+    let options =
+        CompileOptions { groups: msl_codegen_llvm::Groups::Full, run_passes: false, ..CompileOptions::new(tg) };
     let kernel = compile(&source, "f", &options);
     let out = launch(&kernel, grid, tg, &args);
     assert_eq!(out.fault, None);

@@ -23,7 +23,7 @@ use super::locals::Storage;
 use super::masks::Mask;
 use crate::CodegenError;
 use crate::abi;
-use crate::compiler::{CompileOptions, FaultSite};
+use crate::compiler::{CompileOptions, FaultSite, Groups};
 use crate::emit::arith;
 use crate::emit::flow::{Flow, Gangs, State, analyze};
 use crate::emit::live::{Liveness, Places};
@@ -58,6 +58,8 @@ impl Scratch {
 #[derive(Default)]
 pub struct Body {
     pub sites: Vec<FaultSite>,
+    /// Has code for all threadgroups.
+    pub covers_all: bool,
     pub scratch: u64,
     pub static_threadgroup: u64,
     pub gang: u32,
@@ -100,6 +102,8 @@ pub struct Emit<'a> {
     pub constants: &'a RefCell<HashMap<GlobalId, V>>,
     pub plan: &'a mut Scratch,
     pub sites: &'a mut Vec<FaultSite>,
+    /// Set in the number of every site.
+    pub site_flag: u32,
 
     // The gang.
     pub gang_index: V,
@@ -276,6 +280,7 @@ pub fn emit_kernel(
     });
     let full_size: [V; 3] = size.map(|s| ll.c32(s));
 
+    // One version for any size of threadgroup needs no guards: it is for the few at the edges.
     let facts = Start {
         ll,
         module,
@@ -289,7 +294,7 @@ pub fn emit_kernel(
         group,
         size,
     };
-    let guards = facts.guards();
+    let guards = if options.groups == Groups::Any { None } else { facts.guards() };
     let edge_gang = Gang { lanes: target.lanes, parts: 32 / target.lanes };
     let packed = counts_threads(f);
     let edge_rows = Layout::new(edge_gang, size, true, packed).rows;
@@ -300,26 +305,34 @@ pub fn emit_kernel(
         m
     });
     let has_guards = specialized.is_some();
-    versions.push(Version { module: specialized, edge: false, name: if has_guards { "inner" } else { "full" } });
-    if has_guards && (!options.edge_groups || edge_rows != Layout::new(edge_gang, size, false, packed).rows) {
+    // Most grids have threadgroups for which the guards do not hold: code for all goes together.
+    out.covers_all = has_guards || options.groups != Groups::Full;
+    if options.groups != Groups::Any {
+        versions.push(Version { module: specialized, edge: false, name: if has_guards { "inner" } else { "full" } });
+    }
+    if has_guards && edge_rows != Layout::new(edge_gang, size, false, packed).rows {
         versions.push(Version { module: None, edge: false, name: "full" });
     }
-    if options.edge_groups {
+    if out.covers_all {
         versions.push(Version { module: None, edge: true, name: "edge" });
     }
     let blocks: Vec<B> = versions.iter().map(|v| ll.new_block(v.name)).collect();
-    let is_full = if options.edge_groups {
-        let all = (0..3).map(|i| ll.eq(group_size[i], full_size[i])).reduce(|a, b| ll.and(a, b));
-        all.unwrap_or_else(|| ll.cbool(true))
-    } else {
-        ll.cbool(true)
-    };
+    let is_full = (0..3).map(|i| ll.eq(group_size[i], full_size[i])).reduce(|a, b| ll.and(a, b));
+    let is_full = is_full.unwrap_or_else(|| ll.cbool(true));
     let first = match &guards {
         Some(g) => ll.and(is_full, g.holds),
         None => is_full,
     };
     match blocks[..] {
-        [only] => ll.br(only),
+        [only] if options.groups == Groups::Any => ll.br(only),
+        [only] => {
+            let other = ll.new_block("edge");
+            ll.likely_br(is_full, only, other);
+            ll.at_end(other);
+            let edge = ll.load(ll.ptr(), ll.gep_const(context, abi::offset::EDGE), 8);
+            ll.call(ty, edge, &[context, linear, ll.add(linear, ll.c64(1)), scratch]);
+            ll.br(next);
+        }
         [a, b] => ll.likely_br(first, a, b),
         _ => {
             let rest = ll.new_block("rest");
@@ -372,6 +385,7 @@ pub fn emit_kernel(
             constants: &constants,
             plan: &mut plan,
             sites: &mut out.sites,
+            site_flag: if options.groups == Groups::Any { abi::EDGE_SITE } else { 0 },
             gang_index: ll.c32(0),
             linear_index: zero,
             positions: Vec::new(),

@@ -117,6 +117,8 @@ pub fn launch_with(
         on_fault: record_fault,
         find_range: find_no_range,
         on_log: ignore_log,
+        slow_paths: &raw const msl_codegen_llvm::slow_paths::SLOW_PATHS,
+        edge: abi::unreachable_edge,
         user: std::ptr::null_mut(),
     };
     let size = kernel.scratch_size(&dynamic) as usize;

@@ -18,7 +18,7 @@ fn main() {
     let c = CpuCompiler::new(TargetOptions { isa });
     let gpu = msl_codegen_llvm::NvptxOptions {
         sm: 90,
-        edge_groups: options.edge_groups,
+        edge_groups: options.groups != Groups::Full,
         ..msl_codegen_llvm::NvptxOptions::new(options.threadgroup)
     };
     let text = match args[4].as_str() {

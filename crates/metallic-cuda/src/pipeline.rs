@@ -14,6 +14,8 @@ use crate::library;
 
 /// Arguments of more bytes go through memory.
 const MOST_INLINE: usize = 256;
+/// Parameters that may be passed by value.
+const MOST_BY_VALUE: usize = 24;
 
 pub struct CudaPipeline {
     pub source: PipelineSource,
@@ -34,13 +36,13 @@ pub struct Variant {
 }
 
 /// What the code of a dispatch depends on.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Arguments {
     threadgroup: [u32; 3],
     edge_groups: bool,
     noalias: bool,
-    /// By parameter: how many bytes are passed by value, or 0.
-    by_value: Vec<u32>,
+    /// By parameter, for the first ones: how many bytes are passed by value, or 0.
+    by_value: [u16; MOST_BY_VALUE],
     small: bool,
 }
 
@@ -61,12 +63,16 @@ impl Arguments {
         };
         let noalias = dispatch.resident.is_empty() && !(0..n).any(|i| (0..i).any(|j| overlaps(i, j)));
         let edge_groups = (0..3).any(|i| !grid[i].is_multiple_of(threadgroup[i]));
-        let by_value = dispatch.arguments.iter().map(|argument| match argument {
-            Argument::Bytes(bytes) if bytes.len() <= MOST_INLINE => bytes.len() as u32,
-            _ => 0,
-        });
+        let mut by_value = [0; MOST_BY_VALUE];
+        for (size, argument) in by_value.iter_mut().zip(&dispatch.arguments) {
+            if let Argument::Bytes(bytes) = argument
+                && bytes.len() <= MOST_INLINE
+            {
+                *size = bytes.len() as u16;
+            }
+        }
         let small = (0..n).all(|i| bound(i).is_none_or(|(start, end, _)| end - start < 1 << 32));
-        Arguments { threadgroup, edge_groups, noalias, by_value: by_value.collect(), small }
+        Arguments { threadgroup, edge_groups, noalias, by_value, small }
     }
 }
 
@@ -94,7 +100,7 @@ impl CudaPipeline {
                 threadgroup,
                 edge_groups: false,
                 noalias: true,
-                by_value: Vec::new(),
+                by_value: [0; MOST_BY_VALUE],
                 small: true,
             })?;
         }
@@ -143,11 +149,11 @@ impl CudaPipeline {
             noalias: arguments.noalias,
             sm: self.sm,
             run_passes: true,
-            by_value: arguments.by_value.clone(),
+            by_value: arguments.by_value.map(u32::from).to_vec(),
             small: arguments.small,
         };
         let kernel = library::compile_cached(&self.source, &options, &CACHE)?;
-        let variant = Arc::new(Variant { arguments: arguments.clone(), kernel, function: OnceLock::new() });
+        let variant = Arc::new(Variant { arguments: *arguments, kernel, function: OnceLock::new() });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
         Ok(variant)
     }

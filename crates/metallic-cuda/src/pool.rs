@@ -192,6 +192,11 @@ impl PinnedMemory {
         made(get_host(context, size)?)
     }
 
+    /// Bytes of the block, at least what was asked for.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     pub fn zeroed(context: &Arc<Context>, length: usize) -> Result<PinnedMemory> {
         let memory = PinnedMemory::allocate(context, length)?;
         // SAFETY: the allocation is at least this long.

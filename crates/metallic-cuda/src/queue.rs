@@ -24,6 +24,8 @@ use crate::transfer::Transfers;
 const SPIN: Duration = Duration::from_millis(2);
 /// How often the watching thread looks, at first and at last.
 const WATCH: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
+/// Lists that somebody may be about to wait for.
+const YOUNG: Duration = Duration::from_micros(200);
 /// How long it stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -54,6 +56,7 @@ struct Flying {
     work: Work,
     /// Of the commands that were not handed over.
     failed: Outcome,
+    since: Instant,
 }
 
 struct Work {
@@ -117,7 +120,7 @@ impl CudaQueue {
             Ok(None) | Err(_) => return Err(work),
         };
         let failed = encode_all(encoder, &mut encoding, commands);
-        inner.flying.push_back(Flying { flight: encoder.finish(encoding), work, failed });
+        inner.flying.push_back(Flying { flight: encoder.finish(encoding), work, failed, since: Instant::now() });
         Ok(())
     }
 
@@ -137,7 +140,7 @@ impl CudaQueue {
                     let failed = encode_all(encoder, &mut encoding, commands);
                     let flight = encoder.finish(encoding);
                     let mut inner = self.lock();
-                    inner.flying.push_back(Flying { flight, work, failed });
+                    inner.flying.push_back(Flying { flight, work, failed, since: Instant::now() });
                     self.watch_if_needed(&mut inner);
                     return None;
                 }
@@ -283,7 +286,7 @@ impl CudaQueue {
 
     /// Completes the first list on its way, which the GPU is done with. The caller holds `completing`.
     fn complete_first(&self, observed: bool) {
-        let Some(Flying { flight, work, failed }) = self.lock().flying.pop_front() else { return };
+        let Some(Flying { flight, work, failed, .. }) = self.lock().flying.pop_front() else { return };
         work.submission.is_taken.store(true, Ordering::Release);
         let (times, seen) = (flight.times(), timestamp());
         let result = flight.complete(observed).and(failed);
@@ -340,9 +343,12 @@ impl CudaQueue {
         loop {
             match self.completing.try_lock() {
                 Ok(_order) => {
+                    // Young lists are left to those who wait: asking the driver would hold them up.
                     let is_done = || {
                         let inner = self.lock();
-                        inner.flying.front().is_some_and(|f| f.flight.is_done()) || self.encoder.context().is_lost()
+                        let is_old = |f: &Flying| f.work.list.has_handlers || f.since.elapsed() > YOUNG;
+                        inner.flying.front().is_some_and(|f| is_old(f) && f.flight.is_done())
+                            || self.encoder.context().is_lost()
                     };
                     while is_done() {
                         if self.lock().flying.is_empty() {

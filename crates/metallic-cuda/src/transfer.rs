@@ -20,6 +20,8 @@ const CHUNK: usize = 1 << 20;
 /// From so many bytes on, several threads copy.
 const MANY: usize = 4 << 20;
 const THREADS: usize = 12;
+/// Blocks that may be on their way before the first is looked at again.
+const KEPT: usize = 32;
 
 /// See the module. One for each GPU that is open.
 pub struct Transfers {
@@ -100,19 +102,17 @@ impl Transfers {
 
     /// A pinned block and an event that is recorded once the block has been read.
     fn block(&self, length: usize) -> Result<(Event, PinnedMemory)> {
-        let mut busy = self.lock();
-        // Blocks become free in order.
-        while let Some((event, _)) = busy.front()
-            && (busy.len() > 64 || event.is_done()?)
-        {
-            if let Some((event, memory)) = busy.pop_front()
-                && !event.is_done()?
-            {
-                event.wait()?;
-                drop(memory);
+        // Blocks become free in order. Asking costs more than memory: a few stay.
+        let oldest = {
+            let mut busy = self.lock();
+            if busy.len() < KEPT { None } else { busy.pop_front() }
+        };
+        if let Some((event, memory)) = oldest {
+            event.wait()?;
+            if memory.size() >= length {
+                return Ok((event, memory));
             }
         }
-        drop(busy);
         Ok((Event::new(&self.context, false)?, PinnedMemory::allocate(&self.context, length)?))
     }
 

@@ -54,7 +54,7 @@ fn emit_machine_code(arguments: &Arguments, text: &str) -> Outcome {
     options.checks_bodies = false;
     let library = device.make_library(text, &options)?;
     let names = arguments.entry.clone().map_or_else(|| library.function_names(), |name| vec![name]);
-    let threadgroup = arguments.threadgroup.unwrap_or(metallic::Size::new(256, 1, 1));
+    let threadgroup = arguments.threadgroup.unwrap_or(options::THREADGROUP);
     for name in names {
         let function = library.make_function_with_constants(&name, &arguments.compile.constants())?;
         check::print(&device.emit(&function, &arguments.stage, threadgroup)?);

@@ -1,4 +1,4 @@
-//! The command line: `metallic check | emit | run | devices | doctor`.
+//! The command line: `metallic check | emit | explain | run | devices | doctor`.
 //!
 //! Translates arguments into calls of `metallic` and `msl`, and results into text or JSON. Exits
 //! with 0 when all is well, 1 when there were errors, 2 when the arguments make no sense.
@@ -16,6 +16,7 @@ macro_rules! say {
 
 mod check;
 mod emit;
+mod explain;
 mod json;
 mod options;
 mod report;
@@ -40,6 +41,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what a phase of the compiler makes of a file
     Emit(emit::Arguments),
+    /// Say what became of each line of a kernel, and what would make it faster
+    Explain(explain::Arguments),
     /// Run a kernel of a file on buffers described by the arguments
     Run(run::Arguments),
     /// List the devices
@@ -64,6 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> u8 {
     let outcome = match arguments.command {
         Command::Check(arguments) => check::check(&arguments),
         Command::Emit(arguments) => emit::emit(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Devices => report::devices(),
         Command::Doctor => report::doctor(),

@@ -90,6 +90,9 @@ pub fn parse_size(text: &str) -> Result<Size, String> {
     }
 }
 
+/// What kernels are compiled for where nothing else is said.
+pub const THREADGROUP: Size = Size { width: 256, height: 1, depth: 1 };
+
 /// `INDEX=NUMBER`.
 pub fn parse_pair(text: &str) -> Result<(u32, u32), String> {
     let parse = || {

@@ -1,11 +1,14 @@
 //! The code generator as the device calls it: threadgroup size in, callable kernel out, by way of
 //! the cache on disk.
 
-use metallic_hal::{Dispatch, Error, PipelineSource, Result, env};
+use std::collections::BTreeMap;
+
+use metallic_hal::explain::{LineValues, Remark};
+use metallic_hal::{Dispatch, Error, Explanation, PipelineSource, Result, env};
 use msl_base::{ExpansionId, Span};
 use msl_codegen_llvm::abi::EntryFn;
 use msl_codegen_llvm::{
-    CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Isa, TargetOptions,
+    CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Isa, TargetOptions,
 };
 
 use metallic_hal::cache::{Cache, Key};
@@ -48,6 +51,45 @@ impl Compiler {
             }
         };
         text.map_err(|error| Error::Pipeline { message: describe(source, &error) })
+    }
+
+    /// What code generation decided about a kernel, by lines of its source.
+    pub fn explain(&self, source: &PipelineSource, threadgroup: [u32; 3]) -> Result<Explanation> {
+        let entry = source.entry_point().name.as_str();
+        let map = source.source_map.as_deref();
+        let out = self
+            .llvm
+            .explain(&source.module, entry, &CompileOptions::new(threadgroup))
+            .map_err(|error| Error::Pipeline { message: describe(source, &error) })?;
+        let locate = |span: Span| map.and_then(|map| map.location(span));
+        let mut explanation = Explanation { summary: out.summary, ..Explanation::default() };
+        for r in out.remarks {
+            let remark = Remark {
+                location: locate(r.span),
+                id: r.id.into(),
+                message: r.message,
+                help: r.help.map(str::to_string),
+            };
+            // What differs in the extent of its text only is said once.
+            if !explanation.remarks.contains(&remark) {
+                explanation.remarks.push(remark);
+            }
+        }
+        let mut lines: BTreeMap<(String, u32), BTreeMap<Form, usize>> = BTreeMap::new();
+        for (place, form) in out.values.into_iter().filter_map(|(span, form)| Some((locate(span)?, form))) {
+            *lines.entry((place.file, place.line)).or_default().entry(form).or_default() += 1;
+        }
+        let name = |form| match form {
+            Form::Uniform => "uniform",
+            Form::PerVector => "per vector",
+            Form::Linear => "linear",
+            Form::Varying => "varying",
+        };
+        for ((file, line), forms) in lines {
+            let forms = forms.into_iter().map(|(form, n)| (name(form).to_string(), n)).collect();
+            explanation.values.push(LineValues { file, line, forms });
+        }
+        Ok(explanation)
     }
 
     /// Finds what code generation has to say against a kernel, without making machine code.

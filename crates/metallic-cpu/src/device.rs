@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use metallic_hal::{
-    Buffer, Device, DeviceInfo, HostBuffer, HostMemory, HostTexture, Pipeline, PipelineSource, Queue, Result,
-    SerialQueue, StorageMode, Texture, TextureDescriptor,
+    Buffer, Device, DeviceInfo, Explanation, HostBuffer, HostMemory, HostTexture, Pipeline, PipelineSource, Queue,
+    Result, SerialQueue, StorageMode, Texture, TextureDescriptor,
 };
 
 use crate::compiler::Compiler;
@@ -54,6 +54,9 @@ impl Device for CpuDevice {
     }
     fn emit(&self, source: &PipelineSource, stage: &str, threadgroup: [u32; 3]) -> Result<String> {
         self.compiler.emit(source, stage, threadgroup)
+    }
+    fn explain(&self, source: &PipelineSource, threadgroup: [u32; 3]) -> Result<Explanation> {
+        self.compiler.explain(source, threadgroup)
     }
 }
 

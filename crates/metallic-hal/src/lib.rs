@@ -22,6 +22,7 @@ pub mod command;
 pub mod env;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod history;
 pub mod interp;
 pub mod log;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 pub use command::{Argument, Command, CommandList, Dispatch, Grid, InlineBytes, Origin, Region, Size, TextureSlice};
 pub use error::{Error, Fault, Result};
 pub use event::Event;
+pub use explain::Explanation;
 pub use memory::{HostBuffer, HostMemory};
 pub use pixel_format::{ComponentKind, PixelFormatInfo};
 pub use queue::{Executor, SerialQueue};
@@ -157,6 +159,10 @@ pub trait Device: Any + Send + Sync {
     /// (`llvm`, `asm`, `ptx`), for looking at.
     fn emit(&self, _source: &PipelineSource, stage: &str, _threadgroup: [u32; 3]) -> Result<String> {
         Err(Error::Unsupported(format!("device {} has no stage {stage}", self.info().id)))
+    }
+    /// How code generation treats the lines of a kernel, and what would make it faster.
+    fn explain(&self, _source: &PipelineSource, _threadgroup: [u32; 3]) -> Result<Explanation> {
+        Err(Error::Unsupported(format!("device {} cannot explain how it compiles kernels", self.info().id)))
     }
 }
 

@@ -332,6 +332,13 @@ impl Device {
         Ok(self.hal.emit(&source, stage, threadgroup.to_array())?)
     }
 
+    /// How the device compiles a function for threadgroups of a size: which lines became vectors, which
+    /// gather or run under masks, and what to change.
+    pub fn explain(&self, function: &Function, threadgroup: hal::Size) -> Result<hal::Explanation> {
+        let source = crate::compute_pipeline_state::pipeline_source(function)?;
+        Ok(self.hal.explain(&source, threadgroup.to_array())?)
+    }
+
     pub fn make_event(&self) -> Event {
         Event::new()
     }

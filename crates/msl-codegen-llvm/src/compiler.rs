@@ -27,6 +27,7 @@ pub enum Groups {
     /// One version for any size. Its fault sites have [`EDGE_SITE`](crate::abi::EDGE_SITE) set.
     Any,
 }
+use crate::remarks::{Explanation, Remarks};
 
 /// What a kernel is specialized for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -166,7 +167,7 @@ impl CpuCompiler {
         entry: &str,
         options: &CompileOptions,
     ) -> Result<CompiledKernel, CodegenError> {
-        let (ll, target, body, mut stats) = self.build(module, entry, options, true)?;
+        let (ll, target, body, mut stats) = self.build(module, entry, options, true, None)?;
         let t = Instant::now();
         let object = target.emit(&ll, false)?;
         stats.codegen_ms = ms(t);
@@ -186,7 +187,7 @@ impl CpuCompiler {
 
     /// Whether a kernel can be compiled: all errors but LLVM's own, for a fraction of the time.
     pub fn check(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<(), CodegenError> {
-        self.build(module, entry, options, false).map(|_| ())
+        self.build(module, entry, options, false, None).map(|_| ())
     }
 
     /// LLVM IR as text, before or after optimization.
@@ -197,15 +198,22 @@ impl CpuCompiler {
         options: &CompileOptions,
         optimized: bool,
     ) -> Result<String, CodegenError> {
-        let (ll, ..) = self.build(module, entry, options, optimized)?;
+        let (ll, ..) = self.build(module, entry, options, optimized, None)?;
         Ok(ll.to_text())
     }
 
     /// Assembly text.
     pub fn emit_asm(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<String, CodegenError> {
-        let (ll, target, ..) = self.build(module, entry, options, true)?;
+        let (ll, target, ..) = self.build(module, entry, options, true, None)?;
         let bytes = target.emit(&ll, true)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What became of the kernel's lines, and why.
+    pub fn explain(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<Explanation, CodegenError> {
+        let sink = Remarks::default();
+        let (_, _, body, _) = self.build(module, entry, options, false, Some(&sink))?;
+        Ok(sink.into_explanation(body.lanes, body.gang, body.gangs))
     }
 
     fn build(
@@ -214,6 +222,7 @@ impl CpuCompiler {
         entry: &str,
         options: &CompileOptions,
         optimize: bool,
+        remarks: Option<&Remarks>,
     ) -> Result<(Ll, Lease, Body, CompileStats), CodegenError> {
         let find = |m: &Module| m.entry_points.iter().find(|e| e.name == entry).cloned();
         let point: EntryPoint = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;
@@ -255,7 +264,7 @@ impl CpuCompiler {
         let target = Lease::new(&self.options)?;
         let ll = Ll::new(entry);
         target.prepare(&ll);
-        let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL)?;
+        let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL, remarks)?;
         (stats.gang, stats.gangs, stats.is_split) = (body.gang, body.gangs, body.is_split);
         stats.emit_ms = ms(t);
         if cfg!(debug_assertions) || std::env::var_os("METALLIC_VERIFY").is_some() {

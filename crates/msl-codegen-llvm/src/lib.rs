@@ -17,9 +17,11 @@ pub mod nvptx;
 #[cfg(all(feature = "static", target_os = "linux", target_env = "gnu"))]
 mod old_libc;
 pub mod slow_paths;
+mod remarks;
 mod target;
 
 pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Groups};
 pub use error::CodegenError;
 pub use nvptx::{NvptxCompiler, NvptxKernel, NvptxOptions};
+pub use remarks::{Explanation, Form, Remark};
 pub use target::{Isa, TargetOptions};

@@ -236,6 +236,13 @@ impl Library {
 
     /// Runs the passes, which also learn what the host must know about each argument.
     fn infer_access(&self, entry: &str, module: &mut Module) -> Result<(), CompileError> {
+        // What the standard library does is done where the user's code calls it: faults and remarks say so.
+        for (_, function) in module.functions.iter_mut() {
+            let file = self.source_map.file_at(self.source_map.use_site(function.span).start);
+            if file.is_some_and(|file| file.is_builtin) {
+                function.insts.iter_mut().for_each(|(_, inst)| inst.span = Span::NONE);
+            }
+        }
         let functions: Vec<_> = module.entry_points.iter().map(|e| e.function).collect();
         for function in functions {
             pipeline::run(module, function, pipeline::Options::default()).map_err(|d| self.error(*d))?;

@@ -15,6 +15,7 @@ use crate::emit::arith;
 use crate::emit::shape::{Root, Shape};
 use crate::emit::value::{Comp, Pointer, Val, memory_type, register_type};
 use crate::llvm::V;
+use crate::remarks::Remarks;
 
 impl Emit<'_> {
     pub fn atomic(
@@ -63,6 +64,9 @@ impl Emit<'_> {
             && s != Scalar::Bool
             && s != Scalar::F16
             && s != Scalar::BF16;
+        if let Some(sink) = self.remarks {
+            self.remark_atomic(sink, id, op, &p, reducible, plain, used);
+        }
         if reducible {
             let total = self.reduce_for_atomic(op, s, &v);
             let any = self.any(&self.mask);
@@ -110,6 +114,36 @@ impl Emit<'_> {
             me.set_lane_result(&result, part, lane, old);
         });
         Ok(self.get_lane_results(s, &result))
+    }
+
+    fn remark_atomic(
+        &self,
+        sink: &Remarks,
+        id: ValueId,
+        op: AtomicOp,
+        p: &Pointer,
+        reducible: bool,
+        plain: bool,
+        used: bool,
+    ) {
+        let span = self.f.insts[id].span;
+        let kind = if plain { "plain reads and writes" } else { "atomic operations" };
+        if reducible {
+            let message = format!("reduced over {} threads in registers, then one operation", self.gang.threads());
+            sink.add(span, "reduced-atomic", message, None);
+            return;
+        }
+        let same_place = p.var.is_none() && !p.scalar.shape.parts();
+        let help = match op {
+            AtomicOp::Exchange | AtomicOp::Store => None,
+            _ if same_place && used => {
+                Some("do not use the result: then the threads of a gang are reduced to one operation")
+            }
+            _ if same_place => Some("use integers of 32 or 64 bits, or float additions"),
+            _ if plain => None,
+            _ => Some("collect in threadgroup memory first, where atomic operations cost no more than plain ones"),
+        };
+        sink.add(span, "atomic-per-thread", format!("one after the other for each thread, as {kind}"), help);
     }
 
     // ---- results, one slot per lane --------------------------------------------------------------

@@ -21,6 +21,9 @@ use crate::emit::shape::{Root, Shape};
 use crate::emit::value::{Comp, Pointer};
 use crate::llvm::V;
 
+const NO_COUNTER: &str = "it does not count from a number up to another that stays the same";
+const NOT_AFFINE: &str = "their addresses are no sums and multiples of the counter";
+
 /// A loop that counts.
 struct Counted {
     counter: LocalId,
@@ -67,7 +70,13 @@ impl Emit<'_> {
         body: &Block,
         continuing: &Block,
     ) -> Result<Option<Hoisted>, CodegenError> {
-        let Some(counted) = self.counted(id, body, continuing) else { return Ok(None) };
+        let counted = match self.counted(id, body, continuing) {
+            Ok(counted) => counted,
+            Err(reason) => {
+                self.remark_checks(id, body, 0, reason);
+                return Ok(None);
+            }
+        };
         let mut accesses = Vec::new();
         // What comes before the test also runs when the loop ends.
         collect(self, &body.insts[counted.test + 1..], &mut accesses);
@@ -88,8 +97,11 @@ impl Emit<'_> {
             }
         }
         if list.is_empty() || list.len() > 24 {
+            let reason = if list.is_empty() { NOT_AFFINE } else { "there are more than 24" };
+            self.remark_checks(id, body, 0, reason);
             return Ok(None);
         }
+        self.remark_checks(id, body, list.len(), NOT_AFFINE);
         let ll = self.ll;
         let k0 = self.read_as(counted.counter, 0, Shape::UNIFORM, None).v[0];
         let n = self.comp(counted.limit, 0).get(ll, self.gang, 0, false);
@@ -121,6 +133,30 @@ impl Emit<'_> {
         self.vals = saved;
         let ok = ll.or(ok, ll.not(runs));
         Ok(Some(Hoisted { ok, accesses }))
+    }
+
+    fn remark_checks(&self, id: ValueId, body: &Block, done: usize, reason: &str) {
+        let Some(sink) = self.remarks else { return };
+        let mut all = Vec::new();
+        // Those of a loop inside are its own matter.
+        let own = |x: &&ValueId| !matches!(self.f.insts[**x].op, Op::Loop { .. });
+        let own: Vec<ValueId> = body.insts.iter().filter(own).copied().collect();
+        collect(self, &own, &mut all);
+        all.retain(|a| {
+            let root = self.flow.shapes[self.accessed_pointer(*a).index()].root;
+            matches!(root, Some((Root::Param(_) | Root::Global(_) | Root::Shared | Root::Raw, false)))
+        });
+        let (all, span) = (all.len(), self.f.insts[id].span);
+        if done > 0 {
+            let message = format!("bounds of {done} of {all} accesses are checked once before the loop");
+            sink.add(span, "hoisted-checks", message, None);
+        }
+        if done < all {
+            let message = format!("bounds of {} of {all} accesses are checked in each iteration: {reason}", all - done);
+            let help = "count with `for (uint k = a; k < n; k += c)` and index by sums and multiples of k";
+            let can_help = reason == NO_COUNTER || reason == NOT_AFFINE;
+            sink.add(span, "checks-in-loop", message, can_help.then_some(help));
+        }
     }
 
     /// The places of a known access now.
@@ -339,11 +375,11 @@ impl Emit<'_> {
     }
 
     /// Recognizes a counted loop without masks and without loops inside.
-    fn counted(&self, id: ValueId, body: &Block, continuing: &Block) -> Option<Counted> {
+    fn counted(&self, id: ValueId, body: &Block, continuing: &Block) -> Result<Counted, &'static str> {
         let i = id.index();
-        let Op::Loop { label, .. } = &self.f.insts[id].op else { return None };
+        let Op::Loop { label, .. } = &self.f.insts[id].op else { return Err(NO_COUNTER) };
         if self.flow.escaped[i] || self.flow.body_escaped[i] || self.flow.masked_break.contains(label) {
-            return None;
+            return Err("threads leave it at different times");
         }
         let mut inside = HashSet::new();
         let mut simple = true;
@@ -353,30 +389,30 @@ impl Emit<'_> {
             }
         }
         if !simple {
-            return None;
+            return Err("there is another loop in it, or threads skip a part of it");
         }
         // The first `if` of the body compares the counter with the limit and leaves.
-        let test = body.insts.iter().position(|x| matches!(self.f.insts[*x].op, Op::If { .. }))?;
-        let Op::If { condition, then, otherwise } = &self.f.insts[body.insts[test]].op else { return None };
+        let test = body.insts.iter().position(|x| matches!(self.f.insts[*x].op, Op::If { .. })).ok_or(NO_COUNTER)?;
+        let Op::If { condition, then, otherwise } = &self.f.insts[body.insts[test]].op else { return Err(NO_COUNTER) };
         let leaves = |b: &Block| b.insts.len() == 1 && self.f.insts[b.insts[0]].op == Op::Break(*label);
-        let Op::Compare(op, a, limit) = self.f.insts[*condition].op else { return None };
+        let Op::Compare(op, a, limit) = self.f.insts[*condition].op else { return Err(NO_COUNTER) };
         match op {
             CompareOp::Lt if leaves(otherwise) => {}
             CompareOp::Ge if leaves(then) => {}
-            _ => return None,
+            _ => return Err(NO_COUNTER),
         }
         let counter_of = |v: ValueId| match &self.f.insts[v].op {
             Op::Load { ptr, .. } => self.places.get(*ptr).filter(|p| p.component.is_none()).map(|p| p.local),
             _ => None,
         };
-        let counter = counter_of(a)?;
+        let counter = counter_of(a).ok_or(NO_COUNTER)?;
         let ty = self.scalar_of(a);
         if !matches!(ty, Scalar::I32 | Scalar::U32) || inside.contains(&limit) {
-            return None;
+            return Err(NO_COUNTER);
         }
         let uniform = |v: ValueId| self.flow.shapes[v.index()].c[0].is_gang_uniform();
-        if !uniform(limit) || !uniform(a) || !self.state[counter.index()]?.c[0].is_gang_uniform() {
-            return None;
+        if !uniform(limit) || !uniform(a) || !self.state[counter.index()].is_some_and(|s| s.c[0].is_gang_uniform()) {
+            return Err(NO_COUNTER);
         }
         // One store, in `continuing` itself: counter + constant.
         let mut stores = Vec::new();
@@ -387,18 +423,18 @@ impl Emit<'_> {
                 stores.push((*x, *value));
             }
         }
-        let [(store, value)] = stores[..] else { return None };
+        let [(store, value)] = stores[..] else { return Err(NO_COUNTER) };
         if !continuing.insts.contains(&store) {
-            return None;
+            return Err(NO_COUNTER);
         }
-        let Op::Binary(BinaryOp::Add, x, y) = self.f.insts[value].op else { return None };
-        let (Some(c), Op::Const(step)) = (counter_of(x), &self.f.insts[y].op) else { return None };
+        let Op::Binary(BinaryOp::Add, x, y) = self.f.insts[value].op else { return Err(NO_COUNTER) };
+        let (Some(c), Op::Const(step)) = (counter_of(x), &self.f.insts[y].op) else { return Err(NO_COUNTER) };
         if c != counter || !(1..1 << 16).contains(step) {
-            return None;
+            return Err(NO_COUNTER);
         }
         let mut stored = Set::new(self.f.locals.len());
         stored_in(self.f, self.places, id, &mut stored);
-        Some(Counted { counter, ty, limit, step: *step, inside, stored, test })
+        Ok(Counted { counter, ty, limit, step: *step, inside, stored, test })
     }
 }
 

@@ -30,6 +30,7 @@ use crate::emit::live::{Liveness, Places};
 use crate::emit::shape::{ALL, Root, Shape};
 use crate::emit::value::{Comp, Gang, Val};
 use crate::llvm::{B, Ll, V};
+use crate::remarks::Remarks;
 use crate::target::Target;
 
 /// An argument as loaded at the start of the kernel.
@@ -65,6 +66,8 @@ pub struct Body {
     pub gang: u32,
     pub gangs: u32,
     pub is_split: bool,
+    /// Lanes of a vector.
+    pub lanes: u32,
 }
 
 /// The emitter of one version of a kernel's body.
@@ -104,6 +107,8 @@ pub struct Emit<'a> {
     pub sites: &'a mut Vec<FaultSite>,
     /// Set in the number of every site.
     pub site_flag: u32,
+    /// Who wants to know what is decided, if anybody does.
+    pub remarks: Option<&'a Remarks>,
 
     // The gang.
     pub gang_index: V,
@@ -176,6 +181,7 @@ pub fn emit_kernel(
     entry: &EntryPoint,
     options: &CompileOptions,
     name: &str,
+    remarks: Option<&Remarks>,
 ) -> Result<Body, CodegenError> {
     let f = &module.functions[entry.function];
     let places = Places::find(f, &module.types);
@@ -349,9 +355,11 @@ pub fn emit_kernel(
         let live = Liveness::compute(f, &places);
         let used = used_values(f);
         let kernel = Kernel { module, f, places: &places, live: &live, target, options, read_only: &read_only };
-        let (gang, flow, layout, is_split) = choose_gang(&kernel, version.edge);
+        let (Choice { gang, flow, layout, is_split }, limit) = choose_gang(&kernel, version.edge);
+        // The first version is the one that runs but at edges.
+        let remarks = remarks.filter(|_| k == 0);
         if k == 0 {
-            (out.gang, out.gangs, out.is_split) = (gang.threads(), layout.gangs, is_split);
+            (out.gang, out.gangs, out.is_split, out.lanes) = (gang.threads(), layout.gangs, is_split, gang.lanes);
         }
         let n = f.insts.len();
         let zero = Comp::uniform(ll.c32(0));
@@ -386,6 +394,7 @@ pub fn emit_kernel(
             plan: &mut plan,
             sites: &mut out.sites,
             site_flag: if options.groups == Groups::Any { abi::EDGE_SITE } else { 0 },
+            remarks,
             gang_index: ll.c32(0),
             linear_index: zero,
             positions: Vec::new(),
@@ -407,6 +416,12 @@ pub fn emit_kernel(
             unchecked: HashMap::new(),
         };
         e.place_private();
+        if let Some(sink) = remarks {
+            if let Some(g) = &guards {
+                explain_guards(sink, e.f, g);
+            }
+            e.explain(sink, limit);
+        }
         if is_split {
             e.emit_regions(next)?;
         } else {
@@ -480,9 +495,13 @@ fn used_values(f: &Function) -> Vec<bool> {
 }
 
 fn any_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> bool {
-    b.insts.iter().any(|id| {
+    find_inst(f, b, test).is_some()
+}
+
+fn find_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> Option<ValueId> {
+    b.insts.iter().find_map(|id| {
         let op = &f.insts[*id].op;
-        test(*id, op) || op.blocks().iter().any(|b| any_inst(f, b, test))
+        if test(*id, op) { Some(*id) } else { op.blocks().iter().find_map(|b| find_inst(f, b, test)) }
     })
 }
 
@@ -514,9 +533,37 @@ struct Kernel<'a> {
     read_only: &'a HashSet<Root>,
 }
 
+/// A gang and what follows from it.
+struct Choice {
+    gang: Gang,
+    flow: Flow,
+    layout: Layout,
+    is_split: bool,
+}
+
+/// What kept a gang from being larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GangLimit {
+    /// The caller chose.
+    Requested,
+    /// No loop or barrier would gain.
+    NothingToShare,
+    /// An instruction that is best done for one simdgroup at a time.
+    Costly(ValueId),
+    /// Threads of a larger gang would part here.
+    Diverges(ValueId),
+    /// The threadgroup has no more threads, or does not divide evenly.
+    Threadgroup,
+    Registers {
+        wanted: u32,
+        have: u32,
+    },
+    Most,
+}
+
 /// How many threads run in step. At least a simdgroup; more where control flow is the same for
 /// all of them and the vectors that are live in loops still fit the registers.
-fn choose_gang(kernel: &Kernel, edge: bool) -> (Gang, Flow, Layout, bool) {
+fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
     let Kernel { module, f, places, live, target, options, read_only } = *kernel;
     let lanes = target.lanes;
     let base = 32 / lanes;
@@ -529,50 +576,67 @@ fn choose_gang(kernel: &Kernel, edge: bool) -> (Gang, Flow, Layout, bool) {
         let is_split = has_barrier && layout.gangs > 1;
         let shapes = GangShapes { layout, is_split, read_only };
         let flow = analyze(module, f, places, live, &shapes);
-        (gang, flow, layout, is_split)
+        Choice { gang, flow, layout, is_split }
     };
     let threads: u32 = options.threadgroup.iter().product();
     let first = attempt(base);
     // A simdgroup is never cut in two.
     let wanted = options.parts.map(|p| p.next_power_of_two().clamp(base, 64));
     if edge || wanted == Some(base) {
-        return first;
+        return (first, GangLimit::Requested);
     }
     if let Some(p) = wanted {
-        return attempt(p);
+        return (attempt(p), GangLimit::Requested);
     }
     let has_loop = any_inst(f, &f.body, &|_, op| matches!(op, Op::Loop { .. }));
-    let costly = any_inst(f, &f.body, &|id, op| {
-        first.1.divergent[id.index()]
-            || first.1.masked_exit[id.index()]
-            || matches!(
+    let parts_ways =
+        |flow: &Flow| find_inst(f, &f.body, &|id, _| flow.divergent[id.index()] || flow.masked_exit[id.index()]);
+    let costly = parts_ways(&first.flow).or_else(|| {
+        find_inst(f, &f.body, &|_, op| {
+            matches!(
                 op,
                 Op::Simd(..)
                     | Op::Atomic { .. }
                     | Op::CompareExchange { .. }
                     | Op::Barrier { scope: msl_ir::BarrierScope::Simdgroup, .. }
             )
+        })
     });
-    if costly || !(has_loop || has_barrier) {
-        return first;
+    if !(has_loop || has_barrier) {
+        return (first, GangLimit::NothingToShare);
+    }
+    if let Some(at) = costly {
+        return (first, GangLimit::Costly(at));
     }
     let budget = if target.has_avx512 { 26 } else { 13 };
     let mut best = first;
     for parts in [32 / lanes * 2, 32 / lanes * 4, 32 / lanes * 8] {
         let n = parts * lanes;
         if n > threads || !threads.is_multiple_of(n) {
-            break;
+            return (best, GangLimit::Threadgroup);
         }
         let t = attempt(parts);
-        if any_inst(f, &f.body, &|id, _| t.1.divergent[id.index()] || t.1.masked_exit[id.index()]) {
-            break;
+        if let Some(at) = parts_ways(&t.flow) {
+            return (best, GangLimit::Diverges(at));
         }
-        if pressure(module, f, &t.1, &f.body, parts) > budget {
-            break;
+        let alive = pressure(module, f, &t.flow, &f.body, parts);
+        if alive > budget {
+            return (best, GangLimit::Registers { wanted: alive, have: budget });
         }
         best = t;
     }
-    best
+    (best, GangLimit::Most)
+}
+
+/// Says which conditions a version takes for granted.
+fn explain_guards(sink: &Remarks, f: &Function, guards: &super::guards::Guards) {
+    for (condition, direction) in &guards.directions {
+        let message = format!(
+            "tested once per threadgroup: where it is {direction} for all threads, a version without it runs; this \
+             describes that version"
+        );
+        sink.add(f.insts[*condition].span, "versioned-guard", message, None);
+    }
 }
 
 /// Vectors alive around the innermost loops: varying locals at the head and one of what the body

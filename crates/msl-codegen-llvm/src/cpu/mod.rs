@@ -3,13 +3,15 @@
 //! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
 //! loop over groups and gangs; `guards` finds conditions that whole threadgroups agree on; `regions`
 //! splits at barriers; `control` and `masks` do divergence; `hoist` moves bounds checks out of loops;
-//! `locals` keeps variables; `inst` emits values; `memory`, `check`, `private`, `atomic` and
+//! `locals` keeps variables; `inst` emits values; `explain` tells people what was
+//! decided; `memory`, `check`, `private`, `atomic` and
 //! `simdgroup` do what their names say.
 
 mod access;
 mod atomic;
 mod check;
 mod control;
+mod explain;
 mod guards;
 mod hoist;
 mod inst;

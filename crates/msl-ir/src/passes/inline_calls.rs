@@ -142,7 +142,12 @@ fn splice(
     let mut params = Replacements::default();
     drop_params(caller, &mut body, args, &mut params);
     for &new in map.values.values() {
-        caller.insts[new].op.map_operands(|v| params.get(v));
+        let inst = &mut caller.insts[new];
+        inst.op.map_operands(|v| params.get(v));
+        // What has no place of its own happens where it is called for.
+        if inst.span.is_none() {
+            inst.span = span;
+        }
     }
 
     let has_value = !matches!(types.get(callee.ret), Type::Void);

@@ -6,7 +6,31 @@ use crate::emit::shape::{ALL, Linear, Root, Shape};
 use crate::emit::value::{Comp, Pointer, Varying, memory_type};
 use crate::llvm::V;
 
+/// How lanes that are a stride apart are accessed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing lies between them.
+    Run,
+    /// Everything between them is accessed too, and shuffled.
+    Shuffle,
+    /// Gathered or scattered.
+    Lanes,
+}
+
 impl Emit<'_> {
+    /// The way for a stride, in bytes.
+    pub(super) fn way_of_stride(&self, stride: u64, e: Element, what: &Access) -> Way {
+        let size = u64::from(e.scalar.size());
+        let step = stride / size;
+        let is_store = matches!(what, Access::Store(_));
+        match step {
+            _ if !stride.is_multiple_of(size) || step > 4 => Way::Lanes,
+            0 | 1 => Way::Run,
+            _ if is_store && e.count == 1 => Way::Lanes,
+            _ => Way::Shuffle,
+        }
+    }
+
     pub(super) fn linear_access(
         &mut self,
         p: &Pointer,

@@ -12,6 +12,7 @@ mod uniform;
 use msl_base::Id;
 use msl_ir::{Scalar, Type, TypeId, ValueId};
 
+use super::explain::AccessForm;
 use super::kernel::Emit;
 use crate::CodegenError;
 use crate::compiler::FaultKind;
@@ -90,18 +91,22 @@ impl Emit<'_> {
         what: &Access,
         volatile: bool,
     ) -> Result<Vec<Comp>, CodegenError> {
+        let is_store = matches!(what, Access::Store(_));
         if matches!(p.root, Root::Local(_) | Root::Private) {
+            self.remark_access(id, p.root, is_store, AccessForm::Private);
             return Ok(self.private_access(p, e, what));
         }
-        let kind = if matches!(what, Access::Load) { FaultKind::Read } else { FaultKind::Write };
+        let kind = if is_store { FaultKind::Write } else { FaultKind::Read };
         let span = self.f.insts[id].span;
         if p.root == Root::Raw && !p.valid {
             let site = self.site(kind, p.root, span);
+            self.remark_access(id, p.root, is_store, AccessForm::Raw);
             return Ok(self.raw_access(p, e, what, site));
         }
         let known = self.unchecked.get(&id).cloned().map(|k| self.known_places(&k));
         let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         let varying_store = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.lanes()));
+        self.remark_access(id, p.root, is_store, self.access_form(p, e, what, varying_store));
         match &p.var {
             None if !varying_store => Ok(self.scalar_access(p, e, what, site, volatile, known)),
             None => {
@@ -114,6 +119,28 @@ impl Emit<'_> {
             Some(var) => match var.index.shape.linear {
                 Some(l) if l.stride * var.scale > 0 => Ok(self.linear_access(p, var, l, e, what, site, known)),
                 _ => Ok(self.scattered_access(p, var, e, what, site)),
+            },
+        }
+    }
+
+    /// What [`access`](Self::access) makes of an address, for people.
+    fn access_form(&self, p: &Pointer, e: Element, what: &Access, varying_store: bool) -> AccessForm {
+        let differs = p.scalar.shape.parts() || matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
+        match &p.var {
+            None if varying_store => AccessForm::Contended,
+            None if differs => AccessForm::PerVector,
+            None => AccessForm::Uniform,
+            Some(var) => match var.index.shape.linear {
+                Some(l) if l.stride * var.scale > 0 => {
+                    let stride = (l.stride * var.scale) as u64;
+                    match self.way_of_stride(stride, e, what) {
+                        linear::Way::Run => AccessForm::Contiguous,
+                        linear::Way::Shuffle => AccessForm::Interleaved(stride),
+                        linear::Way::Lanes => AccessForm::Strided(stride),
+                    }
+                }
+                _ if self.is_likely_consecutive(p, var, e) => AccessForm::Tested,
+                _ => AccessForm::Scattered,
             },
         }
     }

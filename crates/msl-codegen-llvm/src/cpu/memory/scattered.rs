@@ -33,8 +33,7 @@ impl Emit<'_> {
                 .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
                 .collect(),
         };
-        let near = var.index.shape.bits & NEAR != 0 && var.scale as u64 == e.size() && e.count == 1 && !p.valid;
-        let out = if near {
+        let out = if self.is_likely_consecutive(p, var, e) {
             let (ok, firsts) = self.consecutive(p, var, e, length, n);
             let mask = if values.is_empty() { None } else { self.mask.clone() };
             self.two_ways(
@@ -58,6 +57,11 @@ impl Emit<'_> {
             self.gathered(p, var, e, base, length, &values, site, n)
         };
         self.join_parts(out, n, e, shape, what)
+    }
+
+    /// Whether it is worth testing for that.
+    pub(super) fn is_likely_consecutive(&self, p: &Pointer, var: &Varying, e: Element) -> bool {
+        var.index.shape.bits & NEAR != 0 && var.scale as u64 == e.size() && e.count == 1 && !p.valid
     }
 
     /// Whether the lanes of each part happen to be consecutive and within bounds, and where each

@@ -12,6 +12,7 @@ use crate::abi::EntryFn;
 use crate::cpu::{Body, emit_kernel};
 use crate::jit::LoadedObject;
 use crate::llvm::Ll;
+use crate::remarks::{Explanation, Remarks};
 use crate::target::{Lease, TargetOptions};
 
 /// Which threadgroups a kernel has code for. A grid may end in threadgroups that are not full, which take
@@ -27,7 +28,6 @@ pub enum Groups {
     /// One version for any size. Its fault sites have [`EDGE_SITE`](crate::abi::EDGE_SITE) set.
     Any,
 }
-use crate::remarks::{Explanation, Remarks};
 
 /// What a kernel is specialized for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -16,8 +16,8 @@ mod llvm;
 pub mod nvptx;
 #[cfg(all(feature = "static", target_os = "linux", target_env = "gnu"))]
 mod old_libc;
-pub mod slow_paths;
 mod remarks;
+pub mod slow_paths;
 mod target;
 
 pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Groups};

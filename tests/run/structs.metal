@@ -108,3 +108,39 @@ kernel void q(device int* out [[buffer(0)]]) {
     c.a = 1; c.b = 2; c.c = 3;
     out[0] = c.get(); out[1] = c.other(); out[2] = c.c;
 }
+//--- elements that a list leaves out are zero, also where the default constructor is defaulted beside others
+// What was in the memory before must not show: the first kernel leaves something there.
+// buffer 0: f32 = zeros(64)
+// buffer 1: f32 = 1 1 1 1 1 1
+// buffer 2: i32 = 3
+// dispatch: dirty grid=64 threadgroup=64
+// dispatch: u grid=1
+// expect 1: f32 = 0 0 0 5 0 7
+#include <metal_stdlib>
+using namespace metal;
+struct Defaulted {
+    float2 v;
+    Defaulted() thread = default;
+    explicit Defaulted(float x) thread { v = float2(x); }
+};
+struct Initialised { float a; float b = 5.0f; };
+struct Holder { Defaulted d[4] = { Defaulted(1.0f) }; float f; Initialised i; };
+kernel void dirty(device float* out [[buffer(0)]], uint i [[thread_position_in_grid]]) {
+    float local[64];
+    for (int j = 0; j < 64; j++) local[j] = 1e6f * (j + 1 + i);
+    float sum = 0.0f;
+    for (int j = 0; j < 64; j++) sum += local[(j * 7 + i) % 64];
+    out[i] = sum;
+}
+kernel void u(device float* out [[buffer(1)]], constant int& n [[buffer(2)]]) {
+    Defaulted d[4] = { Defaulted(2.0f) };
+    simdgroup_matrix<float, 8, 8> m[4] = { simdgroup_matrix<float, 8, 8>(3.0f) };
+    Initialised i[4] = { { 1.0f, 2.0f } };
+    Holder h = {};
+    out[0] = d[n].v.x + d[n - 1].v.y;
+    out[1] = m[n].thread_elements()[0] + m[n - 2].thread_elements()[1];
+    out[2] = i[n].a + h.f + h.i.a + Initialised().a;
+    out[3] = i[n].b;
+    out[4] = h.d[n].v.x;
+    out[5] = i[0].b + h.i.b;
+}

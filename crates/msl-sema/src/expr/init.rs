@@ -59,6 +59,10 @@ impl Checker<'_> {
             if self.is_trivially_default(ty) {
                 return rvalue_expr(ExprKind::Zero, ty, span);
             }
+            if !has_user && self.is_aggregate(class) {
+                // Members without an initialiser are zero, which they are not in `T x;`.
+                return self.init_list(ty, &mut [], span);
+            }
             if !has_user || self.has_defaulted_default(class) {
                 let id = self.implicit_default(class, span);
                 return rvalue_expr(ExprKind::ConstructorCall { function: id, args: Vec::new() }, ty, span);
@@ -154,6 +158,10 @@ impl Checker<'_> {
                     && self.is_trivially_default(ty)
                 {
                     return None;
+                }
+                if !self.has_user_default(c) && !self.has_user_constructors(c) {
+                    let id = self.implicit_default(c, span);
+                    return Some(rvalue_expr(ExprKind::ConstructorCall { function: id, args: Vec::new() }, ty, span));
                 }
                 Some(self.construct_class(c, &[], span, true))
             }
@@ -358,7 +366,7 @@ impl Checker<'_> {
             }
             return self.construct_class(class, &args, span, true);
         }
-        if items.is_empty() {
+        if items.is_empty() && (self.is_trivially_default(ty) || !self.is_aggregate(class)) {
             return self.construct_class(class, &[], span, true);
         }
         let mut cursor = Cursor { items, next: 0 };
@@ -459,11 +467,12 @@ impl Checker<'_> {
         rvalue_expr(ExprKind::ConstructArray(elements), ty, span)
     }
 
+    /// What an element or member that a list leaves out gets: as from `{}`.
     fn filler(&mut self, element: Ty, span: Span) -> hir::Expr {
-        match self.default_init(element, span) {
-            Some(e) => e,
-            None => rvalue_expr(ExprKind::Zero, element, span),
+        if self.is_trivially_default(element) {
+            return rvalue_expr(ExprKind::Zero, element, span);
         }
+        self.init_list(element, &mut [], span)
     }
 
     fn init_fields(
@@ -543,7 +552,8 @@ impl Checker<'_> {
                     self.error("uninitialized-reference", span, message);
                     return error_expr(span);
                 } else {
-                    values[i] = self.default_init(info.ty.ty, span);
+                    // Those that are not named are zero.
+                    values[i] = (!self.is_trivially_default(info.ty.ty)).then(|| self.filler(info.ty.ty, span));
                 }
             }
         }

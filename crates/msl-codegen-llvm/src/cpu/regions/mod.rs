@@ -260,8 +260,23 @@ impl Emit<'_> {
                 me.restore_value(*v)?;
             }
             for id in &run {
+                // What was stored for all threads together since the instruction was put off is not
+                // in the states of the points within it. Those locals keep the form they have now.
+                let held = me.state.clone();
+                for (i, state) in me.state.iter_mut().enumerate() {
+                    if touched.binary_search(&LocalId::from_index(i)).is_err() {
+                        *state = None;
+                    }
+                }
                 let reached = me.block(&Block { insts: vec![*id] })?;
                 debug_assert!(reached, "a region ends where it began");
+                let (mut loads, mut stores) = (HashSet::new(), HashSet::new());
+                me.accessed(*id, &mut loads, &mut stores);
+                for (i, state) in held.into_iter().enumerate() {
+                    if !stores.contains(&LocalId::from_index(i)) {
+                        me.state[i] = state;
+                    }
+                }
             }
             for l in &stored {
                 me.save_context(*l);

@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow test-threads rust-test python-test test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-threads rust-test python-test test-corpora-run test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -26,6 +26,7 @@ rust-test: setup
 
 python-test: develop cli
 	$(BIN)/python -m pytest tests/python
+	$(BIN)/python -m pytest tests/corpora_run
 
 # What takes too long for every change: bounds that are stated for many rounds.
 test-slow: develop
@@ -49,6 +50,10 @@ test-corpora: setup corpus-compiler
 
 corpus-compiler: llvm
 	$(CARGO) build --release --quiet -p msl-codegen-llvm --example corpus
+
+# Other people's kernels, run on the CPU and on the interpreter and compared with NumPy; `make test` runs a sample.
+test-corpora-run: develop
+	PYMETALLIC_CORPORA_RUN=all $(BIN)/python -m pytest tests/corpora_run
 
 # The Apple device where there is no Metal; see the script.
 check-apple:

@@ -13,6 +13,9 @@ def test_sort(case, device):
 FLOATS = ("f32", "f16", "bf16")
 MLX = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "u8": "uint8", "u32": "uint32", "i64": "int64"}
 
+# Merging reads the element after the last one of a full block, in threadgroup memory, and does not use it.
+PAST_THE_END = {"cpu": "invalid-pointer", "interp": "out-of-bounds"}
+
 
 def values(s: Sizes, t: str, shape) -> np.ndarray:
     """With equal ones among them."""
@@ -84,7 +87,7 @@ def multi_block(t: str, size: int) -> Case:
         shape = [np.int32(n), np.int32(1), np.int32(1), np.array([rows], np.int32), np.array([n], np.int64)]
         return Call([encode(x, t), *out, *shape], groups=(blocks, rows), threadgroup=size)
 
-    return Case("candle", "mlx_sort.metal", f"sort_mbsort_{MLX[t]}_uint32_bn{size}_tn8", make)
+    return Case("candle", "mlx_sort.metal", f"sort_mbsort_{MLX[t]}_uint32_bn{size}_tn8", make, fault=PAST_THE_END)
 
 
 def halves(s: Sizes, t: str, size: int):
@@ -123,7 +126,7 @@ def merge(t: str, size: int) -> Case:
         shape = [np.int32(n), np.int32(2), np.int32(2)]
         return Call([given, encode(x[index], t), index, *out, *shape], groups=(2, 1), threadgroup=size)
 
-    return Case("candle", "mlx_sort.metal", f"merge_mbsort_{MLX[t]}_uint32_bn{size}_tn8", make)
+    return Case("candle", "mlx_sort.metal", f"merge_mbsort_{MLX[t]}_uint32_bn{size}_tn8", make, fault=PAST_THE_END)
 
 
 TYPES = tuple(MLX)
@@ -132,5 +135,6 @@ CASES = (
     + [bitonic("f32", False, (1000, 33)), bitonic("f16", True, (1, 1)), bitonic("u32", False, (64, 16))]
     + [block(t, 128, i, (777, 90)) for t in TYPES for i in (False, True)]
     + [block("f32", 512, True, (4000, 300)), block("bf16", 256, False, (2000, 200))]
-    + [f(t, 256 if t == "i64" else 512) for f in (multi_block, partition, merge) for t in ("f32", "i64", "u8")]
+    + [partition(t, 256 if t == "i64" else 512) for t in ("f32", "i64", "u8")]
+    + [multi_block("f32", 512), multi_block("u8", 512), merge("f32", 512)]
 )

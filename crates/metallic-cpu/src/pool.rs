@@ -189,13 +189,17 @@ impl Pool {
 
     fn work_once(&self) -> bool {
         if self.ready_count.load(Ordering::SeqCst) > 0 {
-            let queue = {
+            let (queue, has_more) = {
                 let mut ready = lock(&self.ready);
                 let queue = ready.pop_front();
                 self.ready_count.store(ready.len(), Ordering::SeqCst);
-                queue
+                (queue, !ready.is_empty())
             };
             if let Some(queue) = queue {
+                // Nobody was woken for those that came while this thread was spinning.
+                if has_more {
+                    self.wake_one();
+                }
                 queue.drive();
                 return true;
             }
@@ -317,6 +321,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use metallic_hal::{Command, CommandList, Completion, Executor, Fault, HostBuffer, Queue, StorageMode};
 
     #[test]
     fn every_index_is_visited_once() {
@@ -367,6 +372,53 @@ mod tests {
             });
         }
         assert_eq!(lock(&seen).len(), 2);
+    }
+
+    /// Executes a command when another thread executes one too.
+    struct Meet {
+        pool: Arc<Pool>,
+        arrived: AtomicUsize,
+    }
+    impl Executor for Meet {
+        fn execute(&self, _: &Command) -> Result<(), Fault> {
+            let round = self.arrived.fetch_add(1, Ordering::SeqCst) / 2;
+            let start = Instant::now();
+            while self.arrived.load(Ordering::SeqCst) < 2 * (round + 1) {
+                if start.elapsed() > Duration::from_secs(5) {
+                    return Err(Fault::new("nobody came"));
+                }
+                std::thread::yield_now();
+            }
+            Ok(())
+        }
+        fn schedule(&self, queue: Arc<SerialQueue>) {
+            self.pool.schedule(queue);
+        }
+    }
+
+    #[test]
+    fn queues_that_become_ready_together_run_together() {
+        let meet = Arc::new(Meet { pool: Pool::new(2), arrived: AtomicUsize::new(0) });
+        let queues = [SerialQueue::new(meet.clone()), SerialQueue::new(meet)];
+        let buffer = HostBuffer::make("test", 4, StorageMode::Shared).unwrap();
+        for _ in 0..200 {
+            let faults = Arc::new(AtomicUsize::new(0));
+            let submit = |queue: &Arc<SerialQueue>| {
+                let (faults, buffer) = (faults.clone(), buffer.clone());
+                let command = Command::FillBuffer { buffer, offset: 0, length: 4, value: 0 };
+                let list = CommandList { commands: vec![command], ..CommandList::default() };
+                let count = move |completion: Completion| {
+                    faults.fetch_add(usize::from(completion.result.is_err()), Ordering::SeqCst);
+                };
+                queue.submit(list, Box::new(count))
+            };
+            let both = queues.each_ref().map(submit);
+            // Nobody waits: that would lend the queues a thread.
+            while !both.iter().all(|submission| submission.is_completed()) {
+                std::thread::yield_now();
+            }
+            assert_eq!(faults.load(Ordering::SeqCst), 0);
+        }
     }
 
     #[test]

@@ -102,6 +102,7 @@ impl SerialQueue {
     /// Runs lists until `last` is complete. The caller is a waiting thread when there is a `last`, one that
     /// leaves what may take long to others when it `is_hasty`.
     fn drive_until(&self, last: Option<&HostSubmission>, is_hasty: bool) {
+        let mut has_driven = false;
         loop {
             let submission = {
                 let mut inner = self.lock();
@@ -109,11 +110,17 @@ impl SerialQueue {
                     return;
                 }
                 let Some(first) = inner.pending.front().cloned() else { return };
-                // Others have been told of the list already: see `submit` and below.
+                // Others have been told of the list already, by `submit` or below. But if this thread has driven
+                // the queue since, they came, found it busy and left.
                 if is_hasty && !first.is_short() && self.executor.has_threads() {
+                    drop(inner);
+                    if has_driven {
+                        self.schedule();
+                    }
                     return;
                 }
                 inner.is_busy = true;
+                has_driven = true;
                 first
             };
             match submission.run(&*self.executor) {
@@ -426,6 +433,45 @@ mod tests {
         let queue = SerialQueue::new(alone.clone());
         assert!(queue.submit(list(vec![fill(1).1]), Box::new(|_| ())).wait_timeout(Duration::from_millis(1)));
         assert_eq!(*alone.runner.lock().unwrap(), [me]);
+    }
+
+    /// An executor whose threads come at the worst time: while somebody else executes.
+    #[derive(Default)]
+    struct Late {
+        asked: Mutex<Vec<Arc<SerialQueue>>>,
+    }
+    impl Late {
+        /// How many threads came.
+        fn come(&self) -> usize {
+            let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+            asked.iter().for_each(|queue| queue.drive());
+            asked.len()
+        }
+    }
+    impl Executor for Late {
+        fn execute(&self, _: &Command) -> Result<(), Fault> {
+            self.come();
+            Ok(())
+        }
+        fn schedule(&self, queue: Arc<SerialQueue>) {
+            self.asked.lock().unwrap().push(queue);
+        }
+    }
+
+    #[test]
+    fn a_wait_with_a_timeout_leaves_no_list_to_nobody() {
+        let late = Arc::new(Late::default());
+        let queue = SerialQueue::new(late.clone());
+        let fill_some = |length| list(vec![Command::FillBuffer { buffer: fill(1).0, offset: 0, length, value: 1 }]);
+        // The lengths are those of no other test, and the time of only one is known.
+        let short = fill_some(1);
+        history::Key::of(&short.commands).unwrap().took(Duration::ZERO);
+        let first = queue.submit(short, Box::new(|_| ()));
+        let second = queue.submit(fill_some(2), Box::new(|_| ()));
+        assert!(!second.wait_timeout(Duration::ZERO));
+        assert!(first.is_completed() && !second.is_completed());
+        assert_eq!(late.come(), 1);
+        assert!(second.is_completed());
     }
 
     #[test]

@@ -32,6 +32,10 @@ python-test: develop cli
 test-slow: develop
 	PYMETALLIC_TEST_LEAK_CYCLES=10000 $(BIN)/python -m pytest -s tests/python/test_lifetimes.py
 
+# Races and undefined behavior where threads meet: ThreadSanitizer and Miri, with a nightly Rust; some minutes.
+test-threads: llvm
+	tools/test-threads.sh
+
 # All of the tests of tinygrad on our devices; `make test` runs a sample. tinygrad publishes its own tests in its
 # repository only: with TINYGRAD=path/of/a/checkout, those run too. They compare with PyTorch, and need clang.
 test-tinygrad: develop
@@ -92,9 +96,10 @@ sdist: setup
 	$(BIN)/maturin sdist --out dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist/from-sdist dist/*.tar.gz
 
-# The suite where Python has no global lock: PYTHON names such an interpreter.
+# The suite where Python has no global lock; not PYTHON, which .venv is made of.
+FREE_THREADED ?= python3.14t
 test-free-threaded: setup
-	tools/test-free-threaded.sh $(PYTHON)
+	tools/test-free-threaded.sh $(FREE_THREADED)
 
 # The wheel where nothing else is: roots with CPython 3.11, 3.13 and 3.14 and nothing more. Needs root.
 SUITES ?= bookworm trixie sid

@@ -3,7 +3,7 @@
 #
 #   tools/test-free-threaded.sh PYTHON
 #
-# PYTHON is such an interpreter, 3.13t or newer. The stable interface has no such build, so this one is for
+# PYTHON is such an interpreter, 3.14t or newer. The stable interface has no such build, so this one is for
 # exactly that version; the wheel is installed into a virtual environment of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."

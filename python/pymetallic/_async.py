@@ -6,13 +6,20 @@ import asyncio
 import weakref
 from concurrent.futures import Future
 
-from ._native import CommandBuffer
+from ._native import CommandBuffer, MetalValidationError
+
+_UNCOMMITTED = ("not_enqueued", "enqueued")
 
 
 async def wait(command_buffer: CommandBuffer) -> CommandBuffer:
     """Completes when the command buffer has; raises its error. Commits it if nobody has yet."""
-    if command_buffer.status in ("not_enqueued", "enqueued"):
-        command_buffer.commit()
+    if command_buffer.status in _UNCOMMITTED:
+        try:
+            command_buffer.commit()
+        except MetalValidationError:
+            # Others that wait for it may have been first.
+            if command_buffer.status in _UNCOMMITTED:
+                raise
     if command_buffer.status not in ("completed", "error"):
         loop = asyncio.get_running_loop()
         done: asyncio.Future = loop.create_future()

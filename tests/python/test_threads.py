@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import sysconfig
@@ -166,3 +167,50 @@ def test_errors_stay_with_their_thread(device):
 
     for number, text in enumerate(together(work)):
         assert f"nothing{number}" in text
+
+
+def test_one_capsule_gives_its_tensor_once(device):
+    """A producer that gives the same capsule to everybody: one thread takes the tensor, the others get an error."""
+
+    class Once:
+        def __init__(self) -> None:
+            self.array = np.arange(1024, dtype=np.float32)
+            self.capsule = self.array.__dlpack__()
+
+        def __dlpack__(self, **_):
+            return self.capsule
+
+        def __dlpack_device__(self):
+            return (1, 0)
+
+    for _ in range(50):
+        tensor = Once()
+
+        def work(number: int) -> int:
+            try:
+                pm.as_array(tensor)
+            except pm.MetalValidationError:
+                return 0
+            return 1
+
+        assert sum(together(work)) == 1
+        del tensor
+    gc.collect()
+
+
+def test_event_loops_of_many_threads_await_one_command_buffer(device, queue):
+    for _ in range(10):
+        x = device.make_buffer(4 * 100)
+        commands = queue.make_command_buffer()
+        encoder = commands.make_compute_command_encoder()
+        encoder.set_compute_pipeline_state(kernel_cache.get(device, SCALE, "scale", {"factor": 1}))
+        encoder.set_buffer(x, 0, 0)
+        encoder.dispatch_threads(100, 32)
+        encoder.end_encoding()
+
+        async def wait(commands=commands) -> str:
+            await commands
+            return commands.status
+
+        assert together(lambda _: asyncio.run(wait())) == ["completed"] * THREADS
+        assert np.array_equal(x.to_numpy(np.int32), np.arange(100))

@@ -43,8 +43,9 @@ struct Procs {
 
 /// `Py_bf_getbuffer` and `Py_bf_releasebuffer`.
 const SLOTS: [c_int; 2] = [1, 2];
-/// Where `PyTypeObject` has its `tp_as_buffer`, in words.
-const POSITION: usize = 20;
+/// Where `PyTypeObject` has its `tp_as_buffer`, in words: 17 after the head, which is larger in an interpreter without
+/// the global lock.
+const POSITION: usize = size_of::<ffi::PyVarObject>() / size_of::<usize>() + 17;
 
 /// Gives `Buffer` the buffer protocol, if this interpreter is as we know it.
 pub fn install(py: Python<'_>) {

@@ -11,6 +11,7 @@ use std::ptr::NonNull;
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
 
 use crate::error::{ToPython, invalid};
@@ -319,9 +320,12 @@ pub fn import<'py>(object: &Bound<'py, PyAny>, stream: Option<i64>) -> PyResult<
 
 /// Takes the structure out of a capsule of this form.
 fn take<T: Form>(capsule: &Bound<'_, PyAny>) -> PyResult<Option<NonNull<T>>> {
+    // A producer may give one capsule to several threads: where there is no global lock, looking at the name and
+    // changing it must be one step, so that one of them takes the tensor.
+    //
     // SAFETY: the object is alive, and the interpreter attached. A valid capsule of this name holds this
     // structure; renamed, the capsule does not own it any more.
-    unsafe {
+    with_critical_section(capsule, || unsafe {
         if ffi::PyCapsule_IsValid(capsule.as_ptr(), T::NAME.as_ptr()) == 0 {
             return Ok(None);
         }
@@ -330,7 +334,7 @@ fn take<T: Form>(capsule: &Bound<'_, PyAny>) -> PyResult<Option<NonNull<T>>> {
             return Err(PyErr::fetch(capsule.py()));
         }
         Ok(NonNull::new(pointer.cast()))
-    }
+    })
 }
 
 // ---- out -----------------------------------------------------------------------------------------

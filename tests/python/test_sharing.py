@@ -85,6 +85,18 @@ def test_from_array_copies_on_demand(device):
         pm.Buffer.from_array(np.zeros(0), copy=False, device=device)
 
 
+def test_memory_that_belongs_to_the_capsule(shared_device):
+    """Scalars of NumPy, and others, give the memory of an array that lives no longer than the capsule."""
+
+    class Temporary:
+        @property
+        def __array_struct__(self):
+            return np.full(1 << 20, 7, dtype=np.int32).__array_struct__
+
+    buffer = pm.Buffer.from_array(Temporary(), device=shared_device)
+    assert np.all(buffer.to_numpy(np.int32) == 7)
+
+
 def test_from_array_uses_the_default_device():
     assert pm.Buffer.from_array(np.zeros(4)).device == pm.Device()
 

@@ -36,8 +36,14 @@ pub struct HostArray<'py> {
     pub data: *mut u8,
     pub length: usize,
     pub is_writable: bool,
-    /// Keeps the memory alive.
-    pub owner: Bound<'py, PyAny>,
+    pub owner: Owner<'py>,
+}
+
+/// Keeps the memory of an array alive: the object that was asked, and the capsule that it gave. A scalar of NumPy
+/// gives the memory of an array that is made on the spot and belongs to the capsule alone.
+pub struct Owner<'py> {
+    pub object: Bound<'py, PyAny>,
+    pub capsule: Bound<'py, PyCapsule>,
 }
 
 impl HostArray<'_> {
@@ -84,7 +90,7 @@ pub fn host_array<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<HostArray<
         data: interface.data.cast(),
         length,
         is_writable: flags & WRITEABLE != 0,
-        owner: object.clone(),
+        owner: Owner { object: object.clone(), capsule },
     }))
 }
 

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use metallic::StorageMode;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyCapsule, PyDict};
 
 use crate::array::{as_array, contiguous, host_array, numpy};
 use crate::device::Device;
@@ -62,6 +62,8 @@ fn array_interface<'py>(
 /// that thread. Dropping a `Py` without it leaves the release to the next call into this module.
 pub struct Owner {
     pub _object: Py<PyAny>,
+    /// Of an array: see [`crate::array::Owner`].
+    pub _capsule: Option<Py<PyCapsule>>,
 }
 
 pub fn storage_mode(value: Option<i64>) -> PyResult<StorageMode> {
@@ -99,7 +101,7 @@ fn make_buffer_over(device: &metallic::Device, array: &Bound<'_, PyAny>) -> PyRe
     }
     let pointer = NonNull::new(host.data).ok_or_else(|| invalid("the array has no memory"))?;
     let (length, is_writable) = (host.length, host.is_writable);
-    let owner = Box::new(Owner { _object: host.owner.unbind() });
+    let owner = Box::new(Owner { _object: host.owner.object.unbind(), _capsule: Some(host.owner.capsule.unbind()) });
     // SAFETY: the array's memory stays where it is while the array lives (NumPy refuses to resize an
     // array that is referenced), and `owner` keeps it alive.
     let buffer = unsafe {
@@ -216,7 +218,7 @@ impl Buffer {
         max_version: Option<(u32, u32)>,
         dl_device: Option<(i32, i32)>,
         copy: Option<bool>,
-    ) -> PyResult<Bound<'py, pyo3::types::PyCapsule>> {
+    ) -> PyResult<Bound<'py, PyCapsule>> {
         // Memory of the host has no streams.
         let _ = stream;
         dlpack::export(py, &self.inner, &dlpack::Request { max_version, place: dl_device, copy })

@@ -109,7 +109,8 @@ fn over(
     if length == 0 {
         return Err(invalid("the array is empty: a buffer must have at least one byte"));
     }
-    let memory = metallic::DeviceMemory { address, length, after, owner: Box::new(Owner { _object: owner }) };
+    let memory =
+        metallic::DeviceMemory { address, length, after, owner: Box::new(Owner { _object: owner, _capsule: None }) };
     // SAFETY: the protocols promise memory of this length; who writes it when is the program's matter.
     let buffer = py.detach(|| unsafe { device.make_buffer_over_device_memory(memory, is_read_only) });
     buffer.python().map(Buffer::from_inner)

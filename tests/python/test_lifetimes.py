@@ -185,9 +185,10 @@ def test_exit_with_views_alive():
 def test_exit_with_handlers_pending_and_running():
     """Those that run are waited for; those that have not started are left out; none crashes."""
     check("""
-    started = threading.Event()
+    started, ended = threading.Event(), threading.Event()
     def slow(_):
         started.set()
+        ended.wait()
         time.sleep(0.2)
         sys.stdout.write("slow is through\\n")
     first = queue.make_command_buffer()
@@ -200,7 +201,8 @@ def test_exit_with_handlers_pending_and_running():
         commands.add_scheduled_handler(lambda c: c.status)
         commands.future()
         commands.commit()
-    print("done")
+    print("done", flush=True)
+    ended.set()
     """, "done\nslow is through\n")
 
 

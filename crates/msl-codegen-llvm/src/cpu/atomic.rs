@@ -46,7 +46,7 @@ impl Emit<'_> {
             return Ok(None);
         }
         let v = self.comp(value, 0);
-        let used = self.used[id.index()];
+        let used = self.uses[id.index()] > 0;
         let reducible = !used
             && p.var.is_none()
             && !p.scalar.shape.parts()

@@ -37,11 +37,13 @@ pub struct Frame {
 impl Emit<'_> {
     /// Emits a block; false when control cannot reach its end (the LLVM block is then finished).
     pub fn block(&mut self, block: &Block) -> Result<bool, CodegenError> {
+        self.wide.forget();
         for id in &block.insts {
             if !self.inst(*id)? {
                 return Ok(false);
             }
         }
+        self.wide.forget();
         Ok(true)
     }
 

@@ -20,6 +20,8 @@ pub enum AccessForm {
     Interleaved(u64),
     /// Steps of so many bytes, lane by lane in hardware.
     Strided(u64),
+    /// Counting down.
+    Reversed,
     Tested,
     Scattered,
     /// Different values for one place.
@@ -177,7 +179,7 @@ impl Emit<'_> {
             op,
             Op::Unary(..) | Op::Binary(..) | Op::Fma(..) | Op::Compare(..) | Op::Select { .. } | Op::Convert(_)
         );
-        if !computes || types.pointee(inst.ty).is_some() || !self.used[id.index()] {
+        if !computes || types.pointee(inst.ty).is_some() || self.uses[id.index()] == 0 {
             return;
         }
         let shape = self.flow.shapes[id.index()];
@@ -257,6 +259,11 @@ impl Emit<'_> {
                 id_of("gather", "scatter"),
                 format!("threads are {bytes} bytes apart: {what}s lane by lane{mask}"),
                 Some("let neighboring threads access neighboring elements, as with one array per field"),
+            ),
+            AccessForm::Reversed => (
+                id_of("reversed-load", "reversed-store"),
+                format!("addresses count down: vector {what}s and shuffles{mask}"),
+                None,
             ),
             AccessForm::Tested => (
                 id_of("tested-load", "tested-store"),

@@ -106,6 +106,9 @@ impl Emit<'_> {
         let n = self.count_of(id);
         let s = self.scalar_of(id);
         let fp = inst.fp;
+        if let Some(value) = self.wide_value(id) {
+            return Ok(Some(value));
+        }
         Ok(Some(match &inst.op {
             Op::Const(bits) => self.constant(inst.ty, *bits),
             Op::Undef => self.unspecified(inst.ty),

@@ -83,7 +83,9 @@ pub struct Emit<'a> {
     pub gang: Gang,
     pub is_split: bool,
     pub noalias: bool,
-    pub used: &'a [bool],
+    /// By value: how many operands it is.
+    pub uses: &'a [u32],
+    pub wide: super::wide::Wide,
     pub read_only_roots: &'a HashSet<Root>,
     pub scopes: &'a Scopes,
 
@@ -353,7 +355,7 @@ pub fn emit_kernel(
         let f = &module.functions[entry.function];
         let places = Places::find(f, &module.types);
         let live = Liveness::compute(f, &places);
-        let used = used_values(f);
+        let uses = count_uses(f);
         let kernel = Kernel { module, f, places: &places, live: &live, target, options, read_only: &read_only };
         let (Choice { gang, flow, layout, is_split }, limit) = choose_gang(&kernel, version.edge);
         // The first version is the one that runs but at edges.
@@ -375,7 +377,8 @@ pub fn emit_kernel(
             gang,
             is_split,
             noalias: options.noalias,
-            used: &used,
+            uses: &uses,
+            wide: super::wide::Wide::default(),
             read_only_roots: &read_only,
             scopes: &scopes,
             context,
@@ -479,19 +482,19 @@ fn read_only_roots(module: &Module, entry: &EntryPoint, options: &CompileOptions
     set
 }
 
-/// Values some instruction reads.
-fn used_values(f: &Function) -> Vec<bool> {
-    fn walk(f: &Function, b: &Block, used: &mut [bool]) {
+/// How many operands each value is.
+fn count_uses(f: &Function) -> Vec<u32> {
+    fn walk(f: &Function, b: &Block, uses: &mut [u32]) {
         for id in &b.insts {
-            f.insts[*id].op.for_each_operand(|v| used[v.index()] = true);
+            f.insts[*id].op.for_each_operand(|v| uses[v.index()] += 1);
             for b in f.insts[*id].op.blocks() {
-                walk(f, b, used);
+                walk(f, b, uses);
             }
         }
     }
-    let mut used = vec![false; f.insts.len()];
-    walk(f, &f.body, &mut used);
-    used
+    let mut uses = vec![0; f.insts.len()];
+    walk(f, &f.body, &mut uses);
+    uses
 }
 
 fn any_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> bool {

@@ -3,7 +3,8 @@
 //! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
 //! loop over groups and gangs; `guards` finds conditions that whole threadgroups agree on; `regions`
 //! splits at barriers; `control` and `masks` do divergence; `hoist` moves bounds checks out of loops;
-//! `locals` keeps variables; `inst` emits values; `explain` tells people what was
+//! `locals` keeps variables; `inst` emits values, `wide` those of
+//! 16-bit floats in fast math; `explain` tells people what was
 //! decided; `memory`, `check`, `private`, `atomic` and
 //! `simdgroup` do what their names say.
 
@@ -23,5 +24,6 @@ mod memory;
 mod private;
 mod regions;
 mod simdgroup;
+mod wide;
 
 pub(crate) use kernel::{Body, emit_kernel};

@@ -138,6 +138,81 @@ impl Emit<'_> {
         self.join_parts(out, n, e, shape, what)
     }
 
+    /// Whether lanes that count down are accessed as vectors, from the last one's place up.
+    pub(super) fn is_reversible(&self, p: &Pointer, var: &Varying, l: Linear, e: Element, what: &Access) -> bool {
+        let stride = l.stride.checked_mul(var.scale).unwrap_or(0);
+        stride < 0
+            && stride.unsigned_abs() >= e.size()
+            && !p.valid
+            && p.root != Root::Raw
+            && self.way_of_stride(stride.unsigned_abs(), e, what) != Way::Lanes
+    }
+
+    /// Such an access. Where some lane might be out of bounds or indices might wrap, each goes its own way.
+    pub(super) fn reversed_access(
+        &mut self,
+        p: &Pointer,
+        var: &Varying,
+        l: Linear,
+        e: Element,
+        what: &Access,
+        site: V,
+    ) -> Vec<Comp> {
+        let ll = self.ll;
+        let gang = self.gang;
+        let lanes = gang.lanes;
+        let stride = (l.stride * var.scale).unsigned_abs();
+        let store_parts = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
+        let parts_differ = p.scalar.shape.parts() || var.index.shape.parts() || store_parts || self.mask.is_some();
+        let n = if parts_differ { gang.parts } else { 1 };
+        let (base, length) = self.root_address(p.root);
+        // From the last lane to the first the index counts up; it must not wrap on the way.
+        let most = (var.scale.unsigned_abs()).saturating_mul(1u64.checked_shl(var.ty.bits()).unwrap_or(u64::MAX));
+        let signed = var.ty.is_signed() || var.ty.bits() == 64;
+        let bound = if signed { length } else { ll.intrinsic1("umin", ll.int(64), &[length, ll.c64(most)]) };
+        let limit = self.limit(bound, u64::from(lanes) * stride);
+        let mut ok = ll.cbool(true);
+        let mut firsts = Vec::new();
+        for i in 0..n {
+            let lane0 = var.index.base(ll, i);
+            let across = (l.stride.wrapping_mul(i64::from(lanes) - 1)) as u64;
+            let last = self.widen(ll.add(lane0, ll.cint(ll.type_of(lane0), across)), var.ty);
+            let scalar = p.scalar.get(ll, gang, i, false);
+            let first = ll.add(scalar, ll.mul(last, ll.c64(var.scale as u64)));
+            ok = ll.and(ok, ll.ult(first, limit));
+            firsts.push(first);
+        }
+        let values: Vec<Vec<V>> = match what {
+            Access::Load => Vec::new(),
+            Access::Store(v) => (0..n)
+                .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
+                .collect(),
+        };
+        let mask = if values.is_empty() { None } else { self.mask.clone() };
+        let down: Vec<u32> = (0..lanes).rev().collect();
+        let shape = Shape::of((p.scalar.shape.bits | var.index.shape.bits) & ALL);
+        let out = self.two_ways(
+            ok,
+            |me| {
+                let mut out = Vec::new();
+                for (i, first) in firsts.iter().enumerate() {
+                    let at = ll.gep(base, *first);
+                    let m = mask.as_ref().map(|m| ll.shuffle1(m[i], &down));
+                    if values.is_empty() {
+                        let v = me.strided_load(at, stride, e, m, p.root);
+                        out.extend(v.into_iter().map(|v| ll.shuffle1(v, &down)));
+                    } else {
+                        let turned: Vec<V> = values[i].iter().map(|v| ll.shuffle1(*v, &down)).collect();
+                        me.strided_store(at, stride, e, m, &turned, p.root);
+                    }
+                }
+                out
+            },
+            |me| me.gathered(p, var, e, base, length, &values, site, n),
+        );
+        self.join_parts(out, n, e, shape, what)
+    }
+
     /// Whether stores of `run` consecutive bytes to a buffer should go around the caches where the
     /// dispatch is large: the kernel does not read it, and they fill lines.
     fn may_stream(&self, root: Root, run: u64) -> bool {

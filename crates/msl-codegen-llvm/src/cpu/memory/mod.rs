@@ -118,6 +118,7 @@ impl Emit<'_> {
             }
             Some(var) => match var.index.shape.linear {
                 Some(l) if l.stride * var.scale > 0 => Ok(self.linear_access(p, var, l, e, what, site, known)),
+                Some(l) if self.is_reversible(p, var, l, e, what) => Ok(self.reversed_access(p, var, l, e, what, site)),
                 _ => Ok(self.scattered_access(p, var, e, what, site)),
             },
         }
@@ -139,6 +140,7 @@ impl Emit<'_> {
                         linear::Way::Lanes => AccessForm::Strided(stride),
                     }
                 }
+                Some(l) if self.is_reversible(p, var, l, e, what) => AccessForm::Reversed,
                 _ if self.is_likely_consecutive(p, var, e) => AccessForm::Tested,
                 _ => AccessForm::Scattered,
             },

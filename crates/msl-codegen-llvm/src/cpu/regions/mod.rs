@@ -198,6 +198,7 @@ impl Emit<'_> {
 
     /// Emits the waiting instructions as a loop over gangs.
     fn flush(&mut self) -> Result<(), CodegenError> {
+        self.wide.forget();
         let run = std::mem::take(&mut self.regions.pending);
         if run.is_empty() {
             return Ok(());

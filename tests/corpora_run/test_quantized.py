@@ -97,12 +97,12 @@ def mat_mat(name: str, rows: tuple[int, int], vectors: tuple[int, int]) -> Case:
 
 
 def candle_mat_vec(name: str) -> Case:
-    threads = {"q2_K": (2, 32, 4), "q3_K": (2, 32, 4), "q4_K": (4, 8, 4), "q5_K": (2, 32, 4), "q6_K": (2, 32, 2)}
+    threads = {"q2_K": (2, 32, 8), "q3_K": (2, 32, 4), "q4_K": (4, 8, 4), "q5_K": (2, 32, 4), "q6_K": (2, 32, 2)}
     threads |= dict.fromkeys(("f16", "bf16", "f32"), (32, 1, 1))
 
     def make(s: Sizes) -> Call:
         # The kernels of the K formats write all rows of a group, whether they exist or not.
-        n, m = (s(20, 8) if name.endswith("_K") else s(19, 7)), 2
+        n, m = (s(24, 8) if name.endswith("_K") else s(19, 7)), 2
         k, b, w, stride, x, out = product(s, name, n, m, 2.0**-23)
         tx, ty, align = threads.get(name, (8, 8, 8))
         # Metal's simdgroups are 32 consecutive threads of the threadgroup.

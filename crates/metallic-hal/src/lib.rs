@@ -26,6 +26,8 @@ pub mod explain;
 pub mod history;
 pub mod interp;
 pub mod log;
+#[cfg(unix)]
+mod mapping;
 pub mod memory;
 pub mod null;
 pub mod pixel_format;
@@ -119,6 +121,11 @@ pub trait Device: Any + Send + Sync {
     fn info(&self) -> &DeviceInfo;
     /// Memory reads as zero until written.
     fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>>;
+    /// The same with anything in it, for those who write all of it before anybody reads. Devices that need not clear
+    /// memory, or have some that was used before, are quicker.
+    fn make_buffer_for_overwrite(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>> {
+        self.make_buffer(length, storage_mode)
+    }
     /// A shared buffer over memory that already exists; devices that cannot reach it say `Unsupported`.
     fn make_buffer_no_copy(&self, memory: HostMemory) -> Result<Arc<dyn Buffer>> {
         drop(memory);

@@ -5,6 +5,8 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+#[cfg(unix)]
+use crate::mapping::Mapping;
 use crate::{Buffer, StorageMode};
 
 /// A range of bytes that host and kernels may touch at the same time, and its owner.
@@ -23,11 +25,9 @@ enum Owner {
         base: NonNull<u8>,
         layout: Layout,
     },
+    /// There until drop.
     #[cfg(unix)]
-    Mapping {
-        base: NonNull<u8>,
-        length: usize,
-    },
+    Mapping(Option<Mapping>),
     /// Keeps the memory alive.
     External {
         _owner: Box<dyn Any + Send + Sync>,
@@ -40,8 +40,8 @@ unsafe impl Send for HostMemory {}
 // SAFETY: as above; `&HostMemory` gives out the pointer only.
 unsafe impl Sync for HostMemory {}
 
-/// From so many bytes on, memory is a mapping of its own: it goes back to the system when it is dropped, whatever
-/// else is in the heap.
+/// From so many bytes on, memory is a mapping of its own, which is used again or goes back to the system when it is
+/// dropped, whatever else is in the heap: see [`crate::mapping`].
 #[cfg(unix)]
 const MAPPED: usize = 1 << 20;
 
@@ -52,7 +52,7 @@ impl HostMemory {
         let align = if length >= 16384 { 16384 } else { 64 };
         #[cfg(unix)]
         if length >= MAPPED {
-            return HostMemory::map(length, align);
+            return Some(HostMemory::mapped(Mapping::fresh(length.checked_add(64)?)?, length));
         }
         // The allocator zeroes lazily (fresh pages) only for small alignments, so the
         // alignment is made by hand. One more cache line follows the last byte.
@@ -65,21 +65,21 @@ impl HostMemory {
         Some(HostMemory { pointer, length, owner: Owner::Allocation { base, layout } })
     }
 
-    #[cfg(unix)]
-    fn map(length: usize, align: usize) -> Option<HostMemory> {
-        let whole = length.checked_add(align + 64)?;
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: a new anonymous mapping touches no other memory.
-        let base = unsafe { libc::mmap(std::ptr::null_mut(), whole, protection, flags, -1, 0) };
-        if base == libc::MAP_FAILED {
-            return None;
+    /// The same with anything in it, for those who write all of it before anybody reads: quicker, where memory is
+    /// used again.
+    pub fn allocate_for_overwrite(length: usize) -> Option<HostMemory> {
+        #[cfg(unix)]
+        if length >= MAPPED
+            && let Some(mapping) = length.checked_add(64).and_then(Mapping::reused)
+        {
+            return Some(HostMemory::mapped(mapping, length));
         }
-        let base = NonNull::new(base.cast::<u8>())?;
-        let skip = base.as_ptr().align_offset(align);
-        // SAFETY: `skip < align`, which the mapping has in excess of `length`.
-        let pointer = unsafe { base.add(skip) };
-        Some(HostMemory { pointer, length, owner: Owner::Mapping { base, length: whole } })
+        HostMemory::allocate(length)
+    }
+
+    #[cfg(unix)]
+    fn mapped(mapping: Mapping, length: usize) -> HostMemory {
+        HostMemory { pointer: mapping.base(), length, owner: Owner::Mapping(Some(mapping)) }
     }
 
     /// Memory that something else owns.
@@ -106,13 +106,14 @@ impl HostMemory {
 
 impl Drop for HostMemory {
     fn drop(&mut self) {
-        match &self.owner {
+        match &mut self.owner {
             // SAFETY: `base` came from `alloc_zeroed` with this layout and is freed once.
             Owner::Allocation { base, layout } => unsafe { dealloc(base.as_ptr(), *layout) },
             #[cfg(unix)]
-            Owner::Mapping { base, length } => {
-                // SAFETY: the mapping was made by `map` with this length and is taken away once.
-                unsafe { libc::munmap(base.as_ptr().cast(), *length) };
+            Owner::Mapping(mapping) => {
+                if let Some(mapping) = mapping.take() {
+                    mapping.recycle();
+                }
             }
             Owner::External { .. } => {}
         }
@@ -131,9 +132,21 @@ impl HostBuffer {
     }
     /// What `Device::make_buffer` of a host device does.
     pub fn make(device: &str, length: u64, storage_mode: StorageMode) -> crate::Result<Arc<dyn Buffer>> {
+        HostBuffer::make_in(HostMemory::allocate, device, length, storage_mode)
+    }
+    /// What `Device::make_buffer_for_overwrite` of a host device does.
+    pub fn make_for_overwrite(device: &str, length: u64, storage_mode: StorageMode) -> crate::Result<Arc<dyn Buffer>> {
+        HostBuffer::make_in(HostMemory::allocate_for_overwrite, device, length, storage_mode)
+    }
+    fn make_in(
+        allocate: fn(usize) -> Option<HostMemory>,
+        device: &str,
+        length: u64,
+        storage_mode: StorageMode,
+    ) -> crate::Result<Arc<dyn Buffer>> {
         let memory = usize::try_from(length)
             .ok()
-            .and_then(HostMemory::allocate)
+            .and_then(allocate)
             .ok_or_else(|| crate::Error::OutOfMemory { device: device.into(), requested: length })?;
         Ok(Arc::new(HostBuffer::new(memory, storage_mode)))
     }
@@ -178,6 +191,19 @@ mod tests {
             assert!((0..length).step_by(step).chain(length.checked_sub(1)).all(is_zero));
         }
         assert!(HostMemory::allocate(usize::MAX - 8).is_none());
+    }
+
+    #[test]
+    fn zeros_are_zeros_after_others_used_the_memory() {
+        for _ in 0..3 {
+            let memory = HostMemory::allocate_for_overwrite(5_000_001).unwrap();
+            // SAFETY: valid for so many bytes.
+            unsafe { memory.as_ptr().write_bytes(7, 5_000_001) };
+            drop(memory);
+            let memory = HostMemory::allocate(5_000_001).unwrap();
+            // SAFETY: as above.
+            assert!((0..5_000_001).all(|i| unsafe { memory.as_ptr().add(i).read() } == 0));
+        }
     }
 
     #[test]

@@ -43,6 +43,9 @@ impl Device for NullDevice {
     fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>> {
         HostBuffer::make(&self.info.id, length, storage_mode)
     }
+    fn make_buffer_for_overwrite(&self, length: u64, storage_mode: StorageMode) -> Result<Arc<dyn Buffer>> {
+        HostBuffer::make_for_overwrite(&self.info.id, length, storage_mode)
+    }
     fn make_buffer_no_copy(&self, memory: HostMemory) -> Result<Arc<dyn Buffer>> {
         Ok(Arc::new(HostBuffer::new(memory, StorageMode::Shared)))
     }

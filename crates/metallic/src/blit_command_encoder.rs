@@ -1,5 +1,8 @@
 //! Copies and fills (`MTLBlitCommandEncoder`).
 
+use std::any::Any;
+use std::ptr::NonNull;
+
 use metallic_hal::{Command, Origin, Region, TextureSlice, texel};
 
 use crate::command_encoder::CommandEncoder;
@@ -67,6 +70,30 @@ impl BlitCommandEncoder {
         })?;
         self.command_buffer().own(Box::new(staged));
         Ok(())
+    }
+
+    /// The same without staging: the device reads the bytes when the command runs. `owner` is dropped when the command
+    /// buffer has completed, or was never committed. Not every device can.
+    ///
+    /// # Safety
+    /// `pointer` must be valid for reads of `length` bytes, from any thread, and nobody may write them, as long as
+    /// `owner` lives.
+    pub unsafe fn copy_from_bytes_no_copy(
+        &self,
+        pointer: NonNull<u8>,
+        length: usize,
+        owner: Box<dyn Any + Send + Sync>,
+        destination: &Buffer,
+        destination_offset: u64,
+    ) -> Result<()> {
+        self.check_target(destination, "the destination buffer")?;
+        destination.check_range("a copy to the destination", destination_offset, length as u64)?;
+        if length == 0 {
+            return Ok(());
+        }
+        // SAFETY: the caller's promise is the one that is asked for.
+        let source = unsafe { self.encoder.device().make_read_only_buffer_with_bytes_no_copy(pointer, length, owner) }?;
+        self.copy_from_buffer(&source, 0, destination, destination_offset, length as u64)
     }
 
     pub fn fill_buffer(&self, buffer: &Buffer, offset: u64, length: u64, value: u8) -> Result<()> {

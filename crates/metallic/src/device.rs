@@ -167,6 +167,18 @@ impl Device {
 
     /// A buffer of zeros.
     pub fn make_buffer(&self, length: u64, storage_mode: StorageMode) -> Result<Buffer> {
+        self.check_new_buffer(length)?;
+        Ok(Buffer::new(self, self.hal.make_buffer(length, storage_mode)?))
+    }
+
+    /// A buffer with anything in it that buffers of this process held before, for those who write all of it, or record
+    /// a command that does, before anybody reads: memory that was used before is quicker to fill.
+    pub fn make_buffer_for_overwrite(&self, length: u64, storage_mode: StorageMode) -> Result<Buffer> {
+        self.check_new_buffer(length)?;
+        Ok(Buffer::new(self, self.hal.make_buffer_for_overwrite(length, storage_mode)?))
+    }
+
+    fn check_new_buffer(&self, length: u64) -> Result<()> {
         check_process()?;
         if length == 0 {
             return Err(Error::invalid("a buffer must have at least one byte"));
@@ -175,7 +187,7 @@ impl Device {
         if length > limit {
             return Err(Error::Memory(format!("a buffer of {length} bytes exceeds the limit of {limit} bytes")));
         }
-        Ok(Buffer::new(self, self.hal.make_buffer(length, storage_mode)?))
+        Ok(())
     }
 
     /// A buffer that starts with a copy of `bytes`.
@@ -186,7 +198,7 @@ impl Device {
         {
             return Ok(Buffer::new(self, buffer?));
         }
-        let buffer = self.make_buffer(bytes.len() as u64, storage_mode)?;
+        let buffer = self.make_buffer_for_overwrite(bytes.len() as u64, storage_mode)?;
         if storage_mode != StorageMode::Private {
             buffer.write_bytes(0, bytes)?;
             return Ok(buffer);

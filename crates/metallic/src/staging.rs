@@ -48,7 +48,7 @@ impl StagingPool {
         };
         let buffer = match reused {
             Some(buffer) => buffer,
-            None => device.make_buffer(size, StorageMode::Shared)?,
+            None => device.make_buffer_for_overwrite(size, StorageMode::Shared)?,
         };
         Ok(Staged { buffer: Some(buffer), pool: Arc::downgrade(self) })
     }

@@ -3,8 +3,10 @@
     python benches/transfers.py [--device cpu] [--rounds 15]
 
 16 arrays of 16 MiB go up each round. Rows are interleaved, so that a noisy machine disturbs all alike; the table
-shows the least and the median time of a round, and what the least is as a rate. The last rows show that what takes no
-copy takes no time that depends on the size, and what a launch costs.
+shows the least and the median time of a round, what the least is as a rate, and both as a ratio to the row of NumPy
+that does the same: a copy to memory that was never touched, or to memory that was used before. What buffers give back
+is kept for later ones, up to 257 MiB, so a row in fresh memory first takes all of it away. The last rows show that what
+takes no copy takes no time that depends on the size, and what a launch costs.
 """
 
 from __future__ import annotations
@@ -31,7 +33,6 @@ def main() -> None:
     queue = device.make_command_queue()
     arrays = [np.full(SIZE // 4, k, np.float32) for k in range(COUNT)]
     targets = [np.empty_like(a) for a in arrays]
-    staged: list[float] = []
 
     def numpy_copy() -> object:
         return [a.copy() for a in arrays]
@@ -50,38 +51,55 @@ def main() -> None:
             commands.commit()
             commands.wait_until_completed()
 
-    def asynchronous() -> None:
+    def asynchronous(copy: bool, returned: list[float]) -> None:
         start = time.perf_counter()
         commands = []
         for a in arrays:
             commands.append(queue.make_command_buffer())
-            pm.async_buffer_from_numpy(device, a, commands[-1])
+            pm.async_buffer_from_numpy(device, a, commands[-1], copy=copy)
             commands[-1].commit()
-        staged.append(time.perf_counter() - start)
+        returned.append(time.perf_counter() - start)
         commands[-1].wait_until_completed()
 
-    rows: dict[str, Callable[[], object]] = {
-        "numpy.copy, fresh memory": numpy_copy,
-        "numpy.copyto, used memory": numpy_copy_warm,
-        "Buffer.from_numpy": from_numpy,
-        "async_buffer_from_numpy, one by one": one_by_one,
-        "async_buffer_from_numpy, then wait": asynchronous,
+    fresh, used = "numpy.copy, fresh memory", "numpy.copyto, used memory"
+    staged: list[float] = []
+    unstaged: list[float] = []
+    # What is done, what it is compared with, and whether all memory is to be fresh.
+    rows: dict[str, tuple[Callable[[], object], str, bool]] = {
+        fresh: (numpy_copy, fresh, False),
+        "Buffer.from_numpy, fresh memory": (from_numpy, fresh, True),
+        used: (numpy_copy_warm, used, False),
+        "Buffer.from_numpy, used memory": (from_numpy, used, False),
+        "async_buffer_from_numpy, one by one": (one_by_one, used, False),
+        "async_buffer_from_numpy, then wait": (lambda: asynchronous(True, staged), used, False),
     }
+    if device.has_unified_memory:
+        rows["the same with copy=False"] = (lambda: asynchronous(False, unstaged), used, False)
     times: dict[str, list[float]] = {name: [] for name in rows}
     for round_ in range(arguments.rounds + 1):
-        for name, row in rows.items():
+        for name, (row, _, is_fresh) in rows.items():
+            # Buffers that take what is kept.
+            taken = [pm.Buffer.from_numpy(device, a) for a in arrays] if is_fresh else None
             start = time.perf_counter()
             kept = row()
             elapsed = time.perf_counter() - start
-            del kept
+            del kept, taken
             if round_ > 0:
                 times[name].append(elapsed)
-    times["  of it until the last call returned"] = staged[1:]
     print(f"{COUNT} arrays of {SIZE >> 20} MiB on {device.name}, {arguments.rounds} rounds")
-    print(f"{'':38}{'least':>10}{'median':>10}{'rate':>14}")
-    for name, values in times.items():
-        least = min(values)
-        print(f"{name:38}{least * 1e3:7.1f} ms{statistics.median(values) * 1e3:7.1f} ms{COUNT * SIZE / least / 1e9:9.1f} GB/s")
+    print(f"{'':38}{'least':>10}{'median':>10}{'rate':>14}{'ratios':>14}")
+
+    def show(name: str, values: list[float], beside: str) -> None:
+        least, median = min(values), statistics.median(values)
+        ratios = f"{least / min(times[beside]):8.2f}{median / statistics.median(times[beside]):6.2f}"
+        print(f"{name:38}{least * 1e3:7.2f} ms{median * 1e3:7.2f} ms{COUNT * SIZE / least / 1e9:9.1f} GB/s{ratios}")
+
+    for name, (_, beside, _) in rows.items():
+        show(name, times[name], beside)
+        if name.endswith("then wait"):
+            show("  of it until the last call returned", staged[1:], used)
+        if name.endswith("copy=False"):
+            show("  of it until the last call returned", unstaged[1:], used)
 
     if device.has_unified_memory:
         print("\nBuffer.from_array(a, copy=False)")

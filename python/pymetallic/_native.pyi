@@ -587,14 +587,19 @@ def as_array(object: Any) -> NDArray[Any]:
     """
 
 def async_buffer_from_numpy(
-    device: Device, array: Any, command_buffer: CommandBuffer, storage_mode: int | None = 2
+    device: Device, array: Any, command_buffer: CommandBuffer, storage_mode: int | None = 2, *, copy: bool | None = None
 ) -> Buffer:
-    """A buffer that holds a copy of ``array`` once ``command_buffer`` has run that far.
+    """A buffer that holds a copy of ``array`` once ``command_buffer`` has run that far; until then it may hold anything.
 
-    array: any dtype and shape; an array of NumPy, or anything with the buffer protocol or DLPack. It is staged before the
-    function returns (other Python threads run meanwhile), so it may change afterwards. The copy from the staging memory
-    is recorded on ``command_buffer``, which is neither committed nor waited for: later encoders of the same command
-    buffer see the data. The staging memory is kept until the command buffer has completed, and used again.
+    array: any dtype and shape; an array of NumPy, or anything with the buffer protocol or DLPack. The copy is recorded on
+    ``command_buffer``, which is neither committed nor waited for: later encoders of the same command buffer see the data.
+
+    copy: True copies the array to staging memory before the function returns (other Python threads run meanwhile), so
+    it may change afterwards. The staging memory is kept until the command buffer has completed, and used again. False
+    copies nothing before the function returns, which takes no time that depends on the size: the device reads the array
+    itself when it runs the command buffer. The array is kept alive, and must not change before that has completed.
+    Raises MetalError where that cannot be, as Buffer.from_array does. None, the default, stages what may change: not
+    bytes, nor arrays that are read-only together with all that they are views of.
 
     Raises MetalValidationError when the command buffer belongs to another device, is committed, or has an open encoder.
     """

@@ -100,6 +100,101 @@ def test_wrong_transfers(device, queue):
         pm.async_buffer_from_numpy(device, np.zeros(3), commands)
 
 
+def uploaded(device: pm.Device, array: object, change: object = None, **options: object) -> np.ndarray:
+    """What arrives of an array that changes after the upload was recorded, before it runs."""
+    commands = device.make_command_queue().make_command_buffer()
+    buffer = pm.async_buffer_from_numpy(device, array, commands, **options)
+    down = pm.async_buffer_to_numpy(buffer, np.float32, commands)
+    if change is not None:
+        change()
+    commands.commit()
+    commands.wait_until_completed()
+    return down
+
+
+@pytest.mark.parametrize("size", [6, 3 << 20])
+def test_what_may_change_is_staged(device, size):
+    """Also through the array that a read-only one is a view of, or that a memoryview is of."""
+    def sources():
+        yield lambda a: a
+        yield lambda a: np.broadcast_to(a, (1, size))
+        yield lambda a: memoryview(a).toreadonly()
+        yield lambda a: a.reshape(2, -1).T
+
+    for source in sources():
+        for copy in (None, True):
+            values = np.arange(size, dtype=np.float32)
+            array = source(values)
+            expected = np.array(array).ravel()
+            assert np.array_equal(uploaded(device, array, lambda v=values: v.fill(-1), copy=copy), expected)
+
+
+def test_without_a_copy_the_device_reads_the_array_itself(device):
+    values = np.arange(1 << 20, dtype=np.float32)
+    assert (uploaded(device, values, lambda: values.fill(5), copy=False) == 5).all()
+
+
+def test_what_cannot_change_is_not_staged(device):
+    fixed = np.arange(6 << 20, dtype=np.float32)
+    fixed.flags.writeable = False
+    bytes_ = fixed.tobytes()
+    # The pool would keep the staging memory of a single one.
+    uploaded(device, np.zeros(8, np.float32), copy=True)
+    before = device.free_staging_length
+    for source in (fixed, fixed[: 5 << 20], bytes_, memoryview(bytes_), np.frombuffer(bytes_, np.float32)):
+        down = uploaded(device, source)
+        assert np.array_equal(down, fixed[: down.size])
+    assert device.free_staging_length <= before
+
+
+def test_an_array_that_is_not_staged_is_kept_until_completion(device):
+    class Array(np.ndarray):
+        pass
+
+    for commit in (True, False):
+        commands = device.make_command_queue().make_command_buffer()
+        values = np.full(1 << 20, 7, np.float32).view(Array)
+        gone = weakref.ref(values)
+        buffer = pm.async_buffer_from_numpy(device, values, commands, pm.Buffer.STORAGE_SHARED, copy=False)
+        del values
+        gc.collect()
+        assert gone() is not None
+        if commit:
+            commands.commit()
+            commands.wait_until_completed()
+            assert (buffer.to_numpy(np.float32) == 7).all()
+        del commands
+        device.make_buffer(4)  # what other threads let go is released by the next call
+        gc.collect()
+        assert gone() is None
+
+
+def test_without_a_copy_wrong_uses(device, queue):
+    commands = queue.make_command_buffer()
+    with pytest.raises(pm.MetalError, match="not C-contiguous"):
+        pm.async_buffer_from_numpy(device, np.zeros((4, 6), np.float32).T, commands, copy=False)
+    with pytest.raises(pm.MetalError, match="is no array"):
+        pm.async_buffer_from_numpy(device, [1.0, 2.0], commands, copy=False)
+    with pytest.raises(pm.MetalError, match="at least one byte"):
+        pm.async_buffer_from_numpy(device, np.zeros(0), commands, copy=False)
+    # Nothing of it was recorded.
+    commands.commit()
+    commands.wait_until_completed()
+
+
+def test_zeros_are_zeros_after_uploads(device, queue):
+    """Memory that was used for an upload is used again for others, and never shows in a new buffer."""
+    for _ in range(4):
+        up = device.make_buffer_from_numpy(np.full(1 << 20, 7, np.float32))
+        del up
+        gc.collect()
+        buffer = device.make_buffer(4 << 20)
+        assert not buffer.to_numpy(np.float32).any()
+        commands = queue.make_command_buffer()
+        assert not pm.async_buffer_to_numpy(buffer, np.float32, commands).any()
+        del buffer
+
+
 def test_staging_does_not_hold_the_interpreter(device, queue):
     """Threads that upload and a thread that counts go on together, and every upload arrives."""
     stop, count = threading.Event(), [0]

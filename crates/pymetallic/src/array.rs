@@ -41,6 +41,7 @@ pub struct HostArray<'py> {
 
 /// Keeps the memory of an array alive: the object that was asked, and the capsule that it gave. A scalar of NumPy
 /// gives the memory of an array that is made on the spot and belongs to the capsule alone.
+#[derive(Clone)]
 pub struct Owner<'py> {
     pub object: Bound<'py, PyAny>,
     pub capsule: Bound<'py, PyCapsule>,

@@ -66,6 +66,13 @@ pub struct Owner {
     pub _capsule: Option<Py<PyCapsule>>,
 }
 
+impl Owner {
+    /// Keeps the memory of an array.
+    pub fn new(array: crate::array::Owner<'_>) -> Owner {
+        Owner { _object: array.object.unbind(), _capsule: Some(array.capsule.unbind()) }
+    }
+}
+
 pub fn storage_mode(value: Option<i64>) -> PyResult<StorageMode> {
     let value = value.unwrap_or(0);
     u32::try_from(value).ok().and_then(StorageMode::from_raw).ok_or_else(|| {
@@ -101,7 +108,7 @@ fn make_buffer_over(device: &metallic::Device, array: &Bound<'_, PyAny>) -> PyRe
     }
     let pointer = NonNull::new(host.data).ok_or_else(|| invalid("the array has no memory"))?;
     let (length, is_writable) = (host.length, host.is_writable);
-    let owner = Box::new(Owner { _object: host.owner.object.unbind(), _capsule: Some(host.owner.capsule.unbind()) });
+    let owner = Box::new(Owner::new(host.owner));
     // SAFETY: the array's memory stays where it is while the array lives (NumPy refuses to resize an
     // array that is referenced), and `owner` keeps it alive.
     let buffer = unsafe {

@@ -36,8 +36,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PYMETALLIC_VERSION_MAJOR 0
-#define PYMETALLIC_VERSION_MINOR 1
+#define PYMETALLIC_VERSION_MAJOR 1
+#define PYMETALLIC_VERSION_MINOR 0
 #define PYMETALLIC_VERSION_PATCH 0
 
 #if defined(_WIN32)
@@ -97,7 +97,7 @@ PYMETALLIC_API void metal_release_object(metal_object_t object);
 /* How many objects the process holds: tells tests whether everything was released. */
 PYMETALLIC_API uint64_t metal_get_live_object_count(void);
 
-/* "major.minor.patch". Borrowed: valid for good. */
+/* "major.minor.patch", with "-dev" after it before a release. Borrowed: valid for good. */
 PYMETALLIC_API const char *metal_get_version(void);
 
 /* ---- devices ------------------------------------------------------------------------------ */
@@ -545,6 +545,18 @@ metal_command_buffer_make_blit_command_encoder(metal_command_buffer_t command_bu
 PYMETALLIC_API void metal_blit_command_encoder_copy_buffer(metal_blit_command_encoder_t encoder,
                                                            metal_buffer_t source, uint64_t source_offset,
                                                            metal_buffer_t dest, uint64_t dest_offset, uint64_t size);
+/* Copies bytes of the host into a buffer of any storage mode when the command buffer runs. They are staged before the
+ * function returns, so that they may change afterwards. (The other way: copy_buffer to a buffer over memory of the host,
+ * metal_device_make_buffer_with_bytes_no_copy.) */
+PYMETALLIC_API bool metal_blit_command_encoder_copy_bytes(metal_blit_command_encoder_t encoder, const void *bytes,
+                                                          uint64_t length, metal_buffer_t dest, uint64_t dest_offset);
+/* The same without staging: the device reads the bytes when the command runs. They must not change until deallocator
+ * (it may be NULL) is called, from any thread: when the command buffer has completed, or was released without being
+ * committed. On failure it is not called. Fails on devices that do not share memory with the host. */
+PYMETALLIC_API bool metal_blit_command_encoder_copy_bytes_no_copy(metal_blit_command_encoder_t encoder,
+                                                                  const void *bytes, uint64_t length,
+                                                                  metal_deallocator deallocator, void *user_data,
+                                                                  metal_buffer_t dest, uint64_t dest_offset);
 /* Sets length bytes to value. */
 PYMETALLIC_API bool metal_blit_command_encoder_fill_buffer(metal_blit_command_encoder_t encoder,
                                                            metal_buffer_t buffer, uint64_t offset, uint64_t length,

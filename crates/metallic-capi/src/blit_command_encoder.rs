@@ -1,11 +1,13 @@
 //! Blit command encoders.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
 use metallic::{BlitCommandEncoder, Buffer, Texture, TextureSlice};
 
+use crate::buffer::{Deallocator, Lent};
 use crate::command_buffer::{Encoder, encode, own};
-use crate::error::{Result, make};
+use crate::error::{Failure, Result, make};
 use crate::handle::{Handle, get};
 use crate::texture::{MetalRegion, region};
 use crate::{convert, object};
@@ -34,6 +36,50 @@ pub extern "C" fn metal_blit_command_encoder_copy_buffer(
         let dest: Buffer = get(dest, "dest")?;
         Ok(encoder.copy_from_buffer(&source, source_offset, &dest, dest_offset, size)?)
     });
+}
+
+/// # Safety
+/// `bytes` is NULL or points to `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn metal_blit_command_encoder_copy_bytes(
+    encoder: Handle,
+    bytes: *const c_void,
+    length: u64,
+    dest: Handle,
+    dest_offset: u64,
+) -> bool {
+    blit("metal_blit_command_encoder_copy_bytes", encoder, |encoder| {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { convert::bytes(bytes, length, "bytes") }?;
+        Ok(encoder.copy_from_bytes(bytes, &get::<Buffer>(dest, "dest")?, dest_offset)?)
+    })
+}
+
+/// # Safety
+/// `bytes` is NULL or points to `length` bytes that stay valid and are not written until `deallocator` is called, or
+/// for good without one; `deallocator` may be called from any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn metal_blit_command_encoder_copy_bytes_no_copy(
+    encoder: Handle,
+    bytes: *const c_void,
+    length: u64,
+    deallocator: Deallocator,
+    user_data: *mut c_void,
+    dest: Handle,
+    dest_offset: u64,
+) -> bool {
+    blit("metal_blit_command_encoder_copy_bytes_no_copy", encoder, |encoder| {
+        if length == 0 {
+            return Err(Failure::argument("length is 0: there is nothing to keep until the copy is done"));
+        }
+        let dest: Buffer = get(dest, "dest")?;
+        // SAFETY: the caller's promise. Nothing writes to the memory.
+        let lent = unsafe { Lent::new(bytes.cast_mut(), length, deallocator, user_data) }?;
+        lent.hand_over(|pointer, length, owner| {
+            // SAFETY: the memory is valid until the deallocator is called, which `owner` does when it is dropped.
+            unsafe { encoder.copy_from_bytes_no_copy(pointer, length, owner, &dest, dest_offset) }
+        })
+    })
 }
 
 #[unsafe(no_mangle)]

@@ -40,8 +40,8 @@ pub unsafe extern "C" fn metal_device_make_buffer_with_bytes(
 /// `metal_deallocator`.
 pub type Deallocator = Option<unsafe extern "C" fn(pointer: *mut c_void, length: u64, user_data: *mut c_void)>;
 
-/// Tells the owner of a buffer's memory that it is free again.
-struct Owner {
+/// Tells the owner of memory that it is free again.
+pub struct Owner {
     pointer: NonNull<c_void>,
     length: u64,
     deallocator: Deallocator,
@@ -50,8 +50,8 @@ struct Owner {
     is_armed: Arc<AtomicBool>,
 }
 
-// SAFETY: the pointers are only handed back to their owner, who promised in
-// `metal_device_make_buffer_with_bytes_no_copy` that this may happen in any thread.
+// SAFETY: the pointers are only handed back to their owner, who promised in `Lent::new` that this may happen in any
+// thread.
 unsafe impl Send for Owner {}
 // SAFETY: as above; a shared reference gives access to nothing.
 unsafe impl Sync for Owner {}
@@ -62,6 +62,40 @@ impl Drop for Owner {
             // SAFETY: the owner promised that it may be called so, once.
             unsafe { deallocator(self.pointer.as_ptr(), self.length, self.user_data) };
         }
+    }
+}
+
+/// Memory that the caller lends until its deallocator is called.
+pub struct Lent {
+    pointer: NonNull<u8>,
+    length: usize,
+    owner: Box<Owner>,
+    is_armed: Arc<AtomicBool>,
+}
+
+impl Lent {
+    /// # Safety
+    /// `bytes` is NULL or points to `length` bytes that stay valid until `deallocator` is called, or for good without
+    /// one; `deallocator` may be called from any thread.
+    pub unsafe fn new(
+        bytes: *mut c_void,
+        length: u64,
+        deallocator: Deallocator,
+        user_data: *mut c_void,
+    ) -> Result<Lent> {
+        let pointer = NonNull::new(bytes).ok_or_else(|| Failure::argument("bytes is NULL"))?;
+        let size =
+            isize::try_from(length).map_err(|_| Failure::argument(format!("bytes cannot have {length} bytes")))?;
+        let is_armed = Arc::new(AtomicBool::new(false));
+        let owner = Box::new(Owner { pointer, length, deallocator, user_data, is_armed: is_armed.clone() });
+        Ok(Lent { pointer: pointer.cast(), length: size.cast_unsigned(), owner, is_armed })
+    }
+
+    /// Hands the memory over with `lend`; when that fails, it is the caller's again and the deallocator is not called.
+    pub fn hand_over<T>(self, lend: impl FnOnce(NonNull<u8>, usize, Box<Owner>) -> metallic::Result<T>) -> Result<T> {
+        let result = lend(self.pointer, self.length, self.owner)?;
+        self.is_armed.store(true, Ordering::Release);
+        Ok(result)
     }
 }
 
@@ -82,16 +116,12 @@ pub unsafe extern "C" fn metal_device_make_buffer_with_bytes_no_copy(
         if convert::storage_mode(options)? != metallic::StorageMode::Shared {
             return Err(Failure::argument("a buffer over memory of the host must have shared storage"));
         }
-        let pointer = NonNull::new(bytes).ok_or_else(|| Failure::argument("bytes is NULL"))?;
-        let size =
-            isize::try_from(length).map_err(|_| Failure::argument(format!("bytes cannot have {length} bytes")))?;
-        let is_armed = Arc::new(AtomicBool::new(false));
-        let owner = Owner { pointer, length, deallocator, user_data, is_armed: is_armed.clone() };
-        // SAFETY: the memory is valid until the deallocator is called, which `owner` does when it is dropped.
-        let buffer =
-            unsafe { device.make_buffer_with_bytes_no_copy(pointer.cast(), size.cast_unsigned(), Box::new(owner)) }?;
-        is_armed.store(true, Ordering::Release);
-        Ok(buffer)
+        // SAFETY: the caller's promise.
+        let lent = unsafe { Lent::new(bytes, length, deallocator, user_data) }?;
+        lent.hand_over(|pointer, length, owner| {
+            // SAFETY: the memory is valid until the deallocator is called, which `owner` does when it is dropped.
+            unsafe { device.make_buffer_with_bytes_no_copy(pointer, length, owner) }
+        })
     })
 }
 

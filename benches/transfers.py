@@ -51,6 +51,12 @@ def main() -> None:
             commands.commit()
             commands.wait_until_completed()
 
+    def recorded() -> object:
+        commands = [queue.make_command_buffer() for _ in arrays]
+        for a, c in zip(arrays, commands):
+            pm.async_buffer_from_numpy(device, a, c)
+        return commands
+
     def asynchronous(copy: bool, returned: list[float]) -> None:
         start = time.perf_counter()
         commands = []
@@ -66,10 +72,11 @@ def main() -> None:
     unstaged: list[float] = []
     # What is done, what it is compared with, and whether all memory is to be fresh.
     rows: dict[str, tuple[Callable[[], object], str, bool]] = {
-        fresh: (numpy_copy, fresh, False),
+        fresh: (numpy_copy, fresh, True),
         "Buffer.from_numpy, fresh memory": (from_numpy, fresh, True),
         used: (numpy_copy_warm, used, False),
         "Buffer.from_numpy, used memory": (from_numpy, used, False),
+        "async_buffer_from_numpy, recorded only": (recorded, used, False),
         "async_buffer_from_numpy, one by one": (one_by_one, used, False),
         "async_buffer_from_numpy, then wait": (lambda: asynchronous(True, staged), used, False),
     }
@@ -87,12 +94,12 @@ def main() -> None:
             if round_ > 0:
                 times[name].append(elapsed)
     print(f"{COUNT} arrays of {SIZE >> 20} MiB on {device.name}, {arguments.rounds} rounds")
-    print(f"{'':38}{'least':>10}{'median':>10}{'rate':>14}{'ratios':>14}")
+    print(f"{'':40}{'least':>10}{'median':>10}{'rate':>14}{'ratios':>14}")
 
     def show(name: str, values: list[float], beside: str) -> None:
         least, median = min(values), statistics.median(values)
         ratios = f"{least / min(times[beside]):8.2f}{median / statistics.median(times[beside]):6.2f}"
-        print(f"{name:38}{least * 1e3:7.2f} ms{median * 1e3:7.2f} ms{COUNT * SIZE / least / 1e9:9.1f} GB/s{ratios}")
+        print(f"{name:40}{least * 1e3:7.2f} ms{median * 1e3:7.2f} ms{COUNT * SIZE / least / 1e9:9.1f} GB/s{ratios}")
 
     for name, (_, beside, _) in rows.items():
         show(name, times[name], beside)

@@ -1,21 +1,20 @@
 //! Executes commands: binds arguments, spreads threadgroups over threads, reports faults.
 
-use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use metallic_hal::{
-    Argument, Command, Dispatch, Executor, Fault, HostBuffer, HostMemory, HostTexture, SerialQueue, log, transfer,
-};
+use metallic_hal::{Argument, Command, Dispatch, Executor, Fault, HostBuffer, HostTexture, SerialQueue, log, transfer};
 use msl_codegen_llvm::Groups;
 use msl_codegen_llvm::abi::{self, ArgumentSlot, FaultRecord, LaunchContext};
 use msl_codegen_llvm::slow_paths::SLOW_PATHS;
 use msl_ir::Access;
 
+use crate::edge::{self, Edge};
 use crate::pipeline::{CpuPipeline, Shape, Variant};
 use crate::pool::Pool;
+use crate::scratch::with_scratch;
 
 /// Dispatches that take less run on the calling thread alone, in nanoseconds.
 const SMALL: u64 = 20_000;
@@ -67,25 +66,28 @@ impl Encoder {
         let groups = threads.div_ceil(threadgroup.into());
         let arguments = Arguments::bind(dispatch)?;
         let noalias = !arguments.overlap(pipeline, dispatch);
-        let shape = |groups: Groups| Shape { threadgroup, noalias, groups };
-        let compile = |groups: Groups| {
-            pipeline
-                .variant(&shape(groups))
-                .map_err(|error| Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(error.to_string()) })
-        };
-        // Most threadgroups are full; where none is, the code for the others does it all.
+        let formats = pipeline.formats(arguments.formats(dispatch));
+        let shape = |groups: Groups| Shape { threadgroup, noalias, groups, formats: formats.clone() };
+        let compile =
+            |groups: Groups| pipeline.variant(&shape(groups)).map_err(|error| failed(dispatch, &error.to_string()));
+        // Most threadgroups are full; where none is, the code for the others does it all. That code is not made
+        // before one of them comes up.
         let extent = threads.to_array();
         let has_full = (0..3).all(|i| extent[i] >= threadgroup[i]);
         let has_edge = (0..3).any(|i| !extent[i].is_multiple_of(threadgroup[i]));
         let full = if has_full { Some(compile(Groups::Full)?) } else { pipeline.compiled(&shape(Groups::Full)) };
-        let (variant, edge) = match full {
-            Some(full) if !has_edge || full.kernel.covers_all() => (full, None),
-            Some(full) if has_full => (full, Some(compile(Groups::Any)?)),
-            _ => (compile(Groups::Any)?, None),
+        let variant = match full {
+            Some(full) if has_full || full.kernel.covers_all() => full,
+            _ => compile(Groups::Any)?,
         };
+        let edge = Edge::new(pipeline, &variant.shape, &arguments.threadgroup_memory);
+        if has_edge && !variant.kernel.covers_all() {
+            // Surely needed: better now than while threads wait for each other.
+            edge.code().map_err(|message| failed(dispatch, message))?;
+        }
         let stop = AtomicU32::new(0);
         let fault = FaultRecord::default();
-        let memory = BoundMemory { dispatch, arguments: &arguments };
+        let bound = Bound { dispatch, arguments: &arguments, edge, is_out_of_memory: AtomicBool::new(false) };
         let context = LaunchContext {
             arguments: arguments.slots.as_ptr(),
             grid_threads: threads.to_array(),
@@ -98,22 +100,23 @@ impl Encoder {
             find_range,
             on_log,
             slow_paths: &raw const SLOW_PATHS,
-            edge: edge.as_ref().map_or(abi::unreachable_edge, |edge| edge.kernel.entry()),
-            user: (&raw const memory).cast_mut().cast::<c_void>(),
+            edge: edge::run,
+            user: (&raw const bound).cast_mut().cast::<c_void>(),
         };
-        let scratch = [Some(&variant), edge.as_ref()].into_iter().flatten();
-        let scratch = scratch.map(|v| v.kernel.scratch_size(&arguments.threadgroup_memory)).max().unwrap_or(0);
+        let scratch = variant.kernel.scratch_size(&arguments.threadgroup_memory);
         let scratch = usize::try_from(scratch).unwrap_or(usize::MAX);
-        let launch = Launch { context: &context, variant: &variant, scratch, is_out_of_memory: AtomicBool::new(false) };
+        let launch =
+            Launch { context: &context, variant: &variant, scratch, is_out_of_memory: &bound.is_out_of_memory };
         // The number of threads was checked to fit into 63 bits.
         self.run(&launch, groups.volume() as u64);
-        if launch.is_out_of_memory.into_inner() {
-            let message = format!("there is no memory for the variables of a threadgroup, which take {scratch} bytes");
-            return Err(Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(message) });
+        if bound.is_out_of_memory.load(Ordering::Relaxed) {
+            let message = "there is no memory for the variables of its threadgroups";
+            return Err(failed(dispatch, message));
         }
+        let edge = bound.edge.used().transpose().map_err(|message| failed(dispatch, message))?;
         match fault.get() {
             Some((site, group, thread, offset)) => {
-                let variant = edge.as_ref().filter(|_| site & abi::EDGE_SITE != 0).unwrap_or(&variant);
+                let variant = edge.filter(|_| site & abi::EDGE_SITE != 0).unwrap_or(&variant);
                 Err(describe(pipeline, dispatch, variant, site & !abi::EDGE_SITE, group, thread, offset))
             }
             None => Ok(()),
@@ -163,7 +166,7 @@ struct Launch<'a> {
     /// Bytes of scratch memory that each thread needs.
     scratch: usize,
     /// A thread got no scratch memory; its threadgroups have not run.
-    is_out_of_memory: AtomicBool,
+    is_out_of_memory: &'a AtomicBool,
 }
 
 // SAFETY: the context points to data that is only read (arguments), atomic (stop, fault) or `Sync`
@@ -189,23 +192,6 @@ impl Launch<'_> {
         self.run(first, end);
         self.variant.measured(end - first, start.elapsed().as_nanos() as u64);
     }
-}
-
-/// Memory of the thread for kernels, kept from one to the next. Gives whether there was enough.
-fn with_scratch(size: usize, f: impl FnOnce(*mut u8)) -> bool {
-    thread_local! {
-        static SCRATCH: RefCell<Option<HostMemory>> = const { RefCell::new(None) };
-    }
-    SCRATCH.with(|slot| {
-        let mut memory = slot.take().filter(|memory| memory.len() >= size);
-        if memory.is_none() {
-            memory = HostMemory::allocate(size.checked_next_power_of_two().unwrap_or(size).max(4096));
-        }
-        let Some(memory) = memory else { return false };
-        f(memory.as_ptr());
-        slot.replace(Some(memory));
-        true
-    })
 }
 
 /// The arguments of a dispatch as kernels take them.
@@ -271,6 +257,16 @@ impl Arguments {
         moved > TIMES << 20 && moved / TIMES > last_cache_size()
     }
 
+    /// The formats of textures by position, arrays of them left out.
+    fn formats(&self, dispatch: &Dispatch) -> Vec<(u32, u32)> {
+        let bound = dispatch.arguments.iter().enumerate().filter_map(|(i, argument)| {
+            let Argument::Textures(textures) = argument else { return None };
+            let [texture] = &textures[..] else { return None };
+            Some((i as u32, HostTexture::of(&**texture)?.layout().format))
+        });
+        bound.collect()
+    }
+
     /// Whether a buffer that the kernel writes shares memory with another.
     fn overlap(&self, pipeline: &CpuPipeline, dispatch: &Dispatch) -> bool {
         // Whatever is reached through argument buffers may be bound besides.
@@ -315,15 +311,22 @@ unsafe extern "C" fn on_fault(context: *const LaunchContext, site: u32, group: *
     }
 }
 
-/// Where addresses that a kernel computes may point to.
-struct BoundMemory<'a> {
+/// What a running kernel may need from here: where addresses that it computes may point to, more code.
+pub(crate) struct Bound<'a> {
     dispatch: &'a Dispatch,
     arguments: &'a Arguments,
+    pub edge: Edge<'a>,
+    /// A thread got no scratch memory; its threadgroups have not run.
+    pub is_out_of_memory: AtomicBool,
+}
+
+fn failed(dispatch: &Dispatch, message: &str) -> Fault {
+    Fault { kernel: Some(dispatch.label.to_string()), ..Fault::new(message) }
 }
 
 unsafe extern "C" fn find_range(context: *const LaunchContext, address: u64, range: *mut [u64; 2]) {
     // SAFETY: as above; `user` is what `Encoder::dispatch` gave, `range` points to two words.
-    let (memory, range) = unsafe { (&*(*context).user.cast::<BoundMemory<'_>>(), &mut *range) };
+    let (memory, range) = unsafe { (&*(*context).user.cast::<Bound<'_>>(), &mut *range) };
     let arguments = &memory.dispatch.arguments;
     let bound = arguments.iter().filter_map(|argument| match argument {
         Argument::Buffer { buffer, .. } => Some(buffer),

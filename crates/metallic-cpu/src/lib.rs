@@ -13,8 +13,10 @@
 
 mod compiler;
 pub mod device;
+mod edge;
 mod encoder;
 mod pipeline;
 pub mod pool;
+mod scratch;
 
 pub use device::CpuDevice;

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use metallic_hal::{Error, Pipeline, PipelineSource, Result, Size};
 use msl_codegen_llvm::{CompileOptions, Groups};
-use msl_ir::{AddressSpace, Block, Builtin, Function, Op};
+use msl_ir::{AddressSpace, Block, Builtin, Function, Op, ParamKind};
 
 use crate::compiler::{Compiler, Kernel};
+
+/// With so many variants, new combinations of formats share code for all formats.
+const MOST_VARIANTS: usize = 16;
 
 pub(crate) struct CpuPipeline {
     pub source: PipelineSource,
@@ -28,6 +31,8 @@ pub(crate) struct Shape {
     pub noalias: bool,
     /// [`Groups::Full`] or [`Groups::Any`].
     pub groups: Groups,
+    /// Positions of texture parameters and the formats bound to them; empty: any formats.
+    pub formats: Vec<(u32, u32)>,
 }
 
 /// Machine code for a [`Shape`].
@@ -84,8 +89,12 @@ impl CpuPipeline {
                 pipeline.shape(if looks.at_rows { Size::new(512, 512, 1) } else { Size::new(4096, 1, 1) }, likely);
             if shape.iter().product::<u32>() <= most { shape } else { [most, 1, 1] }
         });
-        if source.eager || pipeline.is_shape_free || entry.required_threads.is_some() {
-            pipeline.variant(&Shape { threadgroup: guess, noalias: true, groups: Groups::Full })?;
+        // With textures, a case for each format would be most of the code: the formats bound are waited for.
+        let has_textures = entry.params.iter().any(|p| matches!(p.kind, ParamKind::Texture { .. }));
+        let is_likely = pipeline.is_shape_free && !has_textures || entry.required_threads.is_some();
+        if source.eager || is_likely {
+            let shape = Shape { threadgroup: guess, noalias: true, groups: Groups::Full, formats: Vec::new() };
+            pipeline.variant(&shape)?;
         } else {
             pipeline.compiler.check(source, guess).map_err(|message| pipeline.error(&message))?;
         }
@@ -99,6 +108,13 @@ impl CpuPipeline {
             return asked;
         }
         if threads.height == 1 { [256, 1, 1] } else { [32, 8, 1] }
+    }
+
+    /// The formats to compile for, given those bound: none in particular when there have been many.
+    pub fn formats(&self, bound: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+        let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = bound.is_empty() || variants.iter().any(|v| v.shape.formats == bound);
+        if is_known || variants.len() < MOST_VARIANTS { bound } else { Vec::new() }
     }
 
     /// The machine code, if there is some already.
@@ -115,8 +131,8 @@ impl CpuPipeline {
         if let Some(variant) = self.compiled(shape) {
             return Ok(variant);
         }
-        let Shape { threadgroup, noalias, groups } = *shape;
-        let options = CompileOptions { noalias, groups, ..CompileOptions::new(threadgroup) };
+        let Shape { threadgroup, noalias, groups, formats } = shape.clone();
+        let options = CompileOptions { noalias, groups, formats, ..CompileOptions::new(threadgroup) };
         let kernel = self.compiler.compile(&self.source, &options).map_err(|message| self.error(&message))?;
         let variant = Arc::new(Variant { shape: shape.clone(), kernel, time_per_group: AtomicU64::new(0) });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());

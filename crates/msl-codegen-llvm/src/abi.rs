@@ -57,9 +57,9 @@ pub struct LaunchContext {
     ),
     /// [`SLOW_PATHS`](crate::slow_paths::SLOW_PATHS).
     pub slow_paths: *const SlowPaths,
-    /// Runs a threadgroup that is not full: the entry of a kernel compiled for
-    /// [`Groups::Any`](crate::Groups), with the same context and scratch memory. A kernel for all groups
-    /// never calls it.
+    /// Runs a threadgroup that is not full, or whose threads do not go the expected way: the entry of a
+    /// kernel compiled for [`Groups::Any`](crate::Groups), with the same context and scratch memory, or what
+    /// makes one. A kernel for all groups never calls it.
     pub edge: EntryFn,
     /// The host's own.
     pub user: *mut c_void,

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use msl_base::Span;
+use msl_ir::passes::assume_formats::assume_formats;
 use msl_ir::passes::expand_switches::{expand_switches, has_switches_with_barriers};
 use msl_ir::passes::pipeline;
 use msl_ir::{EntryPoint, Module};
@@ -22,8 +23,8 @@ pub enum Groups {
     /// One version for full threadgroups and one for others.
     #[default]
     All,
-    /// Full ones; others are handed to [`LaunchContext::edge`](crate::abi::LaunchContext). Kernels with guards
-    /// that whole threadgroups pass have code for all (see [`CompiledKernel::covers_all`]).
+    /// Full ones whose threads all take the expected way; others are handed to
+    /// [`LaunchContext::edge`](crate::abi::LaunchContext), unless [`CompiledKernel::covers_all`].
     Full,
     /// One version for any size. Its fault sites have [`EDGE_SITE`](crate::abi::EDGE_SITE) set.
     Any,
@@ -37,6 +38,8 @@ pub struct CompileOptions {
     /// The buffers bound do not overlap where one of them is written.
     pub noalias: bool,
     pub groups: Groups,
+    /// Positions of texture parameters, and the pixel formats that will be bound to them.
+    pub formats: Vec<(u32, u32)>,
     /// Skip most optimization: faster to compile, slower to run.
     pub quick: bool,
     /// Run the IR's own passes first. Off only if the caller has.
@@ -47,7 +50,15 @@ pub struct CompileOptions {
 
 impl CompileOptions {
     pub fn new(threadgroup: [u32; 3]) -> CompileOptions {
-        CompileOptions { threadgroup, noalias: true, groups: Groups::All, quick: false, run_passes: true, parts: None }
+        CompileOptions {
+            threadgroup,
+            noalias: true,
+            groups: Groups::All,
+            formats: Vec::new(),
+            quick: false,
+            run_passes: true,
+            parts: None,
+        }
     }
 }
 
@@ -248,6 +259,9 @@ impl CpuCompiler {
             pipeline::run(&mut m, point.function, pipeline::Options { facts, ..Default::default() }).map_err(|d| {
                 CodegenError::Unsupported { id: "unsupported-kernel", message: d.message.clone(), span: Span::NONE }
             })?;
+            if !options.formats.is_empty() {
+                assume_formats(&mut m, point.function, &options.formats);
+            }
             prepared = m;
             module = &prepared;
             point = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;

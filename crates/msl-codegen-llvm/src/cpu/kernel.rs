@@ -313,12 +313,13 @@ pub fn emit_kernel(
         m
     });
     let has_guards = specialized.is_some();
-    // Most grids have threadgroups for which the guards do not hold: code for all goes together.
-    out.covers_all = has_guards || options.groups != Groups::Full;
+    // Where edges are laid out differently, threads that are counted have a masked version of their own.
+    let needs_full = has_guards && edge_rows != Layout::new(edge_gang, size, false, packed).rows;
+    out.covers_all = needs_full || options.groups != Groups::Full;
     if options.groups != Groups::Any {
         versions.push(Version { module: specialized, edge: false, name: if has_guards { "inner" } else { "full" } });
     }
-    if has_guards && edge_rows != Layout::new(edge_gang, size, false, packed).rows {
+    if needs_full {
         versions.push(Version { module: None, edge: false, name: "full" });
     }
     if out.covers_all {
@@ -335,7 +336,7 @@ pub fn emit_kernel(
         [only] if options.groups == Groups::Any => ll.br(only),
         [only] => {
             let other = ll.new_block("edge");
-            ll.likely_br(is_full, only, other);
+            ll.likely_br(first, only, other);
             ll.at_end(other);
             let edge = ll.load(ll.ptr(), ll.gep_const(context, abi::offset::EDGE), 8);
             ll.call(ty, edge, &[context, linear, ll.add(linear, ll.c64(1)), scratch]);

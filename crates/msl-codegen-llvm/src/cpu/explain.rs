@@ -87,6 +87,9 @@ impl Emit<'_> {
                 format!("gangs are not larger: loops would keep {wanted} vectors alive, and {have} fit the registers"),
                 None,
             ),
+            GangLimit::Size => {
+                ("gangs are not larger: the kernel has enough vector operations to be busy as it is".into(), None)
+            }
             GangLimit::Most => ("gangs are as large as they get".into(), None),
         }
     }
@@ -311,6 +314,6 @@ fn jam_help(limit: GangLimit) -> Option<&'static str> {
         }
         GangLimit::Threadgroup => Some("use threadgroups of 64 to 256 threads, a multiple of 32"),
         GangLimit::Registers { .. } => Some("keep fewer variables alive in the loop"),
-        GangLimit::NothingToShare | GangLimit::Requested | GangLimit::Most => None,
+        GangLimit::NothingToShare | GangLimit::Requested | GangLimit::Size | GangLimit::Most => None,
     }
 }

@@ -562,8 +562,14 @@ pub enum GangLimit {
         wanted: u32,
         have: u32,
     },
+    /// It has many vector operations as it is.
+    Size,
     Most,
 }
+
+/// How many vector operations gangs in lock step may come to: kernels with more have enough to do
+/// between the loads they would share, and take long to compile.
+const MOST_VECTORS: u32 = 400;
 
 /// How many threads run in step. At least a simdgroup; more where control flow is the same for
 /// all of them and the vectors that are live in loops still fit the registers.
@@ -613,11 +619,16 @@ fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
         return (first, GangLimit::Costly(at));
     }
     let budget = if target.has_avx512 { 26 } else { 13 };
+    let vectors =
+        first.flow.shapes.iter().filter(|s| s.c.iter().any(|s| s.lanes() && s.linear.is_none())).count() as u32;
     let mut best = first;
     for parts in [32 / lanes * 2, 32 / lanes * 4, 32 / lanes * 8] {
         let n = parts * lanes;
         if n > threads || !threads.is_multiple_of(n) {
             return (best, GangLimit::Threadgroup);
+        }
+        if vectors * (parts / base) > MOST_VECTORS {
+            return (best, GangLimit::Size);
         }
         let t = attempt(parts);
         if let Some(at) = parts_ways(&t.flow) {

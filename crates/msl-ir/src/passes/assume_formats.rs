@@ -58,8 +58,8 @@ mod tests {
                if %is { store %p, %w } else { store %p, %format }
              }
              kernel k = @k {
-               t: texture 0 2d f32 read
-               p: buffer 0 device write u32
+               t: texture 0 read d2 f32 0
+               p: buffer 0 device read_write u32
              }";
         let mut m = module(source);
         let k = entry(&m);

@@ -53,7 +53,7 @@ mod tests {
                %format = load %fa
                %wa = field_addr %t, 0
                %w = load %wa
-               %ten = const 10
+               %ten: u32 = const 10
                %is = eq %format, %ten
                if %is { store %p, %w } else { store %p, %format }
              }

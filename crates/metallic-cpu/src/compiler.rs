@@ -8,8 +8,9 @@ use metallic_hal::{Dispatch, Error, Explanation, PipelineSource, Result, env};
 use msl_base::{ExpansionId, Span};
 use msl_codegen_llvm::abi::EntryFn;
 use msl_codegen_llvm::{
-    CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Isa, TargetOptions,
+    CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Groups, Isa, TargetOptions,
 };
+use msl_ir::{ParamKind, PixelFormat};
 
 use metallic_hal::cache::{Cache, Key};
 
@@ -94,7 +95,11 @@ impl Compiler {
 
     /// Finds what code generation has to say against a kernel, without making machine code.
     pub fn check(&self, source: &PipelineSource, threadgroup: [u32; 3]) -> std::result::Result<(), String> {
-        let options = CompileOptions::new(threadgroup);
+        // What can be said does not depend on formats or on how full threadgroups are.
+        let params = source.entry_point().params.iter().enumerate();
+        let textures = params.filter(|(_, p)| matches!(p.kind, ParamKind::Texture { .. }));
+        let formats = textures.map(|(i, _)| (i as u32, PixelFormat::RGBA8Unorm as u32)).collect();
+        let options = CompileOptions { groups: Groups::Full, formats, ..CompileOptions::new(threadgroup) };
         let key = self.key(source, &format!("check {options:?}"));
         if key.as_ref().is_some_and(|key| self.cache.get(key).is_some()) {
             return Ok(());

@@ -256,12 +256,13 @@ impl CpuCompiler {
                 full_threadgroups: false,
                 threads_per_grid: None,
             };
+            if !options.formats.is_empty() {
+                // First: it leaves less to do for all that follows.
+                assume_formats(&mut m, point.function, &options.formats);
+            }
             pipeline::run(&mut m, point.function, pipeline::Options { facts, ..Default::default() }).map_err(|d| {
                 CodegenError::Unsupported { id: "unsupported-kernel", message: d.message.clone(), span: Span::NONE }
             })?;
-            if !options.formats.is_empty() {
-                assume_formats(&mut m, point.function, &options.formats);
-            }
             prepared = m;
             module = &prepared;
             point = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;

@@ -117,8 +117,7 @@ pub struct CompiledKernel {
 const PASSES: &str = "function(sroa<modify-cfg>,early-cse<memssa>,simplifycfg,\
 instcombine<no-verify-fixpoint;max-iterations=1>,\
 loop-mssa(loop-rotate<header-duplication;no-prepare-for-lto>,licm<allowspeculation>),\
-loop(indvars),early-cse<memssa>,loop-mssa(licm<allowspeculation>),loop-unroll<O2>,adce,simplifycfg,\
-instcombine<no-verify-fixpoint;max-iterations=1>)";
+loop-unroll<O2>,early-cse<memssa>,adce,simplifycfg)";
 const QUICK_PASSES: &str = "function(sroa<modify-cfg>,early-cse,simplifycfg)";
 
 /// The name of the entry function in every object.

@@ -5,7 +5,7 @@
 16 arrays of 16 MiB go up each round. Rows are interleaved, so that a noisy machine disturbs all alike; the table
 shows the least and the median time of a round, what the least is as a rate, and both as a ratio to the row of NumPy
 that does the same: a copy to memory that was never touched, or to memory that was used before. What buffers give back
-is kept for later ones, up to 257 MiB, so a row in fresh memory first takes all of it away. The last rows show that what
+is kept for later ones, up to 33 MiB, so a row in fresh memory first takes all of it away. The last rows show that what
 takes no copy takes no time that depends on the size, and what a launch costs.
 """
 

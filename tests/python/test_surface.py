@@ -69,7 +69,8 @@ def test_errors_derive_from_metal_error():
     (pm.CommandQueue, {"device": ...}),
     (pm.Kernel, {"device": ..., "source": ..., "func": ..., "constants": None, "options": None}),
     (kernel_cache.get, {"device": ..., "source": ..., "func_name": ..., "constants": None, "options": None}),
-    (pm.async_buffer_from_numpy, {"device": ..., "array": ..., "command_buffer": ..., "storage_mode": 2}),
+    # `copy` is ours.
+    (pm.async_buffer_from_numpy, {"device": ..., "array": ..., "command_buffer": ..., "storage_mode": 2, "copy": None}),
     (fill_u32, {"device": ..., "buffer": ..., "value": ..., "count_u32": None}),
     (pm.scalar_add, {"device": ..., "buffer": ..., "scalar": ..., "count": None}),
     (pm.scalar_multiply, {"device": ..., "buffer": ..., "scalar": ..., "count": None}),

@@ -16,8 +16,9 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many free bytes are kept at most: sixteen mappings of 16 MiB, with what lies behind the last byte of each.
-const LIMIT: usize = 257 << 20;
+/// So many free bytes are kept at most: two mappings of 16 MiB, with what lies behind the last byte of each. More would
+/// stay resident where a program sees that its buffers are gone.
+const LIMIT: usize = 33 << 20;
 /// For so long, if nobody wants them.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 
@@ -195,15 +196,15 @@ mod tests {
         assert_eq!((first.base, second.base), (at_small, at_large));
         assert!(kept.take(4 * HUGE_PAGE).is_none());
 
-        // No more than the limit, the most recent, and sixteen times 16 MiB are no more.
-        for _ in 0..18 {
+        // No more than the limit, the most recent, and twice 16 MiB are no more.
+        for _ in 0..4 {
             kept.give(Mapping::fresh((16 << 20) + 64).unwrap());
         }
         kept.give(Mapping::fresh(LIMIT + 1).unwrap());
-        assert_eq!(lengths().len(), 16);
+        assert_eq!(lengths().len(), 2);
         kept.give(first);
-        assert!(lengths().len() == 16 && lengths().iter().sum::<usize>() <= LIMIT);
-        assert_eq!(lengths()[15], 4 * HUGE_PAGE);
+        assert!(lengths().len() == 2 && lengths().iter().sum::<usize>() <= LIMIT);
+        assert_eq!(lengths()[1], 4 * HUGE_PAGE);
 
         // Nor what is old.
         kept.lock().iter_mut().for_each(|f| f.since -= 2 * IDLE_TIME);

@@ -382,8 +382,11 @@ def test_handlers_may_wait_for_others(device):
     first, second = queue.make_command_buffer(), queue.make_command_buffer()
     encode(second, device.make_buffer(64))
     seen = []
+    committed = threading.Event()
 
     def handler(same: pm.CommandBuffer) -> None:
+        # The handler may run before this test's next line; waiting for what is not committed is an error.
+        assert committed.wait(30)
         second.wait_until_completed()
         same.wait_until_completed()
         seen.append((same.status, second.status))
@@ -391,6 +394,7 @@ def test_handlers_may_wait_for_others(device):
     first.add_completed_handler(handler)
     first.commit()
     second.commit()
+    committed.set()
     first.wait_until_completed()
     assert seen == [("completed", "completed")]
 

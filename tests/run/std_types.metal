@@ -13,7 +13,7 @@ enum Color { red, green };
 enum class Size : ushort { small, large };
 static_assert(is_same<int, int>::value && !is_same<int, uint>::value && is_same_v<float4, vec<float, 4>>, "");
 static_assert(is_same_v<uint8_t, uchar> && is_same_v<int16_t, short> && is_same_v<size_t, ulong> && is_same_v<uint, uint32_t>, "");
-static_assert(is_integral<int>::value && is_integral_v<uchar> && is_integral_v<bool> && !is_integral_v<float> && !is_integral_v<int2>, "");
+static_assert(is_integral<int>::value && is_integral_v<uchar> && is_integral_v<bool> && !is_integral_v<float> && is_integral_v<int2>, "");
 static_assert(is_floating_point_v<half> && is_floating_point_v<float> && is_floating_point_v<bfloat> && !is_floating_point_v<int>, "");
 static_assert(is_arithmetic_v<half> && is_arithmetic_v<long> && !is_arithmetic_v<device int*> && is_scalar_v<device int*>, "");
 static_assert(is_signed_v<char> && is_signed_v<float> && !is_signed_v<uint> && is_unsigned_v<ushort> && !is_unsigned_v<int>, "");
@@ -21,7 +21,7 @@ static_assert(is_void_v<void> && is_pointer_v<device float*> && !is_pointer_v<fl
 static_assert(is_enum_v<Color> && is_enum_v<Size> && is_union_v<Either> && is_class_v<Base> && !is_class_v<int>, "");
 static_assert(is_const_v<const int> && !is_const_v<int> && is_lvalue_reference_v<thread int&> && !is_reference_v<int>, "");
 static_assert(is_same_v<remove_const_t<const int>, int> && is_same_v<remove_cv_t<const volatile int>, int>, "");
-static_assert(is_same_v<remove_reference_t<thread int&>, int> && is_same_v<remove_pointer_t<device float*>, float>, "");
+static_assert(is_same_v<remove_reference_t<thread int&>, int> && is_same_v<remove_pointer_t<device float*>, device float>, "");
 static_assert(is_same_v<remove_extent_t<int[4]>, int> && is_same_v<decay_t<const int>, int> && is_same_v<add_const_t<int>, const int>, "");
 static_assert(is_same_v<underlying_type_t<Size>, ushort> && is_same_v<make_unsigned_t<int>, uint> && is_same_v<make_signed_t<uchar>, char>, "");
 static_assert(is_same_v<conditional_t<true, int, float>, int> && is_same_v<conditional_t<false, int, float>, float>, "");

@@ -1,4 +1,4 @@
-//! Runs `tests/run/*.metal` on every device that executes kernels. The format is described in
+//! Runs `tests/run/*.metal` and `tests/spec/*.metal` on every device that executes kernels. The format is described in
 //! `msl::conformance`; `METALLIC_TEST=name` runs the files whose names hold the word.
 
 use std::path::Path;
@@ -259,8 +259,9 @@ fn run_all(device: &Arc<dyn Device>) {
 
 fn run_all_with(device: &Arc<dyn Device>, mut ptxas: Option<Ptxas>) {
     let wanted = std::env::var("METALLIC_TEST").unwrap_or_default();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/run");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().filter_map(|e| e.ok().map(|e| e.path())).collect();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
+    let folders = ["run", "spec"].map(|folder| std::fs::read_dir(tests.join(folder)).unwrap());
+    let mut files: Vec<_> = folders.into_iter().flatten().filter_map(|e| e.ok().map(|e| e.path())).collect();
     files.sort();
     let mut failures = Vec::new();
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "metal")) {

@@ -53,11 +53,16 @@ impl Checker<'_> {
                 self.check_entry(entry);
             }
         }
-        for a in &layer.static_asserts {
+        self.check_static_asserts();
+        self.drain();
+    }
+
+    /// Those of namespace scope.
+    pub fn check_static_asserts(&mut self) {
+        for a in &self.layer.static_asserts {
             let scope = self.ns_scope(a.ns);
             self.in_scope(&scope, |c| c.check_static_assert(&a.condition, a.message, a.span));
         }
-        self.drain();
     }
 
     fn check_methods(&mut self, class: ClassId) {

@@ -1,6 +1,7 @@
 //! Words for messages: how types, classes and template arguments print, and which name was probably meant.
 
-use msl_base::Symbol;
+use msl_base::{Diagnostic, Span, Symbol};
+use msl_syntax::ast;
 
 use crate::checker::Checker;
 use crate::entity::Arg;
@@ -174,4 +175,22 @@ pub fn closest_type(wanted: &str) -> Option<String> {
 /// The name most like `wanted`, if one is like it at all. Ties go to the first.
 pub fn closest(wanted: &str, names: &[Symbol]) -> Option<Symbol> {
     msl_base::similar::closest(wanted, names.iter().map(|n| n.as_str())).map(Symbol::new)
+}
+
+/// The id and the reason of the library's mark on what it declares only to say that it is not supported.
+pub fn unsupported(attributes: &[ast::Attribute]) -> Option<(Symbol, Symbol)> {
+    let mark = attributes.iter().find(|a| a.name == "__metal_unsupported")?;
+    match (&mark.args.first()?.kind, &mark.args.get(1)?.kind) {
+        (ast::ExprKind::String(id), ast::ExprKind::String(reason)) => Some((*id, *reason)),
+        _ => None,
+    }
+}
+
+impl Checker<'_> {
+    /// Reports a use of what is marked so; `false`: it is not.
+    pub fn report_unsupported(&mut self, attributes: &[ast::Attribute], name: &str, span: Span) -> bool {
+        let Some((id, reason)) = unsupported(attributes) else { return false };
+        self.report(Diagnostic::error(id.as_str(), span, format!("'{name}' {reason}")));
+        true
+    }
 }

@@ -88,6 +88,7 @@ impl Checker<'_> {
         let def = self.functions[id.0 as usize].def.clone();
         self.mark_used(id);
         let described = self.describe_entry(id, &def, entry);
+        self.check_static_asserts();
         self.drain();
         let described = described?;
         self.program.entry_points.push(described);

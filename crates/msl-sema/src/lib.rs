@@ -161,6 +161,17 @@ impl Library {
             let mut checker = Checker::new(&self.layer, options, constants);
             let found = self.layer.entry_index.get(&Symbol::new(entry)).map(|i| &self.layer.entries[*i]);
             let Some(found) = found else {
+                if let Some((function, what)) = self.layer.graphics_function(Symbol::new(entry)) {
+                    checker.diags.push(
+                        Diagnostic::error(
+                            "unsupported-entry-point",
+                            function.name.span,
+                            format!("'{entry}' is {what} function"),
+                        )
+                        .help("only kernels can be run"),
+                    );
+                    return (None, checker.diags);
+                }
                 let names: Vec<Symbol> = self.layer.entries.iter().map(|e| e.name).collect();
                 let mut d = Diagnostic::error(
                     "unknown-entry-point",

@@ -30,6 +30,8 @@ pub enum OverloadError {
     Ambiguous(Vec<Rc<FnDef>>),
     /// The best one is `= delete`.
     Deleted(Rc<FnDef>),
+    /// The library declares it to say that it is not supported.
+    Unsupported(Rc<FnDef>),
 }
 
 impl Checker<'_> {
@@ -81,6 +83,9 @@ impl Checker<'_> {
         let _ = span;
         if self.is_deleted(&chosen.def, &chosen.args) {
             return Err(OverloadError::Deleted(chosen.def));
+        }
+        if crate::diagnose::unsupported(&chosen.def.decl.attributes).is_some() {
+            return Err(OverloadError::Unsupported(chosen.def));
         }
         Ok(chosen)
     }
@@ -341,6 +346,10 @@ impl Checker<'_> {
                     d = d.note_at(def.span(), "this one would do");
                 }
                 d.help("convert an argument so that one function fits best")
+            }
+            OverloadError::Unsupported(def) => {
+                self.report_unsupported(&def.decl.attributes, name, span);
+                return;
             }
             OverloadError::Deleted(def) => Diagnostic::error("deleted-function", span, format!("'{name}' is deleted"))
                 .note_at(def.span(), "it is deleted here"),

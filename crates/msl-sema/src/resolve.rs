@@ -395,6 +395,9 @@ impl Checker<'_> {
         match entity {
             Entity::Class(def) => {
                 let def = def.clone();
+                if self.report_unsupported(&def.decl.attributes, def.name.as_str(), span) {
+                    return None;
+                }
                 if def.header.is_some() {
                     let Some(args) = args else {
                         let message = format!("'{}' is a template and needs arguments", def.name);

@@ -23,6 +23,8 @@ inline void atomic_thread_fence(mem_flags flags, memory_order order) { __metal_f
 inline void atomic_thread_fence(mem_flags flags, memory_order order, thread_scope scope) { __metal_fence(uint(flags), 3u); }
 
 template <typename T> struct [[__metal_special("atomic")]] atomic {
+  static_assert(__is_same(T, bool) || __is_same(T, float) || __is_integral(T) && sizeof(T) >= 4,
+                "there are atomics of 'int', 'uint', 'bool', 'float' and 'ulong' only");
   T __value;
 };
 } // namespace metal
@@ -37,8 +39,8 @@ using atomic_long = metal::atomic<long>;
 namespace metal {
 using ::atomic_int; using ::atomic_uint; using ::atomic_bool; using ::atomic_float; using ::atomic_ulong; using ::atomic_long;
 
-#define __ATOMIC_FETCH(name, intrinsic, space) \
-  template <typename T> inline T name(volatile space atomic<T>* object, type_identity_t<T> operand, memory_order order) { \
+#define __ATOMIC_FETCH(name, intrinsic, space, allowed) \
+  template <typename T, typename = enable_if_t<(allowed)>> inline T name(volatile space atomic<T>* object, type_identity_t<T> operand, memory_order order) { \
     return intrinsic(&object->__value, operand); \
   }
 #define __ATOMIC_ORDERED(name, plain) \
@@ -63,14 +65,14 @@ using ::atomic_int; using ::atomic_uint; using ::atomic_bool; using ::atomic_flo
       type_identity_t<T> desired, memory_order success, memory_order failure) { \
     return atomic_compare_exchange_weak_explicit(object, expected, desired, success, failure); \
   } \
-  __ATOMIC_FETCH(atomic_exchange_explicit, __metal_atomic_exchange, space) \
-  __ATOMIC_FETCH(atomic_fetch_add_explicit, __metal_atomic_add, space) \
-  __ATOMIC_FETCH(atomic_fetch_sub_explicit, __metal_atomic_sub, space) \
-  __ATOMIC_FETCH(atomic_fetch_min_explicit, __metal_atomic_min, space) \
-  __ATOMIC_FETCH(atomic_fetch_max_explicit, __metal_atomic_max, space) \
-  __ATOMIC_FETCH(atomic_fetch_and_explicit, __metal_atomic_and, space) \
-  __ATOMIC_FETCH(atomic_fetch_or_explicit, __metal_atomic_or, space) \
-  __ATOMIC_FETCH(atomic_fetch_xor_explicit, __metal_atomic_xor, space)
+  __ATOMIC_FETCH(atomic_exchange_explicit, __metal_atomic_exchange, space, true) \
+  __ATOMIC_FETCH(atomic_fetch_add_explicit, __metal_atomic_add, space, !__is_same(T, bool)) \
+  __ATOMIC_FETCH(atomic_fetch_sub_explicit, __metal_atomic_sub, space, !__is_same(T, bool)) \
+  __ATOMIC_FETCH(atomic_fetch_min_explicit, __metal_atomic_min, space, __is_integral(T) && !__is_same(T, bool)) \
+  __ATOMIC_FETCH(atomic_fetch_max_explicit, __metal_atomic_max, space, __is_integral(T) && !__is_same(T, bool)) \
+  __ATOMIC_FETCH(atomic_fetch_and_explicit, __metal_atomic_and, space, __is_integral(T)) \
+  __ATOMIC_FETCH(atomic_fetch_or_explicit, __metal_atomic_or, space, __is_integral(T)) \
+  __ATOMIC_FETCH(atomic_fetch_xor_explicit, __metal_atomic_xor, space, __is_integral(T))
 __ATOMICS(device)
 __ATOMICS(threadgroup)
 #undef __ATOMICS

@@ -15,8 +15,12 @@ template <typename T, int C, int R> struct [[__metal_special("matrix")]] matrix 
       columns[c] = v;
     }
   }
-  template <typename... A, typename = enable_if_t<sizeof...(A) == C - 1>>
-  constexpr matrix(vec<T, R> first, A... rest) : columns{first, vec<T, R>(rest)...} {}
+  template <int N = C, typename = enable_if_t<N == 2>>
+  constexpr matrix(vec<T, R> a, vec<T, R> b) : columns{a, b} {}
+  template <int N = C, typename = enable_if_t<N == 3>>
+  constexpr matrix(vec<T, R> a, vec<T, R> b, vec<T, R> c) : columns{a, b, c} {}
+  template <int N = C, typename = enable_if_t<N == 4>>
+  constexpr matrix(vec<T, R> a, vec<T, R> b, vec<T, R> c, vec<T, R> d) : columns{a, b, c, d} {}
   template <typename... A, typename = enable_if_t<sizeof...(A) == C * R - 1>, typename = void>
   constexpr matrix(T first, A... rest) {
     T all[C * R] = {first, T(rest)...};
@@ -138,3 +142,23 @@ template <typename T> inline T determinant(matrix<T, 4, 4> m) {
 }
 
 } // namespace metal
+
+// The names of the vector library that kernels share with hosts (`<simd/simd.h>`).
+#define __SIMD_NAMES(T, N) \
+  typedef metal::vec<T, 2> simd_##N##2; typedef metal::vec<T, 3> simd_##N##3; typedef metal::vec<T, 4> simd_##N##4; \
+  typedef metal::vec<T, 2> vector_##N##2; typedef metal::vec<T, 3> vector_##N##3; typedef metal::vec<T, 4> vector_##N##4; \
+  namespace simd { \
+  typedef metal::vec<T, 2> N##2; typedef metal::vec<T, 3> N##3; typedef metal::vec<T, 4> N##4; \
+  typedef metal::packed_vec<T, 2> packed_##N##2; typedef metal::packed_vec<T, 3> packed_##N##3; typedef metal::packed_vec<T, 4> packed_##N##4; \
+  }
+__SIMD_NAMES(char, char) __SIMD_NAMES(uchar, uchar) __SIMD_NAMES(short, short) __SIMD_NAMES(ushort, ushort)
+__SIMD_NAMES(int, int) __SIMD_NAMES(uint, uint) __SIMD_NAMES(long, long) __SIMD_NAMES(ulong, ulong)
+__SIMD_NAMES(half, half) __SIMD_NAMES(float, float)
+#undef __SIMD_NAMES
+#define __SIMD_MATRICES(T, S, C, R) \
+  typedef metal::matrix<T, C, R> simd_##T##S; typedef metal::matrix<T, C, R> matrix_##T##S; namespace simd { typedef metal::matrix<T, C, R> T##S; }
+__SIMD_MATRICES(float, 2x2, 2, 2) __SIMD_MATRICES(float, 2x3, 2, 3) __SIMD_MATRICES(float, 2x4, 2, 4)
+__SIMD_MATRICES(float, 3x2, 3, 2) __SIMD_MATRICES(float, 3x3, 3, 3) __SIMD_MATRICES(float, 3x4, 3, 4)
+__SIMD_MATRICES(float, 4x2, 4, 2) __SIMD_MATRICES(float, 4x3, 4, 3) __SIMD_MATRICES(float, 4x4, 4, 4)
+__SIMD_MATRICES(half, 2x2, 2, 2) __SIMD_MATRICES(half, 3x3, 3, 3) __SIMD_MATRICES(half, 4x4, 4, 4)
+#undef __SIMD_MATRICES

@@ -171,6 +171,8 @@ inline uint __matrix_row(uint lane) { return ((lane >> 2) & 4u) | ((lane >> 1) &
 inline uint __matrix_column(uint lane) { return ((lane >> 1) & 4u) | ((lane & 1u) << 1); }
 
 template <typename T, int C, int R> struct [[__metal_special("simdgroup_matrix")]] simdgroup_matrix {
+  static_assert(C == 8 && R == 8, "a 'simdgroup_matrix' has 8 columns and 8 rows");
+  static_assert(__is_floating_point(T), "a 'simdgroup_matrix' has elements of 'half', 'bfloat' or 'float'");
   using storage_type = vec<T, 2>;
   vec<T, 2> __elements;
 

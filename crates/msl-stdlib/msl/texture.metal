@@ -468,10 +468,16 @@ __ATOMIC(atomic_or) __ATOMIC(atomic_xor)
     __is_same(T, uint) || __is_same(T, ulong), "the components of a texture are 'half', 'float', 'short', 'ushort', 'int', 'uint' or 'ulong'");
 
 // Members of the texture types. C is the type of coordinates, `slice` an expression over the parameters in `extra`.
+#define __NEEDS_DERIVATIVES(name) \
+  template <typename... P> [[__metal_unsupported("unsupported-graphics", "needs derivatives, which kernels do not have")]] float name(P...) const;
+#define __SPARSE(name) \
+  template <typename... P> [[__metal_unsupported("unsupported-sparse-texture", "is for sparse textures, which are not supported")]] vec<T, 4> name(P...) const;
 #define __TEXTURE_COMMON \
   __IS_TEXEL \
   constant __texture_descriptor* __t; \
-  uint get_num_mip_levels() const { return __t->mip_levels; }
+  uint get_num_mip_levels() const { return __t->mip_levels; } \
+  __NEEDS_DERIVATIVES(calculate_clamped_lod) __NEEDS_DERIVATIVES(calculate_unclamped_lod) \
+  __SPARSE(sparse_sample) __SPARSE(sparse_read) __SPARSE(sparse_gather) __SPARSE(sparse_sample_compare)
 #define __TEXTURE_WIDTH uint get_width(uint lod = 0) const { return __texture::extent(__t->width, lod); }
 #define __TEXTURE_HEIGHT uint get_height(uint lod = 0) const { return __texture::extent(__t->height, lod); }
 #define __TEXTURE_DEPTH uint get_depth(uint lod = 0) const { return __texture::extent(__t->depth, lod); }

@@ -42,6 +42,7 @@ headers![
     "simdgroup.metal",
     "pack.metal",
     "texture.metal",
+    "graphics.metal",
     "assert.metal",
     "apple.metal",
 ];

@@ -1,4 +1,4 @@
-//! Runs `tests/run/*.metal` on the interpreter. The format is described in `msl::conformance`.
+//! Runs `tests/run/*.metal` and `tests/spec/*.metal` on the interpreter. The format is described in `msl::conformance`.
 //!
 //! `METALLIC_TEST=name` runs the files whose names hold the word.
 
@@ -9,8 +9,8 @@ mod files;
 use files::Files;
 use msl::conformance::{Interpreter, run_file};
 
-fn run_all(is_unoptimized: bool) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/run");
+fn run_all(folder: &str, is_unoptimized: bool) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(folder);
     let wanted = std::env::var("METALLIC_TEST").unwrap_or_default();
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().filter_map(|e| e.ok().map(|e| e.path())).collect();
     files.sort();
@@ -31,10 +31,20 @@ fn run_all(is_unoptimized: bool) {
 
 #[test]
 fn kernels_give_what_they_should_after_passes() {
-    run_all(false);
+    run_all("run", false);
 }
 
 #[test]
 fn kernels_give_what_they_should_as_lowered() {
-    run_all(true);
+    run_all("run", true);
+}
+
+#[test]
+fn the_specification_is_kept_after_passes() {
+    run_all("spec", false);
+}
+
+#[test]
+fn the_specification_is_kept_as_lowered() {
+    run_all("spec", true);
 }

@@ -165,6 +165,21 @@ pub fn is_kernel(f: &ast::FunctionDecl) -> bool {
     f.stage == ast::StageKeyword::Kernel || f.attributes.iter().any(|a| a.name == "kernel")
 }
 
+/// What a function of graphics or ray tracing is called, with its article.
+pub(super) fn graphics_stage(f: &ast::FunctionDecl) -> Option<&'static str> {
+    let has = |name: &str| f.attributes.iter().any(|a| a.name == name);
+    match f.stage {
+        ast::StageKeyword::Vertex => Some("a vertex"),
+        ast::StageKeyword::Fragment => Some("a fragment"),
+        _ if has("vertex") => Some("a vertex"),
+        _ if has("fragment") => Some("a fragment"),
+        _ if has("object") => Some("an object"),
+        _ if has("mesh") => Some("a mesh"),
+        _ if has("intersection") => Some("an intersection"),
+        _ => None,
+    }
+}
+
 fn host_name(attributes: &[ast::Attribute]) -> Option<Symbol> {
     attributes.iter().find(|a| a.name == "host_name").and_then(|a| match a.args.first().map(|e| &e.kind) {
         Some(ast::ExprKind::String(s)) => Some(*s),

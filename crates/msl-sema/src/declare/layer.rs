@@ -5,6 +5,7 @@ use std::sync::Arc;
 use msl_base::{FxMap, Symbol};
 use msl_syntax::ast;
 
+use super::function::graphics_stage;
 use super::*;
 
 /// One layer of declarations over an optional base.
@@ -147,6 +148,15 @@ impl Layer {
             }
         }
         out
+    }
+
+    /// A graphics function of the program by its name, and what it is.
+    pub fn graphics_function(&self, name: Symbol) -> Option<(&ast::FunctionDecl, &'static str)> {
+        self.functions.iter().find_map(|f| {
+            let is_named =
+                f.decl.name.segments.last().is_some_and(|s| matches!(s.ident, ast::Ident::Name(n) if n == name));
+            Some((&*f.decl, graphics_stage(&f.decl)?)).filter(|_| is_named)
+        })
     }
 
     pub fn class_extensions(&self, id: ClassDeclId) -> impl Iterator<Item = &ClassExtension> {

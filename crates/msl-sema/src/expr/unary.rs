@@ -308,8 +308,9 @@ impl Checker<'_> {
             }
             (Ok(m), Err(_)) => Some(self.finish_call(m, Some(operands[0].clone()), &args[1..], span)),
             (Err(_), Ok(o)) => Some(self.finish_call(o, None, &args, span)),
-            (Err(e @ (OverloadError::Ambiguous(_) | OverloadError::Deleted(_))), _)
-            | (_, Err(e @ (OverloadError::Ambiguous(_) | OverloadError::Deleted(_)))) => {
+            (Err(e @ (OverloadError::Ambiguous(_) | OverloadError::Deleted(_) | OverloadError::Unsupported(_))), _)
+            | (_, Err(e @ (OverloadError::Ambiguous(_) | OverloadError::Deleted(_) | OverloadError::Unsupported(_)))) =>
+            {
                 self.report_overload(e, &name, &args, span);
                 Some(Value::error(span))
             }

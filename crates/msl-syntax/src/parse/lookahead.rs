@@ -58,6 +58,7 @@ pub(super) enum Certainty {
 static TYPE_TRANSFORMS: LazyLock<FxSet<Symbol>> = LazyLock::new(|| {
     const NAMES: &[&str] = &[
         "__underlying_type",
+        "__remove_reference",
         "__remove_reference_t",
         "__remove_cv",
         "__remove_cvref",

@@ -61,6 +61,20 @@ pub(crate) fn text(options: &PreprocessOptions) -> String {
         Platform::MacOs => define("__METAL_MACOS__", "1"),
         Platform::Ios => define("__METAL_IOS__", "1"),
     }
+    let is_mac = options.platform == Platform::MacOs;
+    for (name, is_on) in [
+        ("TARGET_OS_MAC", true),
+        ("TARGET_OS_OSX", is_mac),
+        ("TARGET_OS_IPHONE", !is_mac),
+        ("TARGET_OS_IOS", !is_mac),
+        ("TARGET_OS_TV", false),
+        ("TARGET_OS_WATCH", false),
+        ("TARGET_OS_VISION", false),
+        ("TARGET_OS_SIMULATOR", false),
+        ("TARGET_OS_MACCATALYST", false),
+    ] {
+        define(name, if is_on { "1" } else { "0" });
+    }
     define("__AIR64__", "1");
     define("__PYMETALLIC__", "1");
     if options.fast_math {

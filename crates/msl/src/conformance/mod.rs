@@ -20,14 +20,19 @@
 //!   depth, slices or faces and mipmap levels only where there are several),
 //!   `expect texture N: TYPE = VALUES` looks at its texels, `sampler N: linear repeat …` binds a sampler (see `texture.rs`);
 //! - `fault: WORD` before a `dispatch` says that it must fail with a message holding the word;
+//! - `gives: TYPE = VALUES` is short for a buffer 0 of zeros, a dispatch of the kernel `f` with one thread, and what is then
+//!   expected in the buffer; `gives N: …` takes a threadgroup of N threads;
 //! - `error: ID` says that compiling must fail with that diagnostic;
+//! - `graphics-only: ID` says the same of what serves graphics alone;
+//! - `see: FILE (CASE)` refers to a case that shows the same;
 //! - `known failure: REASON` says that the case does not pass yet; it is an error when it does.
 //!
 //! Types are those of the IR (`f32 f16 bf16 i8 … u64 bool`). Values are numbers (`1`, `-2.5`, `0x1f`, `nan`, `inf`) and
 //! `zeros(n)`, `iota(n)`, `iota(n, start, step)`, `fill(n, value)`, `random(n, seed)` (in [0, 1)), `expr(n, formula in i)`;
 //! a type followed by a colon switches to it, for structures: `f32: 1.5 u32: 7`.
 //!
-//! `//--- name` starts a new case with its own source.
+//! `//--- name` starts a new case with its own source. What stands before the first such line is a heading; its code, if there
+//! is any, stands before that of every case.
 
 pub mod accuracy;
 mod formula;
@@ -37,7 +42,7 @@ mod texture;
 mod value;
 
 pub use interp::Interpreter;
-pub use script::{Case, Directive, Step, Tolerance, parse_file};
+pub use script::{CONVENTIONAL_KERNEL, Case, Directive, Step, Tolerance, parse_file};
 pub use texture::Texture;
 pub use value::{TypedValues, decode};
 
@@ -156,6 +161,13 @@ pub fn run_case(case: &Case, files: &Files, executor: &mut dyn Executor) -> Resu
                 values.compare(bytes, *start, *tolerance).map_err(|e| at(format!("{what} {index}: {e}")))?;
             }
         }
+    }
+    let has_dispatch = case.directives.iter().any(|d| matches!(d.step, Step::Dispatch { .. }));
+    if case.error.is_some()
+        && !has_dispatch
+        && let Err(error) = executor.compile(CONVENTIONAL_KERNEL, &constants)
+    {
+        return expect_error(case, &error);
     }
     match &case.error {
         Some(id) => Err(format!("expected the error '{id}', but it compiles")),

@@ -17,6 +17,10 @@ pub struct Case {
     pub directives: Vec<Directive>,
     /// The diagnostic that compiling must give.
     pub error: Option<String>,
+    /// What is rejected serves graphics alone.
+    pub is_graphics: bool,
+    /// Where else the feature is shown, instead of here: a file from the root of the repository and the name of a case.
+    pub see: Option<String>,
     pub known_failure: Option<String>,
 }
 
@@ -57,6 +61,9 @@ pub enum Tolerance {
     Within(f64),
 }
 
+/// What the kernel of a small case is called.
+pub const CONVENTIONAL_KERNEL: &str = "f";
+
 /// Splits a file into cases.
 pub fn parse_file(name: &str, text: &str) -> Result<Vec<Case>, String> {
     let new_case = |name: String| Case {
@@ -65,18 +72,21 @@ pub fn parse_file(name: &str, text: &str) -> Result<Vec<Case>, String> {
         options: CompileOptions::default(),
         directives: Vec::new(),
         error: None,
+        is_graphics: false,
+        see: None,
         known_failure: None,
     };
     let mut cases = vec![new_case(name.to_owned())];
+    let mut shared = String::new();
     for (number, line) in text.lines().enumerate() {
         if let Some(part) = line.strip_prefix("//---") {
-            // What stands before the first mark is a heading, unless it holds code.
-            let last = cases.last().is_some_and(|c| c.directives.is_empty() && c.source.lines().all(is_comment));
-            if last {
-                cases.pop();
+            // What stands before the first mark is a heading, whose code every case begins with, unless it is a case.
+            if cases.len() == 1 && cases[0].directives.is_empty() && cases[0].error.is_none() && shared.is_empty() {
+                shared = cases.pop().map(|c| c.source).unwrap_or_default();
             }
             let mut case = new_case(format!("{name} ({})", part.trim()));
-            case.source = "\n".repeat(number);
+            case.source = shared.clone();
+            case.source += &"\n".repeat(number - shared.lines().count());
             cases.push(case);
         }
         let Some(case) = cases.last_mut() else { continue };
@@ -87,11 +97,6 @@ pub fn parse_file(name: &str, text: &str) -> Result<Vec<Case>, String> {
         }
     }
     Ok(cases)
-}
-
-fn is_comment(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || line.starts_with("//")
 }
 
 fn directive(case: &mut Case, line: usize, text: &str) -> Result<(), String> {
@@ -105,12 +110,32 @@ fn directive(case: &mut Case, line: usize, text: &str) -> Result<(), String> {
             case.error = Some(rest.to_owned());
             return Ok(());
         }
+        ("graphics-only", "") => {
+            (case.error, case.is_graphics) = (Some(rest.to_owned()), true);
+            return Ok(());
+        }
+        ("see", "") => {
+            case.see = Some(rest.to_owned());
+            return Ok(());
+        }
         ("known", "failure") => {
             case.known_failure = Some(rest.to_owned());
             return Ok(());
         }
         ("fault", "") => Step::Fault(rest.to_owned()),
         ("dispatch", "") => dispatch(rest)?,
+        ("gives", _) => {
+            let (values, tolerance) = typed_values(rest)?;
+            let threads = if argument.is_empty() { 1 } else { index(argument)? };
+            let (kernel, size) = (CONVENTIONAL_KERNEL.to_owned(), [threads, 1, 1]);
+            for step in [
+                Step::Buffer(0, vec![0; values.to_bytes().len()]),
+                Step::Dispatch { kernel, size, is_groups: false, threadgroup: size },
+            ] {
+                case.directives.push(Directive { line, step });
+            }
+            Step::Expect { is_texture: false, index: 0, start: 0, values, tolerance }
+        }
         ("buffer", _) => {
             let (values, _) = typed_values(rest)?;
             Step::Buffer(index(argument)?, values.to_bytes())
@@ -247,6 +272,24 @@ kernel void f() {}
         assert_eq!(cases[0].error.as_deref(), Some("x"));
         assert_eq!(cases[1].source.lines().position(|l| l == "int b;"), Some(6));
         assert_eq!(cases[1].known_failure.as_deref(), Some("not yet"));
+    }
+
+    #[test]
+    fn the_code_of_a_heading_is_shared_and_results_can_be_given_at_once() {
+        let text = "// Heading.\nint a;\n//--- one\n// gives 4: i32 = 1 2 3\nint b;\n//--- two\n// graphics-only: x\n";
+        let cases = parse_file("a.metal", text).unwrap();
+        assert_eq!(cases.len(), 2);
+        assert_eq!(cases[0].source.lines().position(|l| l == "int a;"), Some(1));
+        assert_eq!(cases[0].source.lines().position(|l| l == "int b;"), Some(4));
+        assert_eq!(cases[1].source.lines().position(|l| l == "int a;"), Some(1));
+        assert_eq!(cases[1].source.lines().position(|l| l == "//--- two"), Some(5));
+        assert!(cases[1].is_graphics && cases[1].error.as_deref() == Some("x"));
+        let [Directive { step: Step::Buffer(0, zeros), .. }, dispatch, expect] = &cases[0].directives[..] else {
+            panic!()
+        };
+        assert_eq!(zeros.len(), 12);
+        assert!(matches!(&dispatch.step, Step::Dispatch { kernel, size: [4, 1, 1], .. } if kernel == "f"));
+        assert!(matches!(&expect.step, Step::Expect { index: 0, start: 0, .. }));
     }
 
     #[test]

@@ -1,0 +1,65 @@
+// 4 Address Spaces
+#include <metal_stdlib>
+using namespace metal;
+//--- 4.1 `device`
+// gives: i32 = 4 5
+static void put(device int* p, int v) { *p = v; }
+kernel void f(device int* o) { put(o, 4); put(&o[1], 5); }
+//--- 4.2 `constant`: program scope, arrays, structures, arguments
+// gives: i32 = 3 20 7
+struct S { int a; int b; };
+constant int three = 3;
+constant int table[] = {10, 20};
+constant S s = {6, 7};
+kernel void f(device int* o) { o[0] = three; o[1] = table[o[0] / 3]; o[2] = s.b; }
+//--- a constant in the program's scope has to be initialized
+// error: uninitialized-constant
+constant int x;
+kernel void f(device int* o) { o[0] = x; }
+//--- a variable in the program's scope that is not constant
+// error: global-address-space
+int x = 1;
+kernel void f(device int* o) { o[0] = x; }
+//--- writing to constant memory
+// error: const-object
+kernel void f(constant int* c) { c[0] = 1; }
+//--- 4.3 `thread`: local variables, pointers and references to them
+// gives: i32 = 6
+static void add(thread int& x, thread const int* y) { x += *y; }
+kernel void f(device int* o) { thread int a = 2; int b = 4; add(a, &b); o[0] = a; }
+//--- 4.4 `threadgroup`: variables in kernels
+// gives 4: i32 = 3 2 1 0
+kernel void f(device int* o, uint i [[thread_index_in_threadgroup]]) { threadgroup int t[4]; t[i] = i; threadgroup_barrier(mem_flags::mem_threadgroup); o[i] = t[3 - i]; }
+//--- `threadgroup`: arguments whose size the host gives
+// see: tests/run/threadgroup.metal (host-sized threadgroup memory)
+//--- threadgroup variables with initializers
+// known failure: being worked on
+// error: threadgroup-initializer
+kernel void f(device int* o) { threadgroup int t = 3; o[0] = t; }
+//--- threadgroup variables in functions that are no kernels
+// known failure: being worked on
+// error: local-address-space
+static int g() { threadgroup int t[4]; return t[0]; }
+kernel void f(device int* o) { o[0] = g(); }
+//--- a device variable in a function
+// error: local-address-space
+kernel void f(device int* o) { device int x; o[0] = x; }
+//--- `threadgroup_imageblock`
+// graphics-only: unsupported-address-space
+kernel void f(device int* o) { threadgroup_imageblock int* p; o[0] = 1; }
+//--- 4.6 `ray_data`
+// error: unsupported-address-space
+kernel void f(device int* o, ray_data int& p) { o[0] = p; }
+//--- 4.7 `object_data`
+// graphics-only: unsupported-address-space
+kernel void f(device int* o, object_data int& p) { o[0] = p; }
+//--- pointers without an address space in a kernel's arguments
+// error: missing-address-space
+kernel void f(int* o) { o[0] = 1; }
+//--- 4.8 `coherent(device)` and `memory_coherence`
+// known failure: being worked on
+// gives: i32 = 3
+kernel void f(coherent(device) device int* o) { o[0] = 3; }
+//--- `volatile` device memory
+// gives: i32 = 3
+kernel void f(volatile device int* o) { o[0] = 3; }

@@ -1,0 +1,45 @@
+// 6.1 Namespace and Header Files
+//--- the namespace `metal`
+// gives: i32 = 3
+#include <metal_stdlib>
+kernel void f(device int* o) { o[0] = metal::max(2, 3); }
+//--- every header by itself
+// gives: i32 = 1
+#include <metal_types>
+#include <metal_atomic>
+#include <metal_common>
+#include <metal_compute>
+#include <metal_geometric>
+#include <metal_integer>
+#include <metal_logging>
+#include <metal_math>
+#include <metal_matrix>
+#include <metal_numeric>
+#include <metal_pack>
+#include <metal_quadgroup>
+#include <metal_relational>
+#include <metal_simdgroup>
+#include <metal_simdgroup_matrix>
+#include <metal_tensor>
+#include <metal_texture>
+#include <metal_type_traits>
+#include <metal_graphics>
+#include <simd/simd.h>
+kernel void f(device int* o) { o[0] = 1; }
+//--- the namespace has to be named
+// error: unknown-identifier
+#include <metal_stdlib>
+kernel void f(device int* o) { o[0] = max(2, 3); }
+//--- `simd::` names
+// gives: i32 = 16 16
+#include <metal_stdlib>
+#include <simd/simd.h>
+kernel void f(device int* o) { o[0] = sizeof(simd::float4); o[1] = sizeof(simd_float4); }
+//--- type traits
+// see: tests/run/std_types.metal (type traits)
+//--- `numeric_limits`, limits and constants as macros
+// see: tests/run/std_types.metal (limits)
+//--- a header that does not exist
+// error: include-not-found
+#include <metal_stdlb>
+kernel void f(device int* o) { o[0] = 1; }

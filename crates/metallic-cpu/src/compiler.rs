@@ -10,6 +10,7 @@ use msl_codegen_llvm::abi::EntryFn;
 use msl_codegen_llvm::{
     CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Groups, Isa, TargetOptions,
 };
+use msl_ir::passes::assume_textures::KnownTexture;
 use msl_ir::{ParamKind, PixelFormat};
 
 use metallic_hal::cache::{Cache, Key};
@@ -95,11 +96,13 @@ impl Compiler {
 
     /// Finds what code generation has to say against a kernel, without making machine code.
     pub fn check(&self, source: &PipelineSource, threadgroup: [u32; 3]) -> std::result::Result<(), String> {
-        // What can be said does not depend on formats or on how full threadgroups are.
+        // What can be said does not depend on textures or on how full threadgroups are.
         let params = source.entry_point().params.iter().enumerate();
         let textures = params.filter(|(_, p)| matches!(p.kind, ParamKind::Texture { .. }));
-        let formats = textures.map(|(i, _)| (i as u32, PixelFormat::RGBA8Unorm as u32)).collect();
-        let options = CompileOptions { groups: Groups::Full, formats, ..CompileOptions::new(threadgroup) };
+        let format = PixelFormat::RGBA8Unorm as u32;
+        let known = |i| KnownTexture { param: i as u32, format, bytes_per_texel: 4, is_flat: true };
+        let textures = textures.map(|(i, _)| known(i)).collect();
+        let options = CompileOptions { groups: Groups::Full, textures, ..CompileOptions::new(threadgroup) };
         let key = self.key(source, &format!("check {options:?}"));
         if key.as_ref().is_some_and(|key| self.cache.get(key).is_some()) {
             return Ok(());

@@ -10,6 +10,7 @@ use msl_codegen_llvm::Groups;
 use msl_codegen_llvm::abi::{self, ArgumentSlot, FaultRecord, LaunchContext};
 use msl_codegen_llvm::slow_paths::SLOW_PATHS;
 use msl_ir::Access;
+use msl_ir::passes::assume_textures::KnownTexture;
 
 use crate::edge::{self, Edge};
 use crate::pipeline::{CpuPipeline, Shape, Variant};
@@ -66,8 +67,8 @@ impl Encoder {
         let groups = threads.div_ceil(threadgroup.into());
         let arguments = Arguments::bind(dispatch)?;
         let noalias = !arguments.overlap(pipeline, dispatch);
-        let formats = pipeline.formats(arguments.formats(dispatch));
-        let shape = |groups: Groups| Shape { threadgroup, noalias, groups, formats: formats.clone() };
+        let textures = pipeline.textures(arguments.textures(dispatch));
+        let shape = |groups: Groups| Shape { threadgroup, noalias, groups, textures: textures.clone() };
         let compile =
             |groups: Groups| pipeline.variant(&shape(groups)).map_err(|error| failed(dispatch, &error.to_string()));
         // Most threadgroups are full; where none is, the code for the others does it all. That code is not made
@@ -257,12 +258,12 @@ impl Arguments {
         moved > TIMES << 20 && moved / TIMES > last_cache_size()
     }
 
-    /// The formats of textures by position, arrays of them left out.
-    fn formats(&self, dispatch: &Dispatch) -> Vec<(u32, u32)> {
+    /// What code may know about the textures, arrays of them left out.
+    fn textures(&self, dispatch: &Dispatch) -> Vec<KnownTexture> {
         let bound = dispatch.arguments.iter().enumerate().filter_map(|(i, argument)| {
             let Argument::Textures(textures) = argument else { return None };
             let [texture] = &textures[..] else { return None };
-            Some((i as u32, HostTexture::of(&**texture)?.layout().format))
+            Some(KnownTexture::of(i as u32, HostTexture::of(&**texture)?.layout()))
         });
         bound.collect()
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use metallic_hal::{Error, Pipeline, PipelineSource, Result, Size};
 use msl_codegen_llvm::{CompileOptions, Groups};
+use msl_ir::passes::assume_textures::KnownTexture;
 use msl_ir::{AddressSpace, Block, Builtin, Function, Op, ParamKind};
 
 use crate::compiler::{Compiler, Kernel};
@@ -31,8 +32,8 @@ pub(crate) struct Shape {
     pub noalias: bool,
     /// [`Groups::Full`] or [`Groups::Any`].
     pub groups: Groups,
-    /// Positions of texture parameters and the formats bound to them; empty: any formats.
-    pub formats: Vec<(u32, u32)>,
+    /// What is known about the textures bound; empty: any.
+    pub textures: Vec<KnownTexture>,
 }
 
 /// Machine code for a [`Shape`].
@@ -93,7 +94,7 @@ impl CpuPipeline {
         let has_textures = entry.params.iter().any(|p| matches!(p.kind, ParamKind::Texture { .. }));
         let is_likely = pipeline.is_shape_free && !has_textures || entry.required_threads.is_some();
         if source.eager || is_likely {
-            let shape = Shape { threadgroup: guess, noalias: true, groups: Groups::Full, formats: Vec::new() };
+            let shape = Shape { threadgroup: guess, noalias: true, groups: Groups::Full, textures: Vec::new() };
             pipeline.variant(&shape)?;
         } else {
             pipeline.compiler.check(source, guess).map_err(|message| pipeline.error(&message))?;
@@ -110,10 +111,10 @@ impl CpuPipeline {
         if threads.height == 1 { [256, 1, 1] } else { [32, 8, 1] }
     }
 
-    /// The formats to compile for, given those bound: none in particular when there have been many.
-    pub fn formats(&self, bound: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    /// The textures to compile for, given those bound: none in particular when there have been many.
+    pub fn textures(&self, bound: Vec<KnownTexture>) -> Vec<KnownTexture> {
         let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
-        let is_known = bound.is_empty() || variants.iter().any(|v| v.shape.formats == bound);
+        let is_known = bound.is_empty() || variants.iter().any(|v| v.shape.textures == bound);
         if is_known || variants.len() < MOST_VARIANTS { bound } else { Vec::new() }
     }
 
@@ -131,8 +132,8 @@ impl CpuPipeline {
         if let Some(variant) = self.compiled(shape) {
             return Ok(variant);
         }
-        let Shape { threadgroup, noalias, groups, formats } = shape.clone();
-        let options = CompileOptions { noalias, groups, formats, ..CompileOptions::new(threadgroup) };
+        let Shape { threadgroup, noalias, groups, textures } = shape.clone();
+        let options = CompileOptions { noalias, groups, textures, ..CompileOptions::new(threadgroup) };
         let kernel = self.compiler.compile(&self.source, &options).map_err(|message| self.error(&message))?;
         let variant = Arc::new(Variant { shape: shape.clone(), kernel, time_per_group: AtomicU64::new(0) });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());

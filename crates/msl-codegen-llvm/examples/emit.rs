@@ -1,7 +1,9 @@
-//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx [parts]`. `EDGES=1` allows smaller
-//! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions.
+//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx|time [parts]`. `EDGES=1` allows smaller
+//! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions, `TEXTURES=0:70:4,1:70:4` says
+//! which pixel formats (Metal's numbers and bytes per texel) the texture parameters at these positions have. `time` prints milliseconds per phase, least of 9.
 
 use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
+use msl_ir::passes::assume_textures::{KnownTexture, assume_textures};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -11,6 +13,15 @@ fn main() {
     let mut options = CompileOptions::new([size[0], size[1], size[2]]);
     options.groups = if std::env::var_os("EDGES").is_some() { Groups::All } else { Groups::Full };
     options.parts = args.get(5).map(|p| p.parse().expect("a number"));
+    if let Ok(textures) = std::env::var("TEXTURES") {
+        let number = |text: &str| text.parse().expect("a number");
+        let known = |text: &str| {
+            let parts: Vec<u32> = text.split(':').map(number).collect();
+            let [param, format, bytes_per_texel] = parts[..] else { panic!("POSITION:FORMAT:BYTES") };
+            KnownTexture { param, format, bytes_per_texel, is_flat: true }
+        };
+        options.textures = textures.split(',').map(known).collect();
+    }
     let isa = match std::env::var("ISA").as_deref() {
         Ok("neon") => Isa::Neon,
         name => Isa::restricted(name.unwrap_or_default()).expect("an instruction set"),
@@ -26,9 +37,13 @@ fn main() {
         "ptx" => msl_codegen_llvm::NvptxCompiler.compile(&module, &args[2], &gpu).map(|kernel| kernel.ptx),
         "llvm" => c.emit_llvm_ir(&module, &args[2], &options, false),
         "opt" => c.emit_llvm_ir(&module, &args[2], &options, true),
+        "time" => Ok(time(&c, &module, &args[2], &options)),
         "ir" => {
             let mut m = module.clone();
             let f = m.entry_points[0].function;
+            if !options.textures.is_empty() {
+                assume_textures(&mut m, f, &options.textures);
+            }
             let facts =
                 msl_ir::passes::Facts { threads_per_threadgroup: Some(options.threadgroup), ..Default::default() };
             let options = msl_ir::passes::Options { facts, ..Default::default() };
@@ -38,4 +53,19 @@ fn main() {
         _ => c.emit_asm(&module, &args[2], &options),
     };
     println!("{}", text.unwrap_or_else(|e| e.to_string()));
+}
+
+fn time(c: &CpuCompiler, module: &msl_ir::ir::Module, entry: &str, options: &CompileOptions) -> String {
+    let mut least = [f64::MAX; 4];
+    let mut bytes = 0;
+    for _ in 0..9 {
+        let kernel = c.compile(module, entry, options).expect("it compiles");
+        let s = &kernel.stats;
+        bytes = kernel.object.len();
+        for (least, ms) in least.iter_mut().zip([s.passes_ms, s.emit_ms, s.optimize_ms, s.codegen_ms]) {
+            *least = least.min(ms);
+        }
+    }
+    let [passes, emit, optimize, codegen] = least;
+    format!("passes {passes:.1}  emit {emit:.1}  optimize {optimize:.1}  codegen {codegen:.1}  object {bytes} bytes")
 }

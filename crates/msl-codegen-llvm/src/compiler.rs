@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use msl_base::Span;
-use msl_ir::passes::assume_formats::assume_formats;
+use msl_ir::passes::assume_textures::{KnownTexture, assume_textures};
 use msl_ir::passes::expand_switches::{expand_switches, has_switches_with_barriers};
 use msl_ir::passes::pipeline;
 use msl_ir::{EntryPoint, Module};
@@ -38,8 +38,8 @@ pub struct CompileOptions {
     /// The buffers bound do not overlap where one of them is written.
     pub noalias: bool,
     pub groups: Groups,
-    /// Positions of texture parameters, and the pixel formats that will be bound to them.
-    pub formats: Vec<(u32, u32)>,
+    /// What is known about the textures that will be bound.
+    pub textures: Vec<KnownTexture>,
     /// Skip most optimization: faster to compile, slower to run.
     pub quick: bool,
     /// Run the IR's own passes first. Off only if the caller has.
@@ -54,7 +54,7 @@ impl CompileOptions {
             threadgroup,
             noalias: true,
             groups: Groups::All,
-            formats: Vec::new(),
+            textures: Vec::new(),
             quick: false,
             run_passes: true,
             parts: None,
@@ -255,9 +255,9 @@ impl CpuCompiler {
                 full_threadgroups: false,
                 threads_per_grid: None,
             };
-            if !options.formats.is_empty() {
+            if !options.textures.is_empty() {
                 // First: it leaves less to do for all that follows.
-                assume_formats(&mut m, point.function, &options.formats);
+                assume_textures(&mut m, point.function, &options.textures);
             }
             pipeline::run(&mut m, point.function, pipeline::Options { facts, ..Default::default() }).map_err(|d| {
                 CodegenError::Unsupported { id: "unsupported-kernel", message: d.message.clone(), span: Span::NONE }

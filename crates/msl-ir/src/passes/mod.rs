@@ -4,7 +4,7 @@
 //! instructions in the arena that are in no block any more.
 
 pub mod assume_conditions;
-pub mod assume_formats;
+pub mod assume_textures;
 pub mod eliminate_common;
 pub mod expand_copies;
 pub mod expand_matrix_products;

@@ -113,6 +113,13 @@ impl Rules<'_> {
                         op,
                         crate::CompareOp::Eq | crate::CompareOp::Le | crate::CompareOp::Ge
                     )))),
+                    // Nothing unsigned is below zero.
+                    (_, Some(0)) if s.is_integer() && !s.is_signed() && op == crate::CompareOp::Lt => {
+                        Rewrite(Op::Const(0))
+                    }
+                    (_, Some(0)) if s.is_integer() && !s.is_signed() && op == crate::CompareOp::Ge => {
+                        Rewrite(Op::Const(1))
+                    }
                     _ => Keep,
                 }
             }
@@ -142,6 +149,13 @@ impl Rules<'_> {
                 };
                 if let Some(bits) = self.splat(a).and_then(|x| fold::convert(from, to, x)) {
                     return Rewrite(Op::Const(bits));
+                }
+                // A number that was a truth value, and is one again.
+                if let Op::Convert(b) = *self.op(a)
+                    && to == Scalar::Bool
+                    && self.ty(b) == ty
+                {
+                    return Replace(b);
                 }
                 // Widening twice in the same sense is widening once.
                 if let Op::Convert(b) = *self.op(a)
@@ -297,6 +311,7 @@ impl Rules<'_> {
     }
 
     fn binary(&mut self, op: BinaryOp, a: ValueId, b: ValueId, ty: TypeId, fp: FpFlags) -> Outcome {
+        use BinaryOp::{Add, AddSat, And, Div, Max, Min, Mul, Or, Rem, Shl, Shr, Sub, SubSat, Xor};
         let Some(s) = self.types.scalar_of(ty) else { return Keep };
         let (x, y) = (self.splat(a), self.splat(b));
         if let (Some(x), Some(y)) = (x, y)
@@ -307,35 +322,46 @@ impl Rules<'_> {
         if s.is_float() {
             return self.float_binary(op, a, b, s, fp);
         }
-        let commutes = matches!(op, BinaryOp::Add | BinaryOp::Mul | BinaryOp::And | BinaryOp::Or | BinaryOp::Xor);
+        let commutes = matches!(op, Add | Mul | And | Or | Xor | Min | Max);
         // Constants go to the right, so that the rules below look there only.
         if commutes && x.is_some() && y.is_none() {
             return Rewrite(Op::Binary(op, b, a));
         }
         let ones = fold::truncate(s, u64::MAX);
         match (op, y) {
-            (
-                BinaryOp::Add
-                | BinaryOp::Sub
-                | BinaryOp::Or
-                | BinaryOp::Xor
-                | BinaryOp::Shl
-                | BinaryOp::Shr
-                | BinaryOp::AddSat
-                | BinaryOp::SubSat,
-                Some(0),
-            )
-            | (BinaryOp::Mul | BinaryOp::Div, Some(1)) => return Replace(a),
-            (BinaryOp::And, Some(y)) if y == ones => return Replace(a),
-            (BinaryOp::Mul | BinaryOp::And, Some(0)) => return Rewrite(Op::Const(0)),
-            (BinaryOp::Rem, Some(1)) => return Rewrite(Op::Const(0)),
-            (BinaryOp::Or, Some(y)) if y == ones => return Rewrite(Op::Const(ones)),
+            (Add | Sub | Or | Xor | Shl | Shr | AddSat | SubSat, Some(0)) | (Mul | Div, Some(1)) => return Replace(a),
+            (And, Some(y)) if y == ones => return Replace(a),
+            (Mul | And, Some(0)) => return Rewrite(Op::Const(0)),
+            (Rem, Some(1)) => return Rewrite(Op::Const(0)),
+            (Or, Some(y)) if y == ones => return Rewrite(Op::Const(ones)),
+            (Min, Some(0)) if !s.is_signed() => return Rewrite(Op::Const(0)),
+            (Max, Some(0)) if !s.is_signed() => return Replace(a),
             _ => {}
+        }
+        if let (Shl | Shr, Some(0)) = (op, x) {
+            return Rewrite(Op::Const(0));
+        }
+        // Of a truth value widened only the lowest bit is ever set.
+        if let (And, Some(y), Op::Convert(p)) = (op, y, self.op(a))
+            && self.types.scalar_of(self.ty(*p)) == Some(Scalar::Bool)
+        {
+            return if y & 1 == 1 { Replace(a) } else { Rewrite(Op::Const(0)) };
+        }
+        // Truth values widened (as `a & b` has it) are combined as such.
+        if let (And | Or | Xor, Op::Convert(p), Op::Convert(q)) = (op, self.op(a), self.op(b))
+            && s != Scalar::Bool
+            && let (p, q) = (*p, *q)
+            && self.ty(p) == self.ty(q)
+            && self.types.scalar_of(self.ty(p)) == Some(Scalar::Bool)
+        {
+            let both = push(self.f, Op::Binary(op, p, q), self.ty(p), msl_base::Span::NONE);
+            self.before.push(both);
+            return Rewrite(Op::Convert(both));
         }
         if a == b {
             match op {
-                BinaryOp::Sub | BinaryOp::Xor => return Rewrite(Op::Const(0)),
-                BinaryOp::And | BinaryOp::Or | BinaryOp::Min | BinaryOp::Max => return Replace(a),
+                Sub | Xor => return Rewrite(Op::Const(0)),
+                And | Or | Min | Max => return Replace(a),
                 _ => {}
             }
         }
@@ -415,6 +441,45 @@ impl Rules<'_> {
 mod tests {
     use super::super::testing::{entry, module, text};
     use super::*;
+
+    #[test]
+    fn truth_values_are_combined_as_such_and_unsigned_bounds_are_known() {
+        let mut m = module(
+            "fn k(%p: ptr<device, u32>, %q: ptr<device, bool>) -> void {
+               %a = load %p
+               %zero: u32 = const 0
+               %one: u32 = const 1
+               %min = min %zero, %a
+               %max = max %a, %zero
+               %never = lt %a, %zero
+               %always = ge %a, %zero
+               %shifted = shr %zero, %a
+               %c = gt %a, %one
+               %d = lt %max, %one
+               %ci: i32 = convert %c
+               %di: i32 = convert %d
+               %both = and %ci, %di
+               %ni: i32 = convert %never
+               %all: i32 = const 3
+               %same = and %both, %all
+               %three = or %same, %ni
+               %b: bool = convert %three
+               %e = and %b, %always
+               store %q, %e
+               %sum = add %min, %shifted
+               store %p, %sum
+             }
+             kernel k = @k { p: buffer 0 device read_write u32 q: buffer 1 device read_write bool }",
+        );
+        let k = entry(&m);
+        assert!(simplify(&mut m, k));
+        super::super::remove_dead::remove_dead(&mut m, k);
+        let t = text(&m, k);
+        for gone in [" convert ", " min ", " max ", " shr ", " ge ", " or ", " add "] {
+            assert!(!t.contains(gone), "{gone}: {t}");
+        }
+        assert_eq!(t.matches(" and ").count(), 1, "{t}");
+    }
 
     #[test]
     fn constants_fold_and_identities_hold() {

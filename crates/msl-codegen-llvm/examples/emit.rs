@@ -1,12 +1,23 @@
 //! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx|time [parts]`. `EDGES=1` allows smaller
 //! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions, `TEXTURES=0:70:4,1:70:4` says
-//! which pixel formats (Metal's numbers and bytes per texel) the texture parameters at these positions have. `time` prints milliseconds per phase, least of 9.
+//! which pixel formats (Metal's numbers and bytes per texel) the texture parameters at these positions have. `LLVM_FLAGS` has options
+//! of LLVM itself. `time` prints milliseconds per phase, least of 9.
 
 use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
+use std::ffi::CString;
+
+use llvm_sys::support::LLVMParseCommandLineOptions;
 use msl_ir::passes::assume_textures::{KnownTexture, assume_textures};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
+    if let Ok(flags) = std::env::var("LLVM_FLAGS") {
+        let flags = ["emit"].into_iter().chain(flags.split_whitespace()).map(|flag| CString::new(flag).expect("text"));
+        let flags: Vec<CString> = flags.collect();
+        let pointers: Vec<_> = flags.iter().map(|flag| flag.as_ptr()).collect();
+        // SAFETY: as many pointers to text as are announced; no other thread uses LLVM yet.
+        unsafe { LLVMParseCommandLineOptions(pointers.len() as i32, pointers.as_ptr(), std::ptr::null()) };
+    }
     let source = std::fs::read_to_string(&args[1]).expect("a file");
     let module = msl_ir::text::parse(&source).expect("IR text");
     let size: Vec<u32> = args[3].split(',').map(|x| x.parse().expect("a number")).collect();

@@ -3,11 +3,13 @@
 //! In: [`TargetOptions`]. Out: a [`Target`] holding an LLVM target machine and the pass pipeline.
 //! Promised: asking for features that the host lacks only matters to someone who runs the code.
 
+use std::ffi::c_int;
 use std::ptr;
 use std::sync::{Mutex, Once, PoisonError};
 
 use llvm_sys::core::{LLVMDisposeMemoryBuffer, LLVMGetBufferSize, LLVMGetBufferStart, LLVMSetTarget};
 use llvm_sys::error::{LLVMDisposeErrorMessage, LLVMErrorRef, LLVMGetErrorMessage};
+use llvm_sys::support::LLVMParseCommandLineOptions;
 use llvm_sys::target::*;
 use llvm_sys::target_machine::*;
 use llvm_sys::transforms::pass_builder::*;
@@ -105,6 +107,7 @@ pub(crate) fn initialize() {
     static ONCE: Once = Once::new();
     // SAFETY: the initializers are called once, before any target is looked up.
     ONCE.call_once(|| unsafe {
+        set_llvm_options();
         #[cfg(any(not(feature = "static"), target_arch = "x86_64"))]
         {
             LLVMInitializeX86TargetInfo();
@@ -124,6 +127,16 @@ pub(crate) fn initialize() {
         LLVMInitializeNVPTXTargetMC();
         LLVMInitializeNVPTXAsmPrinter();
     });
+}
+
+/// What has no setter: options of the process's LLVM.
+///
+/// Scheduling again after register allocation takes a tenth of code generation; processors that run out of
+/// order gain nothing from it (`benches/cpu.py`, all kernels within the noise).
+unsafe fn set_llvm_options() {
+    let options = [c"msl".as_ptr(), c"-disable-post-ra".as_ptr()];
+    // SAFETY: as many pointers to text as are announced; the caller sees to it that nobody uses LLVM yet.
+    unsafe { LLVMParseCommandLineOptions(options.len() as c_int, options.as_ptr(), ptr::null()) }
 }
 
 /// The name and features of the CPU we run on.

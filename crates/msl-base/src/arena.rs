@@ -66,6 +66,10 @@ impl<I: Id, T> Arena<I, T> {
     pub fn get(&self, id: I) -> Option<&T> {
         self.items.get(id.index())
     }
+    /// The items, in the order of their ids.
+    pub fn into_items(self) -> Vec<T> {
+        self.items
+    }
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (I, &T)> + ExactSizeIterator {
         self.items.iter().enumerate().map(|(i, t)| (I::from_index(i), t))
     }

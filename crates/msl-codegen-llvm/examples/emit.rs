@@ -57,7 +57,12 @@ fn main() {
             }
             let facts =
                 msl_ir::passes::Facts { threads_per_threadgroup: Some(options.threadgroup), ..Default::default() };
-            let options = msl_ir::passes::Options { facts, ..Default::default() };
+            let mut since = std::time::Instant::now();
+            let mut observe = |_: usize, name: &'static str, _: &msl_ir::ir::Module| {
+                eprintln!("{name:24} {:6.2} ms", since.elapsed().as_secs_f64() * 1e3);
+                since = std::time::Instant::now();
+            };
+            let options = msl_ir::passes::Options { facts, observe: Some(&mut observe), ..Default::default() };
             msl_ir::passes::run_pipeline(&mut m, f, options).expect("passes");
             Ok(msl_ir::text::print(&m))
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use msl_base::{Diagnostic, Diagnostics, SourceMap, Span};
 use msl_ir::Module;
 use msl_ir::passes::pipeline;
+use msl_ir::passes::remove_functions::remove_functions;
 use msl_sema::hir;
 use msl_syntax::ast::TranslationUnit;
 use msl_syntax::parse::parse;
@@ -247,6 +248,7 @@ impl Library {
         for function in functions {
             pipeline::run(module, function, pipeline::Options::default()).map_err(|d| self.error(*d))?;
         }
+        remove_functions(module);
         self.verify(entry, "passes", module)
     }
 

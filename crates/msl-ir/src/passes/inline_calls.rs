@@ -70,7 +70,7 @@ fn callees_first(module: &Module, entry: FunctionId) -> Result<Vec<FunctionId>, 
     Ok(order)
 }
 
-fn callees(function: &Function) -> Vec<(FunctionId, Span)> {
+pub(super) fn callees(function: &Function) -> Vec<(FunctionId, Span)> {
     let mut list = Vec::new();
     crate::analysis::tree::walk(function, &function.body, &mut |v| {
         if let Op::Call { function: callee, .. } = function.insts[v].op {

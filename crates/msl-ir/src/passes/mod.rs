@@ -17,6 +17,7 @@ pub mod inline_calls;
 pub mod legalize_pointers;
 pub mod pipeline;
 pub mod remove_dead;
+pub mod remove_functions;
 pub mod rewrite;
 pub mod simplify;
 pub mod simplify_control;

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from collections.abc import Callable
+
 import numpy as np
 
 import pymetallic as pm
@@ -61,3 +65,28 @@ def launch(device, file_or_source, name, arguments, grid, threadgroup, options=N
     commands.commit()
     commands.wait_until_completed()
     return commands
+
+
+def leaves_python_to_others(call: Callable[[], object], attempts: int = 50) -> bool:
+    """Whether other Python threads run while ``call()`` does.
+
+    Nobody is asked to make room: another thread, which is ready before, comes to run only when the call itself lets
+    the interpreter go. It may be late, so there are more attempts than one.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000.0)
+    try:
+        for _ in range(attempts):
+            go, ran = threading.Lock(), []
+            go.acquire()
+            other = threading.Thread(target=lambda: (go.acquire(), ran.append(1)))
+            other.start()
+            go.release()
+            call()
+            was_free = bool(ran)
+            other.join()
+            if was_free:
+                return True
+        return False
+    finally:
+        sys.setswitchinterval(interval)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from support import HEADER, devices
+from support import HEADER, devices, leaves_python_to_others
 
 import pymetallic as pm
 from pymetallic.metallic import _resource_manager, kernel_cache
@@ -54,8 +55,8 @@ LONG = 4_000_000_000
 
 def interrupted(wait, after=0.3):
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     try:
+        timer.start()
         wait()
     except KeyboardInterrupt:
         return True
@@ -424,21 +425,10 @@ def test_different_kernels_compile_at_the_same_time(device, monkeypatch):
 
 
 def test_the_interpreter_is_free_while_a_kernel_compiles(device):
-    """A thread that counts goes on while others compile."""
-    stop, count = threading.Event(), [0]
-
-    def tick() -> None:
-        while not stop.is_set():
-            count[0] += 1
-
-    counter = threading.Thread(target=tick)
-    counter.start()
     body = "".join(f"x = x * {k}.5f + float(i % {k + 2});" for k in range(200))
-    seen = []
-    for k in range(3):
-        before = count[0]
-        pm.Kernel(device, HEADER + f"// {device.id} {time.time_ns()}\nkernel void f(device float* d, uint i [[thread_position_in_grid]]) {{ float x = {k}; {body} d[i] = x; }}", "f")
-        seen.append(count[0] - before)
-    stop.set()
-    counter.join()
-    assert sum(seen) > 0
+    source = HEADER + f"kernel void f(device float* d, uint i [[thread_position_in_grid]]) {{ float x = 0.0f; {body} d[i] = x; }}"
+    numbers = itertools.count()
+    assert leaves_python_to_others(lambda: pm.Library(device, f"{source}// {device.id} {os.getpid()} {next(numbers)}"))
+    libraries = (pm.Library(device, f"{source}// {device.id} {os.getpid()} {next(numbers)}") for _ in range(50))
+    functions = [library.make_function("f") for library in libraries]
+    assert leaves_python_to_others(lambda: pm.ComputePipelineState(device, functions.pop()))

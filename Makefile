@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow test-threads rust-test python-test test-corpora-run test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-threads rust-test python-test test-corpora-run test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-install test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -90,11 +90,14 @@ wheel: setup
 	rm -rf dist
 	$(BIN)/maturin build --out dist
 
-# The sources as a package, and the wheel that pip makes from them.
-sdist: setup
-	rm -rf dist/*.tar.gz dist/from-sdist
-	$(BIN)/maturin sdist --out dist
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist/from-sdist dist/*.tar.gz
+# The sources as a package, from which pip makes the same wheel.
+sdist: venv
+	rm -rf dist/*.tar.gz
+	$(BIN)/maturin sdist --out dist --quiet
+
+# The source package and a clean clone, each installed by pip into an empty environment, and used there.
+test-install: setup
+	tools/test-install.sh
 
 # The suite where Python has no global lock; not PYTHON, which .venv is made of.
 FREE_THREADED ?= python3.14t

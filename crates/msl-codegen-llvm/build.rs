@@ -45,8 +45,16 @@ fn link_archives(config: &Path) {
     };
     let mut arguments = vec!["--link-static", "--libnames", cpu];
     arguments.extend(COMPONENTS);
+    let names = libraries(&llvm(config, &arguments));
+    // Packages divide an installation; the linker would say no more than the name of a file, and that last of all.
+    let place = PathBuf::from(llvm(config, &["--libdir"]).trim());
+    if let Some(name) = names.iter().find(|name| !place.join(format!("lib{name}.a")).exists()) {
+        let package =
+            if name.starts_with("Polly") { format!("libpolly-{VERSION}-dev") } else { format!("llvm-{VERSION}-dev") };
+        fail(&format!("lib{name}.a is not in {}: install {package} (Debian)", place.display()));
+    }
     // Not bundled: the archives are hundreds of megabytes, of which the final link takes a part.
-    for name in libraries(&llvm(config, &arguments)) {
+    for name in names {
         println!("cargo::rustc-link-lib=static:-bundle={name}");
     }
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("macos") {
@@ -58,10 +66,20 @@ fn link_archives(config: &Path) {
             println!("cargo::rustc-link-search=native={place}");
         }
     } else {
-        for name in ["z", "zstd", "stdc++"] {
+        for (name, package) in [("z", "zlib1g-dev"), ("zstd", "libzstd-dev"), ("stdc++", "g++")] {
+            if is_missing(&format!("lib{name}.a")) {
+                fail(&format!("lib{name}.a, which LLVM needs, is missing: install {package} (Debian)"));
+            }
             println!("cargo::rustc-link-lib=static:-bundle={name}");
         }
     }
+}
+
+/// Whether the C compiler, which links, does not find a file among its libraries. It answers with a path if it does.
+fn is_missing(file: &str) -> bool {
+    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let output = Command::new(compiler).arg(format!("-print-file-name={file}")).output();
+    output.is_ok_and(|o| o.status.success() && String::from_utf8_lossy(&o.stdout).trim() == file)
 }
 
 /// `libLLVMCore.a` and `libLLVM-22.so` become `LLVMCore` and `LLVM-22`.

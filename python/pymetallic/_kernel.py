@@ -46,7 +46,7 @@ class _KernelCache:
         constants: values of function constants, by index or name.
         options: compile options, see ``Device.make_library``.
         """
-        library_key = (device.id, source, _freeze(options))
+        library_key = (device, source, _freeze(options))
         key = (*library_key, func_name, _freeze(constants))
         with self._lock:
             once = self._pipelines.get(key)
@@ -327,7 +327,13 @@ class Kernel:
         else:
             if array.size != 1:
                 raise MetalValidationError(f"{where} is one {param['type']}, not an array of {array.size}")
-            result = array.astype(target)
+            try:
+                if array.dtype.kind == "c":
+                    raise TypeError
+                with np.errstate(invalid="ignore"):
+                    result = array.astype(target)
+            except (TypeError, ValueError, OverflowError):
+                raise MetalValidationError(f"{where} is one {param['type']}, not {value!r}") from None
             if target.kind in "iu" and not np.array_equal(result, array):
                 raise MetalValidationError(f"{where}: {value} does not fit {param['type']}")
         return np.ascontiguousarray(result)

@@ -347,6 +347,7 @@ def test_the_event_loop_goes_on(device, queue):
     assert commands.get_status() == 1
 
 
+@pytest.mark.usefixtures("finds_faults")
 def test_await_raises_the_error(device, queue):
     commands = queue.make_command_buffer()
     encode(commands, "increment", device.make_buffer(4), threads=1 << 20)

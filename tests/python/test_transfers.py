@@ -277,7 +277,8 @@ def test_futures_of_many(device):
     assert {f.result().status for f in concurrent.futures.as_completed(futures, 60)} == {"completed"}
 
 
-def test_a_future_carries_the_error(queue):
+@pytest.mark.usefixtures("finds_faults")
+def test_a_future_carries_the_error(device, queue):
     commands = failing(queue)
     future = commands.future()
     commands.commit()
@@ -365,6 +366,7 @@ def test_handlers_cannot_be_added_after_commit(device, queue):
         commands.add_completed_handler(print)
 
 
+@pytest.mark.usefixtures("finds_faults")
 def test_a_handler_that_raises_does_not_stop_the_others(device, queue, monkeypatch):
     reported = []
     monkeypatch.setattr("sys.unraisablehook", lambda u: reported.append(u.exc_value))

@@ -22,13 +22,18 @@ fn main() {
         return;
     }
     let Some(config) = find_config() else {
+        let more = if is_static() { format!(" and libpolly-{VERSION}-dev") } else { String::new() };
         fail(&format!(
-            "LLVM {VERSION} is missing: install llvm-{VERSION}-dev (Debian) or llvm@{VERSION} (Homebrew), or set {PREFIX}"
+            "LLVM {VERSION} is missing: install llvm-{VERSION}-dev{more} (Debian) or llvm@{VERSION} (Homebrew), or set {PREFIX}"
         ));
     };
     println!("cargo::rerun-if-changed={}", config.display());
     println!("cargo::rustc-link-search=native={}", llvm(&config, &["--libdir"]).trim());
-    if env::var_os("CARGO_FEATURE_STATIC").is_some() { link_archives(&config) } else { link_shared(&config) }
+    if is_static() { link_archives(&config) } else { link_shared(&config) }
+}
+
+fn is_static() -> bool {
+    env::var_os("CARGO_FEATURE_STATIC").is_some()
 }
 
 fn link_shared(config: &Path) {

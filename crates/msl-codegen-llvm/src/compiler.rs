@@ -250,6 +250,7 @@ impl CpuCompiler {
             let mut m = module.clone();
             let facts = pipeline::Facts {
                 matrix_products: pipeline::MatrixProducts::Expanded,
+                loads_for_shuffles: false,
                 threads_per_threadgroup: Some(options.threadgroup),
                 // Some kernels have code for both kinds.
                 full_threadgroups: false,

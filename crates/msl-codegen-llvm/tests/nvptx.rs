@@ -11,6 +11,7 @@ const MATMUL: &str = include_str!("kernels/matmul_naive.ir");
 const MANDELBROT: &str = include_str!("kernels/mandelbrot.ir");
 const REDUCE: &str = include_str!("kernels/reduce256.ir");
 const PRODUCT: &str = include_str!("kernels/matrix_product.ir");
+const FLOAT_PRODUCT: &str = include_str!("kernels/matrix_product_float.ir");
 
 fn compile(source: &str, entry: &str, options: &NvptxOptions) -> NvptxKernel {
     let module = text::parse(source).unwrap_or_else(|e| panic!("{e:?}"));
@@ -113,4 +114,16 @@ fn products_of_halves_share_tensor_core_instructions() {
     // Where a simdgroup may be cut off by the edge of the grid, threads exchange elements.
     let kernel = compile(PRODUCT, "product", &NvptxOptions { edge_groups: true, ..options });
     assert!(!kernel.ptx.contains("mma.sync") && kernel.ptx.contains("shfl.sync"), "{}", kernel.ptx);
+}
+
+#[test]
+fn products_of_floats_load_what_they_need_from_threadgroup_memory() {
+    let options = NvptxOptions { sm: 90, edge_groups: false, ..NvptxOptions::new([32, 1, 1]) };
+    let kernel = compile(FLOAT_PRODUCT, "matrix_product_float", &options);
+    assert!(!kernel.ptx.contains("shfl") && !kernel.ptx.contains("mma.sync"), "{}", kernel.ptx);
+    // A row of the left matrix is two loads, a pair of columns of the right one is one per row.
+    let loads = |width: &str| kernel.ptx.matches(&format!("ld.shared.{width}.b32")).count();
+    let steps = kernel.ptx.matches("fma.rn").count() / 32;
+    assert_eq!((loads("v4"), loads("v2")), (4 * steps, 8 * steps), "{}", kernel.ptx);
+    assemble("float product", &kernel, 90);
 }

@@ -2,14 +2,53 @@
 //!
 //! LLVM asks the same, but only so deep; what it does not find out costs it the wide accesses.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use msl_ir::analysis::Root;
-use msl_ir::{AddressSpace, BinaryOp, Op, Type, ValueId};
+use msl_ir::{AddressSpace, BinaryOp, Function, LocalId, Op, Type, ValueId};
 
 use super::kernel::Emit;
 
 /// No alignment beyond 16 bytes matters.
 const MOST: u32 = 4;
 const DEPTH: u32 = 24;
+
+/// What is stored in the locals that are only loaded and stored, as counters of loops are.
+pub struct Locals {
+    stored: HashMap<LocalId, Vec<ValueId>>,
+    /// Those looked at right now: what is true of all other values stored is true of these.
+    assumed: RefCell<Vec<LocalId>>,
+}
+
+impl Locals {
+    pub fn new(f: &Function) -> Locals {
+        let mut stored: HashMap<LocalId, Vec<ValueId>> = f.locals.iter().map(|(l, _)| (l, Vec::new())).collect();
+        let local = |v: ValueId| match f.insts[v].op {
+            Op::LocalAddr(l) => Some(l),
+            _ => None,
+        };
+        for (_, inst) in f.insts.iter() {
+            match &inst.op {
+                Op::Load { .. } => {}
+                Op::Store { ptr, value, .. } => {
+                    if let Some(l) = local(*value) {
+                        stored.remove(&l);
+                    }
+                    if let Some(values) = local(*ptr).and_then(|l| stored.get_mut(&l)) {
+                        values.push(*value);
+                    }
+                }
+                op => op.for_each_operand(|v| {
+                    if let Some(l) = local(v) {
+                        stored.remove(&l);
+                    }
+                }),
+            }
+        }
+        Locals { stored, assumed: RefCell::default() }
+    }
+}
 
 impl Emit<'_> {
     /// The alignment of an access, at least `align`.
@@ -60,12 +99,29 @@ impl Emit<'_> {
         }
     }
 
+    /// How many low bits are zero in everything that a local ever holds.
+    fn zeros_of_local(&self, local: LocalId, depth: u32) -> u32 {
+        let Some(values) = self.alignments.stored.get(&local) else { return 0 };
+        if self.alignments.assumed.borrow().contains(&local) {
+            return u64::BITS;
+        }
+        self.alignments.assumed.borrow_mut().push(local);
+        let zeros = values.iter().map(|v| self.zeros(*v, depth)).min().unwrap_or(0);
+        self.alignments.assumed.borrow_mut().pop();
+        zeros
+    }
+
     /// How many low bits of an integer are zero.
     fn zeros(&self, v: ValueId, depth: u32) -> u32 {
         if depth == 0 {
             return 0;
         }
         let of = |v: ValueId| self.zeros(v, depth - 1);
+        if let Op::Load { ptr, .. } = self.f.insts[v].op
+            && let Op::LocalAddr(local) = self.f.insts[ptr].op
+        {
+            return self.zeros_of_local(local, depth - 1);
+        }
         let constant = |v: ValueId| match self.f.insts[v].op {
             Op::Const(bits) => Some(bits),
             _ => None,

@@ -102,6 +102,7 @@ pub struct Emit<'a> {
     pub may_hoist: bool,
     /// Accesses that are tested.
     pub checked: HashSet<ValueId>,
+    pub alignments: super::align::Locals,
     /// Accesses that need no test where code is being emitted.
     pub known: HashMap<ValueId, super::hoist::Known>,
     pub frames: Vec<Frame>,
@@ -238,6 +239,7 @@ pub fn emit_kernel(
         ahead: HashSet::new(),
         may_hoist: true,
         checked: HashSet::new(),
+        alignments: super::align::Locals::new(f),
         known: HashMap::new(),
         frames: Vec::new(),
         end,

@@ -226,6 +226,7 @@ impl NvptxCompiler {
                 } else {
                     pipeline::MatrixProducts::Expanded
                 },
+                loads_for_shuffles: true,
                 threads_per_threadgroup: Some(options.threadgroup),
                 full_threadgroups: !options.edge_groups,
                 threads_per_grid: None,

@@ -2,25 +2,41 @@
 //!
 //! For targets without matrix units, and for products that theirs would not give in full precision. Where several
 //! products of one block have an operand in common, it is shuffled once: threads that are active later were active
-//! before.
+//! before. An operand that has just been loaded from threadgroup memory is not shuffled where that costs more than
+//! a load: each thread loads what it would have been given.
 
 use std::collections::HashMap;
 
+use super::other_threads::OtherThreads;
+use super::pipeline::{Facts, MatrixProducts};
 use super::rewrite::{Replacements, edit_blocks, push, push_const, with_function};
 use crate::FunctionId;
 use crate::ir::{Builtin, Function, Module, Op, SimdOp, ValueId};
-use crate::types::{Scalar, Type, TypeTable};
+use crate::types::{AddressSpace, Scalar, Type, TypeTable};
+use msl_base::FxSet;
 
-/// Expands all products, or with `keep_halves` only those that are not of `f16` or `bf16` in fast mode.
-pub fn expand_matrix_products(module: &mut Module, id: FunctionId, keep_halves: bool) -> bool {
+/// Expands all products, but those of `f16` and `bf16` in fast mode where the facts leave them to the target.
+pub fn expand_matrix_products(module: &mut Module, id: FunctionId, facts: &Facts) -> bool {
+    let keep_halves = facts.matrix_products == MatrixProducts::Halves;
+    let has_products = |f: &Function| f.insts.iter().any(|(_, i)| matches!(i.op, Op::Simd(SimdOp::MatrixMultiply, _)));
+    if !has_products(&module.functions[id]) {
+        return false;
+    }
     with_function(module, id, |module, f| {
         let mut replaced = Replacements::default();
+        let threadgroup = facts.threads_per_threadgroup.filter(|_| facts.loads_for_shuffles);
+        let mut others = threadgroup.map(|size| OtherThreads::new(module, f, size));
         edit_blocks(f, &mut |f, list| {
-            let mut block = Block { out: Vec::with_capacity(list.len()), known: HashMap::new(), lane: None };
+            let others = others.as_mut();
+            let mut block = Block { out: Vec::with_capacity(list.len()), others, ..Block::default() };
+            if let Some(others) = &mut block.others {
+                others.forget();
+            }
             for v in list {
                 let args = match &f.insts[v].op {
                     Op::Simd(SimdOp::MatrixMultiply, args) => [args[0], args[1], args[2]],
-                    _ => {
+                    op => {
+                        block.notice(&module.types, f, v, op);
                         block.out.push(v);
                         continue;
                     }
@@ -45,22 +61,123 @@ fn is_kept(types: &TypeTable, f: &Function, v: ValueId, [a, b, _]: [ValueId; 3])
     f.insts[v].fp.is_fast() && scalar(a) == scalar(b) && matches!(scalar(a), Some(Scalar::F16 | Scalar::BF16))
 }
 
-struct Block {
+/// The bits of a thread's index that say which row it holds, and which columns: Metal's layout.
+const ROW: u32 = 0b10110;
+const COLUMN: u32 = 0b01001;
+
+/// The bits for the pair of columns that `k` is in.
+fn first_of(k: u32) -> u32 {
+    (k & 4) << 1 | (k >> 1 & 1)
+}
+
+#[derive(Default)]
+struct Block<'a> {
     out: Vec<ValueId>,
     /// Operands as they were shuffled: of which value, for which k, from the left or the right.
     known: HashMap<(ValueId, u32, bool), ValueId>,
     lane: Option<ValueId>,
+    /// The threads that hold what this one needs, by the parts of their index: what is kept of its own, what is set.
+    threads: HashMap<(u32, u32), ValueId>,
+    /// Halves of the row of the left operand that this thread needs.
+    rows: HashMap<ValueId, Option<[ValueId; 2]>>,
+    /// Loads from threadgroup memory that would still give the same.
+    fresh: FxSet<ValueId>,
+    others: Option<&'a mut OtherThreads>,
 }
 
-impl Block {
+impl Block<'_> {
+    /// Keeps track of what memory holds.
+    fn notice(&mut self, types: &TypeTable, f: &Function, v: ValueId, op: &Op) {
+        let space = |ptr: &ValueId| types.pointee(f.insts[*ptr].ty).map(|(space, _)| space);
+        match op {
+            Op::Load { ptr, volatile: false, .. } if space(ptr) == Some(AddressSpace::Threadgroup) => {
+                self.fresh.insert(v);
+            }
+            Op::Load { .. } | Op::Simd(..) => {}
+            Op::Store { ptr, .. } if space(ptr) == Some(AddressSpace::Thread) => {}
+            op if super::remove_dead::is_removable(op) => {}
+            _ => self.fresh.clear(),
+        }
+    }
+
+    /// The row of a matrix that has just been loaded, its elements one after the other in memory.
+    fn row(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<[ValueId; 2]> {
+        if let Some(row) = self.rows.get(&v) {
+            return *row;
+        }
+        let row = self.new_row(types, f, v);
+        self.rows.insert(v, row);
+        row
+    }
+
+    fn new_row(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<[ValueId; 2]> {
+        let Op::Compose(pair) = &f.insts[v].op else { return None };
+        let &[x, y] = &pair[..] else { return None };
+        if !self.fresh.contains(&x) || !self.fresh.contains(&y) {
+            return None;
+        }
+        let (Op::Load { ptr: p, align, .. }, Op::Load { ptr: q, .. }) = (&f.insts[x].op, &f.insts[y].op) else {
+            return None;
+        };
+        let (p, q, align, scalar, span) = (*p, *q, *align, types.scalar_of(f.insts[x].ty)?, f.insts[v].span);
+        let size = u64::from(scalar.size());
+        let others = self.others.as_mut()?;
+        for thread in 0..32u32 {
+            let holder = |pair: u32| (thread & ROW | first_of(pair)) as usize;
+            let is_next = others.distance_between(types, f, p, q, thread as usize) == Some(size);
+            let along = |k: u32| others.distance(types, f, p, holder(0), holder(k)) == Some(u64::from(k) * size);
+            if !is_next || !(2..8).step_by(2).all(along) {
+                return None;
+            }
+        }
+        let first = self.thread(types, f, ROW, 0, span);
+        let start = self.others.as_mut()?.value(types, f, p, first, &mut self.out)?;
+        let (four, space) = (types.vector(scalar, 4), types.pointee(f.insts[p].ty)?.0);
+        let pointer = types.pointer(space, four);
+        let start = self.add(f, Op::PtrCast(start), pointer, span);
+        let one = push_const(types, f, Scalar::U32, 1);
+        self.out.push(one);
+        let end = self.add(f, Op::PtrOffset { base: start, offset: one }, pointer, span);
+        let half = |me: &mut Self, f: &mut Function, types: &mut TypeTable, ptr: ValueId| {
+            let loaded = me.add(f, Op::Load { ptr, align, volatile: false }, four, span);
+            let wide = types.vector(Scalar::F32, 4);
+            if wide == four { loaded } else { me.add(f, Op::Convert(loaded), wide, span) }
+        };
+        Some([half(self, f, types, start), half(self, f, types, end)])
+    }
+
+    /// A pair of elements that `thread` has loaded, loaded by this one.
+    fn loaded(&mut self, types: &TypeTable, f: &mut Function, v: ValueId, thread: ValueId) -> Option<ValueId> {
+        let Op::Compose(elements) = &f.insts[v].op else { return None };
+        let elements = elements.clone();
+        if !elements.iter().all(|load| self.fresh.contains(load)) {
+            return None;
+        }
+        let others = self.others.as_mut()?;
+        let mut loads = Vec::with_capacity(elements.len());
+        for load in elements {
+            let (mut op, ty, span) = (f.insts[load].op.clone(), f.insts[load].ty, f.insts[load].span);
+            let Op::Load { ptr, .. } = &mut op else { return None };
+            *ptr = others.value(types, f, *ptr, thread, &mut self.out)?;
+            let load = push(f, op, ty, span);
+            self.out.push(load);
+            loads.push(load);
+        }
+        Some(self.add(f, Op::Compose(loads), f.insts[v].ty, f.insts[v].span))
+    }
+
     fn product(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId, args: [ValueId; 3]) -> ValueId {
         let [a, b, mut sum] = args;
         let (ty, fp, span) = (f.insts[v].ty, f.insts[v].fp, f.insts[v].span);
         let float = types.scalar(Scalar::F32);
         for k in 0..8u32 {
-            // Both elements of the pair come with one shuffle.
-            let pair = self.shuffled(types, f, a, k & 6, true);
-            let x = self.add(f, Op::Extract { vector: pair, index: (k & 1) as u8 }, float, span);
+            let x = if let Some(row) = self.row(types, f, a) {
+                Op::Extract { vector: row[k as usize / 4], index: (k % 4) as u8 }
+            } else {
+                // Both elements of the pair come with one shuffle.
+                Op::Extract { vector: self.shuffled(types, f, a, k & 6, true), index: (k & 1) as u8 }
+            };
+            let x = self.add(f, x, float, span);
             let x = self.add(f, Op::Splat(x), ty, span);
             let y = self.shuffled(types, f, b, k, false);
             sum = self.add(f, Op::Fma(x, y, sum), ty, span);
@@ -75,28 +192,13 @@ impl Block {
             return *known;
         }
         let span = f.insts[v].span;
-        let uint = types.scalar(Scalar::U32);
-        let own = match self.lane {
-            Some(lane) => lane,
-            None => {
-                let lane = self.add(f, Op::Builtin(Builtin::ThreadIndexInSimdgroup), uint, span);
-                *self.lane.insert(lane)
-            }
-        };
-        // The row of this thread in the left operand, its columns in the right one.
-        let (mask, bits) =
-            if is_left { (0b10110, (k & 4) << 1 | (k >> 1 & 1)) } else { (0b01001, (k & 4) << 2 | (k & 3) << 1) };
-        let constant = |me: &mut Self, types: &mut TypeTable, f: &mut Function, n: u32| {
-            let c = push_const(types, f, Scalar::U32, u64::from(n));
-            me.out.push(c);
-            c
-        };
-        let mask = constant(self, types, f, mask);
-        let bits = constant(self, types, f, bits);
-        let kept = self.add(f, Op::Binary(crate::BinaryOp::And, own, mask), uint, span);
-        let lane = self.add(f, Op::Binary(crate::BinaryOp::Or, kept, bits), uint, span);
+        let (kept, set) = if is_left { (ROW, first_of(k)) } else { (COLUMN, (k & 4) << 2 | (k & 3) << 1) };
+        let lane = self.thread(types, f, kept, set, span);
         let ty = f.insts[v].ty;
-        let mut result = self.add(f, Op::Simd(SimdOp::Shuffle, vec![v, lane]), ty, span);
+        let mut result = match self.loaded(types, f, v, lane) {
+            Some(loaded) => loaded,
+            None => self.add(f, Op::Simd(SimdOp::Shuffle, vec![v, lane]), ty, span),
+        };
         if types.scalar_of(ty) != Some(Scalar::F32) {
             let wide = match *types.get(ty) {
                 Type::Vector { len, .. } => types.vector(Scalar::F32, len),
@@ -106,6 +208,34 @@ impl Block {
         }
         self.known.insert((v, k, is_left), result);
         result
+    }
+
+    /// The index in the simdgroup of the thread with the bits `kept` of this one's and the bits `set`.
+    fn thread(
+        &mut self,
+        types: &mut TypeTable,
+        f: &mut Function,
+        kept: u32,
+        set: u32,
+        span: msl_base::Span,
+    ) -> ValueId {
+        if let Some(thread) = self.threads.get(&(kept, set)) {
+            return *thread;
+        }
+        let uint = types.scalar(Scalar::U32);
+        let own = match self.lane {
+            Some(lane) => lane,
+            None => {
+                let lane = self.add(f, Op::Builtin(Builtin::ThreadIndexInSimdgroup), uint, span);
+                *self.lane.insert(lane)
+            }
+        };
+        let constants = [kept, set].map(|n| push_const(types, f, Scalar::U32, u64::from(n)));
+        self.out.extend(constants);
+        let same = self.add(f, Op::Binary(crate::BinaryOp::And, own, constants[0]), uint, span);
+        let thread = self.add(f, Op::Binary(crate::BinaryOp::Or, same, constants[1]), uint, span);
+        self.threads.insert((kept, set), thread);
+        thread
     }
 
     fn add(&mut self, f: &mut Function, op: Op, ty: crate::TypeId, span: msl_base::Span) -> ValueId {
@@ -133,11 +263,112 @@ mod tests {
     fn products_become_shuffles_once_for_each_operand() {
         let mut m = module(SOURCE);
         let k = entry(&m);
-        assert!(!expand_matrix_products(&mut m, k, true));
-        assert!(expand_matrix_products(&mut m, k, false));
+        let facts = |matrix_products| Facts { matrix_products, ..Facts::default() };
+        assert!(!expand_matrix_products(&mut m, k, &facts(MatrixProducts::Halves)));
+        assert!(expand_matrix_products(&mut m, k, &facts(MatrixProducts::Expanded)));
         let t = text(&m, k);
         assert_eq!(t.matches("simd.shuffle").count(), 4 + 8, "{t}");
         assert_eq!(t.matches(" fma").count(), 16, "{t}");
         crate::verify::verify(&m).unwrap();
+    }
+
+    /// Each simdgroup multiplies its own matrix by one that both have; it is laid out as Metal has it.
+    const LOADED: &str = "global tile: array<f32, 256> threadgroup
+         fn k(%p: ptr<device, f32>) -> void {
+           %i = builtin thread_index_in_threadgroup
+           %lane = builtin thread_index_in_simdgroup
+           %simd = builtin simdgroup_index_in_threadgroup
+           %one: u32 = const 1
+           %two: u32 = const 2
+           %three: u32 = const 3
+           %four: u32 = const 4
+           %ten: u32 = const 10
+           %bound: u32 = const 64
+           %base = global_addr @tile
+           %zero: u32 = const 0
+           %t = index_addr %base, %zero
+           %place = mul %i, %four
+           %own = ptr_offset %t, %place
+           %from = ptr_offset %p, %place
+           %v = load %from
+           store %own, %v
+           %a1 = ptr_offset %own, %one
+           %b1 = ptr_offset %from, %one
+           %v1 = load %b1
+           store %a1, %v1
+           %a2 = ptr_offset %own, %two
+           %b2 = ptr_offset %from, %two
+           %v2 = load %b2
+           store %a2, %v2
+           %a3 = ptr_offset %own, %three
+           %b3 = ptr_offset %from, %three
+           %v3 = load %b3
+           store %a3, %v3
+           barrier threadgroup [threadgroup]
+           %r0 = shr %lane, %one
+           %r1 = and %r0, %three
+           %r2 = shr %lane, %two
+           %r3 = and %r2, %four
+           %row = or %r1, %r3
+           %c0 = and %lane, %one
+           %c1 = shl %c0, %one
+           %c2 = shr %lane, %one
+           %c3 = and %c2, %four
+           %column = or %c1, %c3
+           %ra = mul %row, %ten
+           %at = add %ra, %column
+           %first = mul %simd, %bound
+           %xp = ptr_offset %t, %first
+           %xq = ptr_offset %xp, %at
+           %x0 = load %xq
+           %xr = ptr_offset %xq, %one
+           %x1 = load %xr
+           %x: vec2<f32> = compose %x0, %x1
+           %yq = ptr_offset %t, %at
+           %y0 = load %yq
+           %yr = ptr_offset %yq, %one
+           %y1 = load %yr
+           %y: vec2<f32> = compose %y0, %y1
+           %n: vec2<f32> = const 0.5
+           %z = simd.matrix_multiply %x, %y, %n
+           MIDDLE
+           %z2 = simd.matrix_multiply %y, %x, %z
+           %e0 = extract %z2, 0
+           %e1 = extract %z2, 1
+           %out0 = ptr_offset %from, %one
+           store %from, %e0
+           store %out0, %e1
+         }
+         kernel k = @k { p: buffer 0 device read_write f32 }";
+
+    fn run(m: &Module) -> Vec<u32> {
+        use crate::interp::{Argument, BufferRef, DispatchKind, Machine, Options};
+        let mut data: Vec<u32> = (0..256).map(|i| ((i * 37 % 101) as f32 / 8.0 - 5.0).to_bits()).collect();
+        let mut machine = Machine::new(m, "k", Options::default()).unwrap();
+        machine.bind(0, Argument::Buffer(BufferRef::of(&mut data)));
+        machine.dispatch([64, 1, 1], [64, 1, 1], DispatchKind::Threads).unwrap();
+        drop(machine);
+        data
+    }
+
+    #[test]
+    fn what_was_just_loaded_is_loaded_by_those_who_need_it() {
+        for (middle, shuffles) in [("", 0), ("store %own, %x0", 4 + 8)] {
+            let mut m = module(&LOADED.replace("MIDDLE", middle));
+            let k = entry(&m);
+            let size = [64, 1, 1];
+            let facts = Facts {
+                matrix_products: MatrixProducts::Expanded,
+                threads_per_threadgroup: Some(size),
+                loads_for_shuffles: true,
+                ..Facts::default()
+            };
+            let expected = run(&m);
+            assert!(expand_matrix_products(&mut m, k, &facts));
+            crate::verify::verify(&m).unwrap();
+            let t = text(&m, k);
+            assert_eq!(t.matches("simd.shuffle").count(), shuffles, "{t}");
+            assert_eq!(run(&m), expected, "{t}");
+        }
     }
 }

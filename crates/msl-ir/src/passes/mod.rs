@@ -15,6 +15,7 @@ pub mod hoist_invariants;
 pub mod infer_access;
 pub mod inline_calls;
 pub mod legalize_pointers;
+pub mod other_threads;
 pub mod pipeline;
 pub mod remove_dead;
 pub mod remove_functions;

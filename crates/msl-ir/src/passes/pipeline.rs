@@ -21,6 +21,8 @@ pub struct Facts {
     pub full_threadgroups: bool,
     pub threads_per_grid: Option<[u32; 3]>,
     pub matrix_products: MatrixProducts,
+    /// Loading from threadgroup memory is as good as a shuffle, or better.
+    pub loads_for_shuffles: bool,
 }
 
 /// Who executes products of simdgroup matrices.
@@ -145,7 +147,7 @@ pub const PASSES: &[Pass] = &[
         reason: "after unrolling, so that products of one block share what they shuffle",
         run: |m, f, facts| {
             if facts.matrix_products != MatrixProducts::Undecided
-                && expand_matrix_products::expand_matrix_products(m, f, facts.matrix_products == MatrixProducts::Halves)
+                && expand_matrix_products::expand_matrix_products(m, f, facts)
             {
                 clean(m, f);
             }

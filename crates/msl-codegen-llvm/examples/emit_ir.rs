@@ -1,4 +1,4 @@
-//! Prints what becomes of a kernel: `emit FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx|time [parts]`. `EDGES=1` allows smaller
+//! Prints what becomes of a kernel: `emit_ir FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx|time [parts]`. `EDGES=1` allows smaller
 //! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions, `TEXTURES=0:70:4,1:70:4` says
 //! which pixel formats (Metal's numbers and bytes per texel) the texture parameters at these positions have. `LLVM_FLAGS` has options
 //! of LLVM itself. `time` prints milliseconds per phase, least of 9.

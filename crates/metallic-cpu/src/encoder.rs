@@ -246,16 +246,15 @@ impl Arguments {
         Ok(Arguments { slots, threadgroup_memory, _textures: textures_of_arrays })
     }
 
-    /// Whether a dispatch of so many threads moves so much memory that hardly any of what it writes would
-    /// still be in the last cache when somebody reads it. Kernels that stream take few bytes of a buffer
-    /// per thread; the size of a buffer alone says little.
+    /// Whether a dispatch of so many threads moves as much memory as the last cache holds, so that little of
+    /// what it writes would still be there when somebody reads it. Kernels that stream take few bytes of a
+    /// buffer per thread; the size of a buffer alone says little.
     fn exceed_caches(&self, threads: u64) -> bool {
         const BYTES_PER_THREAD: u64 = 16;
-        const TIMES: u64 = 8;
         let most = threads.saturating_mul(BYTES_PER_THREAD);
         let moved = self.slots.iter().fold(0u64, |sum, slot| sum.saturating_add(slot.length.min(most)));
         // The common case, answered without asking for the size.
-        moved > TIMES << 20 && moved / TIMES > last_cache_size()
+        moved > 1 << 20 && moved >= last_cache_size()
     }
 
     /// What code may know about the textures, arrays of them left out.

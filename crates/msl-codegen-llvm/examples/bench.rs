@@ -32,6 +32,7 @@ fn main() {
     let argv: Vec<String> = std::env::args().collect();
     let (n, m) = (1usize << 24, 1024usize);
     let e = 1e9;
+    let side: u32 = std::env::var("SIDE").ok().and_then(|s| s.parse().ok()).unwrap_or(2048);
     let cases = vec![
         Case {
             name: "vector_add",
@@ -119,10 +120,10 @@ fn main() {
         },
         Case {
             name: "jacobi",
-            grid: [2048, 2048, 1],
+            grid: [side, side, 1],
             threadgroup: [32, 8, 1],
-            args: vec![Arg::Floats(1 << 22), Arg::Floats(1 << 22), Arg::Words(vec![2048])],
-            work: 8.0 * (1 << 22) as f64 / e,
+            args: vec![Arg::Floats(1 << 22), Arg::Floats(1 << 22), Arg::Words(vec![side])],
+            work: 8.0 * f64::from(side * side) / e,
             unit: "GB/s",
             chunk: 64,
         },
@@ -163,7 +164,14 @@ fn main() {
             .collect();
         let slots: Vec<ArgumentSlot> = buffers
             .iter_mut()
-            .map(|b| ArgumentSlot { address: b.as_mut_ptr() as u64, length: b.len() as u64 * 4 })
+            .map(|b| {
+                // Where devices put large buffers.
+                let length = b.len() * 4;
+                b.resize(b.len() + 1024, 0);
+                let at = b.as_ptr().cast::<u8>().align_offset(4096);
+                b.copy_within(..length / 4, at / 4);
+                ArgumentSlot { address: b.as_mut_ptr() as u64 + at as u64, length: length as u64 }
+            })
             .collect();
         let groups: [u32; 3] = std::array::from_fn(|i| case.grid[i].div_ceil(case.threadgroup[i]));
         let total: u64 = groups.iter().map(|g| u64::from(*g)).product();

@@ -370,6 +370,13 @@ impl Ll {
     pub fn add(&self, a: V, b: V) -> V {
         self.bin(LLVMOpcode::LLVMAdd, a, b)
     }
+    /// A sum of numbers without a sign that is promised not to wrap.
+    pub fn add_nuw(&self, a: V, b: V) -> V {
+        unsafe { LLVMBuildNUWAdd(self.builder, a, b, NAME) }
+    }
+    pub fn mul_nuw(&self, a: V, b: V) -> V {
+        unsafe { LLVMBuildNUWMul(self.builder, a, b, NAME) }
+    }
     pub fn sub(&self, a: V, b: V) -> V {
         self.bin(LLVMOpcode::LLVMSub, a, b)
     }

@@ -39,6 +39,7 @@ impl Emit<'_> {
     /// Calls a function of the table of slow paths.
     fn call_slow(&self, which: u64, ret: T, args: &[V]) -> V {
         let ll = self.ll;
+        self.note_group();
         let table = ll.load(ll.ptr(), ll.gep_const(self.context, abi::offset::SLOW_PATHS), 8);
         let function = ll.load(ll.ptr(), ll.gep_const(table, which), 8);
         let types: Vec<T> = args.iter().map(|v| ll.type_of(*v)).collect();
@@ -56,6 +57,7 @@ impl Emit<'_> {
         let (p, i, l) = (ll.ptr(), ll.int(32), ll.int(64));
         let call = ll.load(p, ll.gep_const(self.context, abi::offset::ON_FAULT), 8);
         let ty = ll.fn_type(ll.void(), &[p, i, p, i, l]);
+        self.note_group();
         let group = ll.gep_const(self.scratch, abi::header::GROUP);
         ll.call(ty, call, &[self.context, site, group, thread, offset]);
     }

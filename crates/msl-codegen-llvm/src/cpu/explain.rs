@@ -6,7 +6,8 @@
 use msl_base::Id;
 use msl_ir::{BarrierScope, BinaryOp, Block, Op, Scalar, ValueId};
 
-use super::kernel::{Emit, GangLimit};
+use super::gangs::GangLimit;
+use super::kernel::Emit;
 use crate::emit::shape::Shape;
 use crate::remarks::{Form, Remarks};
 

@@ -217,8 +217,7 @@ impl Emit<'_> {
             Op::IndexAddr { base, index } | Op::PtrOffset { base, offset: index } => {
                 let p = self.pointer(*base);
                 let scale = self.index_scale(*base, &inst.op);
-                let i = self.comp(*index, 0);
-                let ty = self.scalar_of(*index);
+                let (i, ty) = self.exact_index(*index);
                 Val::Pointer(self.offset_pointer(p, i, ty, scale))
             }
             Op::PtrCast(a) => Val::Pointer(self.pointer(*a)),
@@ -503,8 +502,15 @@ impl Emit<'_> {
             Builtin::ThreadPositionInThreadgroup => self.positions.clone(),
             Builtin::ThreadPositionInGrid => {
                 let out = self.positions.iter().enumerate().map(|(i, p)| {
-                    let start = Comp::uniform(ll.mul(self.group[i], full[i]));
-                    self.map(p.shape, &[p, &start], |v| ll.add(v[0], v[1]))
+                    // Only lanes that are no threads could be beyond the last number.
+                    if self.layout.edge {
+                        let start = Comp::uniform(ll.mul(self.group[i], full[i]));
+                        return self.map(p.shape, &[p, &start], |v| ll.add(v[0], v[1]));
+                    }
+                    let start = Comp::uniform(ll.mul_nuw(self.group[i], full[i]));
+                    self.map(p.shape, &[p, &start], |v| {
+                        if p.shape.linear.is_some() { ll.add_nuw(v[0], v[1]) } else { ll.add(v[0], v[1]) }
+                    })
                 });
                 out.collect()
             }

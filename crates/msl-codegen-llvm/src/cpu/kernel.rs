@@ -3,7 +3,8 @@
 //!
 //! One version is for full threadgroups and one for the smaller ones at the edges of the grid. Where
 //! threads guard what they do ([`super::guards`]), the first is specialized for threadgroups in which
-//! all threads pass, and the second, which has masks anyway, runs the others too.
+//! all threads pass and stay within the bounds of what they access ([`super::bounds`]), and the second,
+//! which has masks and checks anyway, runs the others too.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -16,16 +17,19 @@ use msl_ir::{
 };
 
 use super::access::Scopes;
+use super::bounds::Bounds;
 use super::control::Frame;
-use super::guards::Start;
+use super::gangs::{Choice, Kernel, any_inst, choose_gang, counts_threads};
 use super::layout::{Layout, Rows};
 use super::locals::Storage;
 use super::masks::Mask;
+use super::ranges::Start;
+use super::runs::{self, Attempt};
 use crate::CodegenError;
 use crate::abi;
 use crate::compiler::{CompileOptions, FaultSite, Groups};
 use crate::emit::arith;
-use crate::emit::flow::{Flow, Gangs, State, analyze};
+use crate::emit::flow::{Flow, State};
 use crate::emit::live::{Liveness, Places};
 use crate::emit::shape::{ALL, Root, Shape};
 use crate::emit::value::{Comp, Gang, Val};
@@ -115,6 +119,8 @@ pub struct Emit<'a> {
     // The gang.
     pub gang_index: V,
     pub linear_index: Comp,
+    /// The x of its threadgroup, where several are run as one.
+    pub joined_group: Option<V>,
     pub positions: Vec<Comp>,
     pub entry_mask: Mask,
     /// Memory of locals that are not promoted.
@@ -137,40 +143,15 @@ pub struct Emit<'a> {
     pub slow_buffers: RefCell<HashMap<(u8, u64), V>>,
     /// Accesses known to be within bounds where code is being emitted.
     pub unchecked: HashMap<ValueId, super::hoist::Known>,
-}
-
-/// The shapes of a layout, for the analysis.
-struct GangShapes<'a> {
-    layout: Layout,
-    is_split: bool,
-    read_only: &'a HashSet<Root>,
-}
-
-impl Gangs for GangShapes<'_> {
-    fn builtin(&self, b: Builtin) -> [Shape; 3] {
-        self.layout.builtin(b)
-    }
-    fn simdgroup_uniform(&self) -> Shape {
-        self.layout.simdgroup_uniform()
-    }
-    fn varying(&self) -> Shape {
-        Shape::of(ALL)
-    }
-    fn is_split(&self) -> bool {
-        self.is_split
-    }
-    fn starts_full(&self) -> bool {
-        self.layout.is_full()
-    }
-    fn is_read_only(&self, root: Root) -> bool {
-        self.read_only.contains(&root)
-    }
+    /// And those known to be everywhere.
+    pub bounds: &'a Bounds,
 }
 
 /// One of the bodies of a kernel: the function, with what is known of it, and the threadgroups it is for.
 struct Version {
     /// Differs from the kernel's own where conditions are taken for granted.
     module: Option<Module>,
+    bounds: Option<Bounds>,
     edge: bool,
     name: &'static str,
 }
@@ -273,6 +254,13 @@ pub fn emit_kernel(
     ll.at_end(head);
     let linear = ll.phi(ll.int(64), &[(first, from)]);
     let group = [ll.phi(i32t, &[(x0, from)]), ll.phi(i32t, &[(y0, from)]), ll.phi(i32t, &[(z0, from)])];
+    let edge_gang = Gang { lanes: target.lanes, parts: 32 / target.lanes };
+    let packed = counts_threads(f);
+    let layout = Layout::new(edge_gang, options.threadgroup, false, packed);
+    let joins = options.groups != Groups::Any
+        && options.parts.is_none_or(|p| p <= edge_gang.parts)
+        && runs::can_join(module, f, &layout);
+    let limit = joins.then(|| Attempt::limit(ll, from));
     let stopped = ll.load(i32t, stop, 4);
     ll.set_ordering(stopped, llvm_sys::LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic);
     let go = ll.and(ll.ult(linear, last), ll.eq(stopped, ll.c32(0)));
@@ -288,6 +276,9 @@ pub fn emit_kernel(
     });
     let full_size: [V; 3] = size.map(|s| ll.c32(s));
 
+    let attempt = limit.map(|limit| Attempt::begin(ll, limit, ll.sub(groups[0], group[0]), ll.sub(last, linear)));
+    let count = attempt.as_ref().map(|a| a.count);
+
     // One version for any size of threadgroup needs no guards: it is for the few at the edges.
     let facts = Start {
         ll,
@@ -301,10 +292,9 @@ pub fn emit_kernel(
         groups,
         group,
         size,
+        count,
     };
     let guards = if options.groups == Groups::Any { None } else { facts.guards() };
-    let edge_gang = Gang { lanes: target.lanes, parts: 32 / target.lanes };
-    let packed = counts_threads(f);
     let edge_rows = Layout::new(edge_gang, size, true, packed).rows;
     let mut versions = Vec::new();
     let specialized = guards.as_ref().map(|g| {
@@ -312,41 +302,68 @@ pub fn emit_kernel(
         assume_conditions(&mut m, entry.function, &g.directions);
         m
     });
-    let has_guards = specialized.is_some();
-    // Where edges are laid out differently, threads that are counted have a masked version of their own.
-    let needs_full = has_guards && edge_rows != Layout::new(edge_gang, size, false, packed).rows;
+    // Where edges are laid out differently, threads that are counted have a masked version of their own: not
+    // for bounds alone.
+    let is_laid_out_alike = edge_rows == layout.rows;
+    let bounds = if options.groups == Groups::Any || (guards.is_none() && !is_laid_out_alike) {
+        None
+    } else {
+        let module = specialized.as_ref().unwrap_or(module);
+        let f = &module.functions[entry.function];
+        Start { module, f, places: &Places::find(f, &module.types), ..facts }.bounds(entry)
+    };
+    let (within, bounds) = bounds.unzip();
+    let needs_full = (guards.is_some() || within.is_some()) && !is_laid_out_alike;
     out.covers_all = needs_full || options.groups != Groups::Full;
     if options.groups != Groups::Any {
-        versions.push(Version { module: specialized, edge: false, name: if has_guards { "inner" } else { "full" } });
+        let name = match (&guards, within) {
+            (Some(_), _) => "inner",
+            (None, Some(_)) => "within",
+            (None, None) => "full",
+        };
+        versions.push(Version { module: specialized, bounds, edge: false, name });
     }
     if needs_full {
-        versions.push(Version { module: None, edge: false, name: "full" });
+        versions.push(Version { module: None, bounds: None, edge: false, name: "full" });
     }
     if out.covers_all {
-        versions.push(Version { module: None, edge: true, name: "edge" });
+        versions.push(Version { module: None, bounds: None, edge: true, name: "edge" });
     }
     let blocks: Vec<B> = versions.iter().map(|v| ll.new_block(v.name)).collect();
-    let is_full = (0..3).map(|i| ll.eq(group_size[i], full_size[i])).reduce(|a, b| ll.and(a, b));
-    let is_full = is_full.unwrap_or_else(|| ll.cbool(true));
-    let first = match &guards {
-        Some(g) => ll.and(is_full, g.holds),
-        None => is_full,
+    let is_full = (0..3).map(|i| match count {
+        Some(count) if i == 0 => {
+            let wide = |v: V| ll.zext(v, ll.int(64));
+            let left = ll.sub(grid[0], ll.mul(group[0], ll.c32(size[0])));
+            ll.icmp(llvm_sys::LLVMIntPredicate::LLVMIntUGE, wide(left), ll.mul(wide(count), ll.c64(u64::from(size[0]))))
+        }
+        _ => ll.eq(group_size[i], full_size[i]),
+    });
+    let is_full = is_full.reduce(|a, b| ll.and(a, b)).unwrap_or_else(|| ll.cbool(true));
+    let holds = guards.as_ref().map(|g| g.holds).into_iter().chain(within);
+    let first = holds.fold(is_full, |a, b| ll.and(a, b));
+    let nothing = Bounds::default();
+    let go_first = |rest: &str| match &attempt {
+        Some(a) => a.decide(ll, first, blocks[0]),
+        None => {
+            let rest = ll.new_block(rest);
+            ll.likely_br(first, blocks[0], rest);
+            ll.at_end(rest);
+        }
     };
     match blocks[..] {
         [only] if options.groups == Groups::Any => ll.br(only),
-        [only] => {
-            let other = ll.new_block("edge");
-            ll.likely_br(first, only, other);
-            ll.at_end(other);
+        [_] => {
+            go_first("edge");
             let edge = ll.load(ll.ptr(), ll.gep_const(context, abi::offset::EDGE), 8);
             ll.call(ty, edge, &[context, linear, ll.add(linear, ll.c64(1)), scratch]);
             ll.br(next);
         }
-        [a, b] => ll.likely_br(first, a, b),
+        [_, b] => {
+            go_first("rest");
+            ll.br(b);
+        }
         _ => {
-            let rest = ll.new_block("rest");
-            ll.likely_br(first, blocks[0], rest);
-            ll.at_end(rest);
+            go_first("rest");
             ll.cond_br(is_full, blocks[1], blocks[2]);
         }
     }
@@ -401,6 +418,7 @@ pub fn emit_kernel(
             remarks,
             gang_index: ll.c32(0),
             linear_index: zero,
+            joined_group: None,
             positions: Vec::new(),
             entry_mask: None,
             private_layout: HashMap::new(),
@@ -418,6 +436,7 @@ pub fn emit_kernel(
             regions: super::regions::Regions::default(),
             slow_buffers: RefCell::default(),
             unchecked: HashMap::new(),
+            bounds: version.bounds.as_ref().unwrap_or(&nothing),
         };
         e.place_private();
         if let Some(sink) = remarks {
@@ -426,7 +445,9 @@ pub fn emit_kernel(
             }
             e.explain(sink, limit);
         }
-        if is_split {
+        if let (0, Some(count)) = (k, count) {
+            e.emit_joined(count, next)?;
+        } else if is_split {
             e.emit_regions(next)?;
         } else {
             e.emit_gangs(next)?;
@@ -434,8 +455,9 @@ pub fn emit_kernel(
     }
 
     ll.at_end(next);
-    let linear_next = ll.add(linear, ll.c64(1));
-    let x1 = ll.add(group[0], ll.c32(1));
+    let step = count.unwrap_or_else(|| ll.c32(1));
+    let linear_next = ll.add(linear, ll.zext(step, ll.int(64)));
+    let x1 = ll.add(group[0], step);
     let wrap_x = ll.eq(x1, groups[0]);
     let x2 = ll.select(wrap_x, ll.c32(0), x1);
     let y1 = ll.add(group[1], ll.zext(wrap_x, i32t));
@@ -445,6 +467,9 @@ pub fn emit_kernel(
     ll.add_incoming(linear, &[(linear_next, next)]);
     for (phi, v) in group.iter().zip([x2, y2, z1]) {
         ll.add_incoming(*phi, &[(v, next)]);
+    }
+    if let Some(a) = &attempt {
+        a.end(ll, next);
     }
     ll.br(head);
     ll.at_end(done);
@@ -498,151 +523,6 @@ fn count_uses(f: &Function) -> Vec<u32> {
     uses
 }
 
-fn any_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> bool {
-    find_inst(f, b, test).is_some()
-}
-
-fn find_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> Option<ValueId> {
-    b.insts.iter().find_map(|id| {
-        let op = &f.insts[*id].op;
-        if test(*id, op) { Some(*id) } else { op.blocks().iter().find_map(|b| find_inst(f, b, test)) }
-    })
-}
-
-/// Whether a kernel asks for the number of a thread in its threadgroup or simdgroup. At the edges of a
-/// grid those count only threads that exist; else lanes can stay in the rows of a full threadgroup.
-fn counts_threads(f: &Function) -> bool {
-    any_inst(f, &f.body, &|_, op| match op {
-        Op::Builtin(b) => matches!(
-            b,
-            Builtin::ThreadIndexInThreadgroup
-                | Builtin::ThreadIndexInSimdgroup
-                | Builtin::SimdgroupIndexInThreadgroup
-                | Builtin::ThreadIndexInQuadgroup
-                | Builtin::QuadgroupIndexInThreadgroup
-        ),
-        Op::Simd(..) => true,
-        _ => false,
-    })
-}
-
-/// A version of a kernel for which gangs are chosen.
-struct Kernel<'a> {
-    module: &'a Module,
-    f: &'a Function,
-    places: &'a Places,
-    live: &'a Liveness,
-    target: &'a Target,
-    options: &'a CompileOptions,
-    read_only: &'a HashSet<Root>,
-}
-
-/// A gang and what follows from it.
-struct Choice {
-    gang: Gang,
-    flow: Flow,
-    layout: Layout,
-    is_split: bool,
-}
-
-/// What kept a gang from being larger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GangLimit {
-    /// The caller chose.
-    Requested,
-    /// No loop or barrier would gain.
-    NothingToShare,
-    /// An instruction that is best done for one simdgroup at a time.
-    Costly(ValueId),
-    /// Threads of a larger gang would part here.
-    Diverges(ValueId),
-    /// The threadgroup has no more threads, or does not divide evenly.
-    Threadgroup,
-    Registers {
-        wanted: u32,
-        have: u32,
-    },
-    /// It has many vector operations as it is.
-    Size,
-    Most,
-}
-
-/// How many vector operations gangs in lock step may come to: kernels with more have enough to do
-/// between the loads they would share, and take long to compile.
-const MOST_VECTORS: u32 = 400;
-
-/// How many threads run in step. At least a simdgroup; more where control flow is the same for
-/// all of them and the vectors that are live in loops still fit the registers.
-fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
-    let Kernel { module, f, places, live, target, options, read_only } = *kernel;
-    let lanes = target.lanes;
-    let base = 32 / lanes;
-    let packed = counts_threads(f);
-    let has_barrier =
-        any_inst(f, &f.body, &|_, op| matches!(op, Op::Barrier { scope: msl_ir::BarrierScope::Threadgroup, .. }));
-    let attempt = |parts: u32| {
-        let gang = Gang { lanes, parts };
-        let layout = Layout::new(gang, options.threadgroup, edge, packed);
-        let is_split = has_barrier && layout.gangs > 1;
-        let shapes = GangShapes { layout, is_split, read_only };
-        let flow = analyze(module, f, places, live, &shapes);
-        Choice { gang, flow, layout, is_split }
-    };
-    let threads: u32 = options.threadgroup.iter().product();
-    let first = attempt(base);
-    // A simdgroup is never cut in two.
-    let wanted = options.parts.map(|p| p.next_power_of_two().clamp(base, 64));
-    if edge || wanted == Some(base) {
-        return (first, GangLimit::Requested);
-    }
-    if let Some(p) = wanted {
-        return (attempt(p), GangLimit::Requested);
-    }
-    let has_loop = any_inst(f, &f.body, &|_, op| matches!(op, Op::Loop { .. }));
-    let parts_ways =
-        |flow: &Flow| find_inst(f, &f.body, &|id, _| flow.divergent[id.index()] || flow.masked_exit[id.index()]);
-    let costly = parts_ways(&first.flow).or_else(|| {
-        find_inst(f, &f.body, &|_, op| {
-            matches!(
-                op,
-                Op::Simd(..)
-                    | Op::Atomic { .. }
-                    | Op::CompareExchange { .. }
-                    | Op::Barrier { scope: msl_ir::BarrierScope::Simdgroup, .. }
-            )
-        })
-    });
-    if !(has_loop || has_barrier) {
-        return (first, GangLimit::NothingToShare);
-    }
-    if let Some(at) = costly {
-        return (first, GangLimit::Costly(at));
-    }
-    let budget = if target.has_avx512 { 26 } else { 13 };
-    let vectors =
-        first.flow.shapes.iter().filter(|s| s.c.iter().any(|s| s.lanes() && s.linear.is_none())).count() as u32;
-    let mut best = first;
-    for parts in [32 / lanes * 2, 32 / lanes * 4, 32 / lanes * 8] {
-        let n = parts * lanes;
-        if n > threads || !threads.is_multiple_of(n) {
-            return (best, GangLimit::Threadgroup);
-        }
-        if vectors * (parts / base) > MOST_VECTORS {
-            return (best, GangLimit::Size);
-        }
-        let t = attempt(parts);
-        if let Some(at) = parts_ways(&t.flow) {
-            return (best, GangLimit::Diverges(at));
-        }
-        let alive = pressure(module, f, &t.flow, &f.body, parts);
-        if alive > budget {
-            return (best, GangLimit::Registers { wanted: alive, have: budget });
-        }
-        best = t;
-    }
-    (best, GangLimit::Most)
-}
-
 /// Says which conditions a version takes for granted.
 fn explain_guards(sink: &Remarks, f: &Function, guards: &super::guards::Guards) {
     for (condition, direction) in &guards.directions {
@@ -651,64 +531,6 @@ fn explain_guards(sink: &Remarks, f: &Function, guards: &super::guards::Guards) 
              describes that version"
         );
         sink.add(f.insts[*condition].span, "versioned-guard", message, None);
-    }
-}
-
-/// Vectors alive around the innermost loops: varying locals at the head and one of what the body
-/// computes at a time.
-fn pressure(module: &Module, f: &Function, flow: &Flow, block: &Block, parts: u32) -> u32 {
-    let mut most = 0;
-    for id in &block.insts {
-        let op = &f.insts[*id].op;
-        for b in op.blocks() {
-            most = most.max(pressure(module, f, flow, b, parts));
-        }
-        if let Op::Loop { body, .. } = op {
-            let copies = |s: &Shape| {
-                if !s.lanes() || s.linear.is_some() {
-                    0
-                } else if s.parts() {
-                    parts
-                } else {
-                    1
-                }
-            };
-            let mut sum = 2;
-            if let Some(state) = flow.states.get(&(*id, crate::emit::flow::Point::Head)) {
-                for (i, s) in state.iter().enumerate() {
-                    let ty = f.locals[LocalId::from_index(i)].ty;
-                    let n = usize::from(module.types.component_count(ty));
-                    if let Some(s) = s {
-                        sum += s.c[..n.min(4)].iter().map(copies).sum::<u32>();
-                    }
-                }
-            }
-            // Values from outside of the loop that it reads.
-            let mut inside = HashSet::new();
-            let mut outside = HashSet::new();
-            collect(f, body, &mut inside, &mut outside);
-            for v in outside.difference(&inside) {
-                let ty = f.insts[*v].ty;
-                let n = usize::from(module.types.component_count(ty));
-                if module.types.pointee(ty).is_none() && !matches!(f.insts[*v].op, Op::Const(_)) {
-                    sum += flow.shapes[v.index()].c[..n.min(4)].iter().map(copies).sum::<u32>();
-                }
-            }
-            most = most.max(sum);
-        }
-    }
-    most
-}
-
-fn collect(f: &Function, b: &Block, inside: &mut HashSet<ValueId>, outside: &mut HashSet<ValueId>) {
-    for id in &b.insts {
-        inside.insert(*id);
-        f.insts[*id].op.for_each_operand(|v| {
-            outside.insert(v);
-        });
-        for b in f.insts[*id].op.blocks() {
-            collect(f, b, inside, outside);
-        }
     }
 }
 

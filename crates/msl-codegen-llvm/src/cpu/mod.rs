@@ -1,8 +1,10 @@
 //! CPU kernels: single program, multiple data over the lanes of vector registers.
 //!
 //! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
-//! loop over groups and gangs; `guards` finds conditions that whole threadgroups agree on; `regions`
-//! splits at barriers; `control` and `masks` do divergence; `hoist` moves bounds checks out of loops;
+//! loop over groups and gangs; `gangs` says how many threads run in step; `guards` finds conditions that
+//! whole threadgroups agree on, `bounds` accesses of which a threadgroup knows at its start that they are within
+//! bounds, both with the least and greatest values of `ranges`; `runs` joins threadgroups that are side by side;
+//! `regions` splits at barriers; `control` and `masks` do divergence; `hoist` moves bounds checks out of loops;
 //! `locals` keeps variables; `inst` emits values, `wide` those of
 //! 16-bit floats in fast math; `explain` tells people what was
 //! decided; `memory`, `check`, `private`, `atomic` and
@@ -10,9 +12,11 @@
 
 mod access;
 mod atomic;
+mod bounds;
 mod check;
 mod control;
 mod explain;
+mod gangs;
 mod guards;
 mod hoist;
 mod inst;
@@ -22,7 +26,9 @@ mod locals;
 mod masks;
 mod memory;
 mod private;
+mod ranges;
 mod regions;
+mod runs;
 mod simdgroup;
 mod wide;
 

@@ -82,6 +82,13 @@ impl Emit<'_> {
         Ok(())
     }
 
+    /// Bytes of what a load or store accesses, padding included.
+    fn accessed_size(&self, id: ValueId) -> u64 {
+        let inst = &self.f.insts[id];
+        let ty = if let msl_ir::Op::Store { value, .. } = inst.op { self.f.insts[value].ty } else { inst.ty };
+        self.module.types.size_of(ty)
+    }
+
     /// Performs an access; loads give components in the form of the address.
     pub fn access(
         &mut self,
@@ -103,9 +110,12 @@ impl Emit<'_> {
             self.remark_access(id, p.root, is_store, AccessForm::Raw);
             return Ok(self.raw_access(p, e, what, site));
         }
-        let known = self.unchecked.get(&id).cloned().map(|k| self.known_places(&k));
-        let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         let varying_store = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.lanes()));
+        let known = match self.unchecked.get(&id).cloned() {
+            Some(known) => Some(self.known_places(&known)),
+            None => self.places_within(id, p, self.accessed_size(id), !varying_store),
+        };
+        let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         self.remark_access(id, p.root, is_store, self.access_form(p, e, what, varying_store));
         match &p.var {
             None if !varying_store => Ok(self.scalar_access(p, e, what, site, volatile, known)),

@@ -1,0 +1,250 @@
+//! How many threads run in step.
+//!
+//! In: a version of a kernel with what is known of its variables. Out: its gang, the layout of threads in
+//! lanes and the flow that follow from it, and what kept the gang from being larger. A gang is at least a
+//! simdgroup; it is larger where control flow is the same for all of its threads and the vectors that are
+//! live in loops still fit the registers, so that what the threads share is loaded once for more of them.
+
+use std::collections::HashSet;
+
+use msl_base::Id;
+use msl_ir::{Block, Builtin, Function, LocalId, Module, Op, ValueId};
+
+use super::layout::Layout;
+use crate::compiler::CompileOptions;
+use crate::emit::flow::{Flow, Gangs, analyze};
+use crate::emit::live::{Liveness, Places};
+use crate::emit::shape::{ALL, Root, Shape};
+use crate::emit::value::Gang;
+use crate::target::Target;
+
+/// The shapes of a layout, for the analysis.
+struct GangShapes<'a> {
+    layout: Layout,
+    is_split: bool,
+    read_only: &'a HashSet<Root>,
+}
+
+impl Gangs for GangShapes<'_> {
+    fn builtin(&self, b: Builtin) -> [Shape; 3] {
+        self.layout.builtin(b)
+    }
+    fn simdgroup_uniform(&self) -> Shape {
+        self.layout.simdgroup_uniform()
+    }
+    fn varying(&self) -> Shape {
+        Shape::of(ALL)
+    }
+    fn is_split(&self) -> bool {
+        self.is_split
+    }
+    fn starts_full(&self) -> bool {
+        self.layout.is_full()
+    }
+    fn is_read_only(&self, root: Root) -> bool {
+        self.read_only.contains(&root)
+    }
+}
+
+pub fn any_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> bool {
+    find_inst(f, b, test).is_some()
+}
+
+pub fn find_inst(f: &Function, b: &Block, test: &dyn Fn(ValueId, &Op) -> bool) -> Option<ValueId> {
+    b.insts.iter().find_map(|id| {
+        let op = &f.insts[*id].op;
+        if test(*id, op) { Some(*id) } else { op.blocks().iter().find_map(|b| find_inst(f, b, test)) }
+    })
+}
+
+/// Whether a kernel asks for the number of a thread in its threadgroup or simdgroup. At the edges of a
+/// grid those count only threads that exist; else lanes can stay in the rows of a full threadgroup.
+pub fn counts_threads(f: &Function) -> bool {
+    any_inst(f, &f.body, &|_, op| match op {
+        Op::Builtin(b) => matches!(
+            b,
+            Builtin::ThreadIndexInThreadgroup
+                | Builtin::ThreadIndexInSimdgroup
+                | Builtin::SimdgroupIndexInThreadgroup
+                | Builtin::ThreadIndexInQuadgroup
+                | Builtin::QuadgroupIndexInThreadgroup
+        ),
+        Op::Simd(..) => true,
+        _ => false,
+    })
+}
+
+/// A version of a kernel for which gangs are chosen.
+pub struct Kernel<'a> {
+    pub module: &'a Module,
+    pub f: &'a Function,
+    pub places: &'a Places,
+    pub live: &'a Liveness,
+    pub target: &'a Target,
+    pub options: &'a CompileOptions,
+    pub read_only: &'a HashSet<Root>,
+}
+
+/// A gang and what follows from it.
+pub struct Choice {
+    pub gang: Gang,
+    pub flow: Flow,
+    pub layout: Layout,
+    pub is_split: bool,
+}
+
+/// What kept a gang from being larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GangLimit {
+    /// The caller chose.
+    Requested,
+    /// No loop or barrier would gain.
+    NothingToShare,
+    /// An instruction that is best done for one simdgroup at a time.
+    Costly(ValueId),
+    /// Threads of a larger gang would part here.
+    Diverges(ValueId),
+    /// The threadgroup has no more threads, or does not divide evenly.
+    Threadgroup,
+    Registers {
+        wanted: u32,
+        have: u32,
+    },
+    /// It has many vector operations as it is.
+    Size,
+    Most,
+}
+
+/// How many vector operations gangs in lock step may come to: kernels with more have enough to do
+/// between the loads they would share, and take long to compile.
+const MOST_VECTORS: u32 = 400;
+
+/// How many threads run in step. At least a simdgroup; more where control flow is the same for
+/// all of them and the vectors that are live in loops still fit the registers.
+pub fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
+    let Kernel { module, f, places, live, target, options, read_only } = *kernel;
+    let lanes = target.lanes;
+    let base = 32 / lanes;
+    let packed = counts_threads(f);
+    let has_barrier =
+        any_inst(f, &f.body, &|_, op| matches!(op, Op::Barrier { scope: msl_ir::BarrierScope::Threadgroup, .. }));
+    let attempt = |parts: u32| {
+        let gang = Gang { lanes, parts };
+        let layout = Layout::new(gang, options.threadgroup, edge, packed);
+        let is_split = has_barrier && layout.gangs > 1;
+        let shapes = GangShapes { layout, is_split, read_only };
+        let flow = analyze(module, f, places, live, &shapes);
+        Choice { gang, flow, layout, is_split }
+    };
+    let threads: u32 = options.threadgroup.iter().product();
+    let first = attempt(base);
+    // A simdgroup is never cut in two.
+    let wanted = options.parts.map(|p| p.next_power_of_two().clamp(base, 64));
+    if edge || wanted == Some(base) {
+        return (first, GangLimit::Requested);
+    }
+    if let Some(p) = wanted {
+        return (attempt(p), GangLimit::Requested);
+    }
+    let has_loop = any_inst(f, &f.body, &|_, op| matches!(op, Op::Loop { .. }));
+    let parts_ways =
+        |flow: &Flow| find_inst(f, &f.body, &|id, _| flow.divergent[id.index()] || flow.masked_exit[id.index()]);
+    let costly = parts_ways(&first.flow).or_else(|| {
+        find_inst(f, &f.body, &|_, op| {
+            matches!(
+                op,
+                Op::Simd(..)
+                    | Op::Atomic { .. }
+                    | Op::CompareExchange { .. }
+                    | Op::Barrier { scope: msl_ir::BarrierScope::Simdgroup, .. }
+            )
+        })
+    });
+    if !(has_loop || has_barrier) {
+        return (first, GangLimit::NothingToShare);
+    }
+    if let Some(at) = costly {
+        return (first, GangLimit::Costly(at));
+    }
+    let budget = if target.has_avx512 { 26 } else { 13 };
+    let vectors =
+        first.flow.shapes.iter().filter(|s| s.c.iter().any(|s| s.lanes() && s.linear.is_none())).count() as u32;
+    let mut best = first;
+    for parts in [32 / lanes * 2, 32 / lanes * 4, 32 / lanes * 8] {
+        let n = parts * lanes;
+        if n > threads || !threads.is_multiple_of(n) {
+            return (best, GangLimit::Threadgroup);
+        }
+        if vectors * (parts / base) > MOST_VECTORS {
+            return (best, GangLimit::Size);
+        }
+        let t = attempt(parts);
+        if let Some(at) = parts_ways(&t.flow) {
+            return (best, GangLimit::Diverges(at));
+        }
+        let alive = pressure(module, f, &t.flow, &f.body, parts);
+        if alive > budget {
+            return (best, GangLimit::Registers { wanted: alive, have: budget });
+        }
+        best = t;
+    }
+    (best, GangLimit::Most)
+}
+
+/// Vectors alive around the innermost loops: varying locals at the head and one of what the body
+/// computes at a time.
+fn pressure(module: &Module, f: &Function, flow: &Flow, block: &Block, parts: u32) -> u32 {
+    let mut most = 0;
+    for id in &block.insts {
+        let op = &f.insts[*id].op;
+        for b in op.blocks() {
+            most = most.max(pressure(module, f, flow, b, parts));
+        }
+        if let Op::Loop { body, .. } = op {
+            let copies = |s: &Shape| {
+                if !s.lanes() || s.linear.is_some() {
+                    0
+                } else if s.parts() {
+                    parts
+                } else {
+                    1
+                }
+            };
+            let mut sum = 2;
+            if let Some(state) = flow.states.get(&(*id, crate::emit::flow::Point::Head)) {
+                for (i, s) in state.iter().enumerate() {
+                    let ty = f.locals[LocalId::from_index(i)].ty;
+                    let n = usize::from(module.types.component_count(ty));
+                    if let Some(s) = s {
+                        sum += s.c[..n.min(4)].iter().map(copies).sum::<u32>();
+                    }
+                }
+            }
+            // Values from outside of the loop that it reads.
+            let mut inside = HashSet::new();
+            let mut outside = HashSet::new();
+            collect(f, body, &mut inside, &mut outside);
+            for v in outside.difference(&inside) {
+                let ty = f.insts[*v].ty;
+                let n = usize::from(module.types.component_count(ty));
+                if module.types.pointee(ty).is_none() && !matches!(f.insts[*v].op, Op::Const(_)) {
+                    sum += flow.shapes[v.index()].c[..n.min(4)].iter().map(copies).sum::<u32>();
+                }
+            }
+            most = most.max(sum);
+        }
+    }
+    most
+}
+
+fn collect(f: &Function, b: &Block, inside: &mut HashSet<ValueId>, outside: &mut HashSet<ValueId>) {
+    for id in &b.insts {
+        inside.insert(*id);
+        f.insts[*id].op.for_each_operand(|v| {
+            outside.insert(v);
+        });
+        for b in f.insts[*id].op.blocks() {
+            collect(f, b, inside, outside);
+        }
+    }
+}

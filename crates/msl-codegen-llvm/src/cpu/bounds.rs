@@ -16,7 +16,6 @@ use msl_ir::{BinaryOp, Block, Op, ParamKind, Scalar, ValueId};
 
 use super::kernel::Emit;
 use super::ranges::{Known, Ranges, Start, Visitor};
-use crate::emit::shape::Root;
 use crate::emit::value::{Comp, Pointer};
 use crate::llvm::V;
 
@@ -223,10 +222,10 @@ impl Emit<'_> {
         }
     }
 
-    /// The places of an access that is known to be within bounds, one for each part. Not those of lanes with
+    /// The places of the present access if it is known to be within bounds, one for each part. Not those of lanes with
     /// gaps between them, which are read up to the next element.
-    pub fn places_within(&self, id: ValueId, p: &Pointer, size: u64, is_scalar: bool) -> Option<Vec<V>> {
-        if !self.bounds.accesses.contains(&id) || !matches!(p.root, Root::Param(_)) {
+    pub fn places_within(&self, p: &Pointer, size: u64, is_scalar: bool) -> Option<Vec<V>> {
+        if !self.is_within {
             return None;
         }
         let ll = self.ll;

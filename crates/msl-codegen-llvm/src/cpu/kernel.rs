@@ -145,6 +145,8 @@ pub struct Emit<'a> {
     pub unchecked: HashMap<ValueId, super::hoist::Known>,
     /// And those known to be everywhere.
     pub bounds: &'a Bounds,
+    /// The access being emitted is one of those.
+    pub is_within: bool,
 }
 
 /// One of the bodies of a kernel: the function, with what is known of it, and the threadgroups it is for.
@@ -437,6 +439,7 @@ pub fn emit_kernel(
             slow_buffers: RefCell::default(),
             unchecked: HashMap::new(),
             bounds: version.bounds.as_ref().unwrap_or(&nothing),
+            is_within: false,
         };
         e.place_private();
         if let Some(sink) = remarks {

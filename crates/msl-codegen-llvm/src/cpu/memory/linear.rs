@@ -162,6 +162,7 @@ impl Emit<'_> {
         let gang = self.gang;
         let lanes = gang.lanes;
         let stride = (l.stride * var.scale).unsigned_abs();
+        let is_within = self.is_within && stride == e.size();
         let store_parts = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
         let parts_differ = p.scalar.shape.parts() || var.index.shape.parts() || store_parts || self.mask.is_some();
         let n = if parts_differ { gang.parts } else { 1 };
@@ -179,7 +180,9 @@ impl Emit<'_> {
             let last = self.widen(ll.add(lane0, ll.cint(ll.type_of(lane0), across)), var.ty);
             let scalar = p.scalar.get(ll, gang, i, false);
             let first = ll.add(scalar, ll.mul(last, ll.c64(var.scale as u64)));
-            ok = ll.and(ok, ll.ult(first, limit));
+            if !is_within {
+                ok = ll.and(ok, ll.ult(first, limit));
+            }
             firsts.push(first);
         }
         let values: Vec<Vec<V>> = match what {

@@ -111,9 +111,10 @@ impl Emit<'_> {
             return Ok(self.raw_access(p, e, what, site));
         }
         let varying_store = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.lanes()));
+        self.is_within = self.bounds.accesses.contains(&id) && matches!(p.root, Root::Param(_));
         let known = match self.unchecked.get(&id).cloned() {
             Some(known) => Some(self.known_places(&known)),
-            None => self.places_within(id, p, self.accessed_size(id), !varying_store),
+            None => self.places_within(p, self.accessed_size(id), !varying_store),
         };
         let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         self.remark_access(id, p.root, is_store, self.access_form(p, e, what, varying_store));

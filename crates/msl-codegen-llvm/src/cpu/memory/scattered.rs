@@ -80,7 +80,9 @@ impl Emit<'_> {
             conds.push(ll.eq(v, expect));
             let bytes = ll.mul(self.widen(first, var.ty), ll.c64(var.scale as u64));
             let f = ll.add(p.scalar.get(ll, self.gang, i, false), bytes);
-            inside.push(ll.ult(f, limit));
+            if !self.is_within {
+                inside.push(ll.ult(f, limit));
+            }
             firsts.push(f);
         }
         let mask: Mask = self.mask.clone();
@@ -146,13 +148,15 @@ impl Emit<'_> {
                 let count = ll.intrinsic1("umin", ll.int(64), &[count, ll.c64((1 << 31) / times)]);
                 let count = ll.trunc(count, ll.int(32));
                 let v = var.index.get(ll, gang, i, true);
-                oks.push(ll.ult(v, ll.splat(count, gang.lanes)));
+                if !self.is_within {
+                    oks.push(ll.ult(v, ll.splat(count, gang.lanes)));
+                }
                 let v = if times == 1 { v } else { ll.mul(v, ll.cint(ll.type_of(v), times)) };
                 let index = ll.sext(v, ll.vec(ll.int(64), gang.lanes));
                 places.push((ll.gep(base, scalar), index, ll.array(ll.int(8), unit)));
             } else {
                 let o = self.offsets64(p, var, i);
-                if !p.valid {
+                if !p.valid && !self.is_within {
                     let limit = ll.splat(self.limit(length, size), gang.lanes);
                     oks.push(ll.ult(o, limit));
                 }
@@ -162,7 +166,10 @@ impl Emit<'_> {
         }
         let mask = self.mask.clone();
         let one_for_all = n == 1 && gang.parts > 1;
-        let ok = if p.valid {
+        let ok = if self.is_within && narrow && !var.ty.is_signed() {
+            // The instruction takes indices with a sign.
+            ll.ult(length, ll.c64(1 << 31))
+        } else if p.valid || self.is_within {
             ll.cbool(true)
         } else if one_for_all {
             self.all_of(&oks)

@@ -3,9 +3,9 @@
     python benches/gpu.py [--only vector_add,life] [--device cuda:0] [--json FILE]
 
 Ours and CuPy's `RawKernel` (NVRTC) work on the same arrays; their launches alternate, and times are those of
-events on the GPU, medians. The ceiling is what a library reaches on the same problem (CuPy: cuBLAS, CUB); the last line of
-the first part is a copy within the GPU's memory. A `!` marks a result that differs from CUDA's. Then launches, transfers and
-compilation, as seen from Python.
+events on the GPU, medians. The ceiling is what a library reaches on the same problem (CuPy: cuBLAS, CUB); products with
+simdgroup matrices (`gemm.metal`) are compared with that alone. The last line of the first part is a copy within the
+GPU's memory. A `!` marks a result that differs from CUDA's. Then launches, transfers and compilation, as seen from Python.
 """
 
 from __future__ import annotations
@@ -89,6 +89,23 @@ def cases(device_memory: int) -> list[Case]:
     ]
 
 
+def products() -> list[Case]:
+    """Matrix products with simdgroup matrices; cuBLAS is the one to compare with."""
+    m = 4096
+    rng = cp.random.default_rng(5)
+    a, b = ((rng.random((m, m), dtype=np.float32) - 0.5) for _ in range(2))
+    found = []
+    for kernel, dtype, tile in (("gemm_half", np.float16, (128, 128)), ("gemm_float", np.float32, (128, 64))):
+        x, y = a.astype(dtype), b.astype(dtype)
+        c = cp.empty((m, m), dtype)
+        # A row of the grid has the threads of one threadgroup for each tile.
+        threads = 128
+        found.append(Case(kernel, (m // tile[1] * threads, m // tile[0]), (threads, 1), [x, y, c, np.uint32(m)], [2], "TFLOP/s",
+                          lambda t: 2 * m**3 / t / 1e12, 2e-3 if dtype == np.float16 else 1e-5,
+                          ceiling=lambda x=x, y=y: cp.matmul(x, y)))
+    return found
+
+
 class Ours:
     """Our side of a case, ready to run."""
 
@@ -163,6 +180,21 @@ def kernels(device: pm.Device, only: set[str]) -> dict[str, dict[str, float]]:
         mark = "" if is_right else " !"
         print(f"{case.kernel:<14}{case.unit:<10}{rates[0]:>9.5g}{rates[1]:>10.5g}{rates[0] / rates[1]:>8.3f}{rates[2]:>9.5g}{mark}", flush=True)
         results[case.kernel] = {"ours": rates[0], "cuda": rates[1], "library": rates[2], "right": is_right}
+    library = device.make_library((HERE / "gemm.metal").read_text())
+    for case in products():
+        if only and case.kernel not in only:
+            continue
+        assert case.ceiling is not None
+        ours, expected = Ours(device, queue, library, case), case.ceiling()
+        case.arguments[2].fill(0)
+        cp.cuda.Device().synchronize()
+        ours.run()
+        is_right = differ(expected, case.arguments[2]) <= case.tolerance
+        pairs = [(ours.run(), event_time(case.ceiling)) for _ in range(ROUNDS)]
+        rates = [case.rate(statistics.median(side)) for side in zip(*pairs)]
+        mark = "" if is_right else " !"
+        print(f"{case.kernel:<14}{case.unit:<10}{rates[0]:>9.5g}{'':>10}{rates[0] / rates[1]:>8.3f}{rates[1]:>9.5g}{mark}", flush=True)
+        results[case.kernel] = {"ours": rates[0], "library": rates[1], "right": is_right}
     source = cp.empty(1 << 30, np.uint8)
     target = cp.empty_like(source)
     copy = statistics.median(event_time(lambda: cp.copyto(target, source)) for _ in range(ROUNDS))

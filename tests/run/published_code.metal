@@ -199,3 +199,18 @@ kernel void k(constant uint& n [[buffer(0)]], device uint* out [[buffer(1)]], ui
     }
     out[i] = r;
 }
+//--- small elements of one buffer or another
+// buffer 0: u8 = iota(64)
+// buffer 1: u8 = expr(64, 255 - i)
+// buffer 2: f16 = iota(64)
+// buffer 3: f16 = expr(64, 1000 - i)
+// buffer 4: i32 = zeros(150)
+// dispatch: f grid=150 threadgroup=64
+// expect 4: i32 = expr(150, (i * 7 % 2) * (i * 7 % 64) + (1 - i * 7 % 2) * (255 - i * 7 % 64) + (i % 2) * (1000 - i * 5 % 64) + (1 - i % 2) * (i * 5 % 64))
+#include <metal_stdlib>
+kernel void f(device const uchar* a [[buffer(0)]], device const uchar* b [[buffer(1)]], device const half* c [[buffer(2)]],
+              device const half* d [[buffer(3)]], device int* out [[buffer(4)]], uint i [[thread_position_in_grid]]) {
+    device const uchar* p = i * 7 % 2 == 1 ? a : b;
+    device const half* q = i % 2 == 0 ? c : d;
+    out[i] = p[i * 7 % 64] + int(q[i * 5 % 64]);
+}

@@ -233,3 +233,32 @@ fn float_to_integer_conversions_saturate_in_vectors() {
         }
     }
 }
+
+/// LLVM would make a branch of each lane of such a gather: thousands in a large kernel. What they give is tested in
+/// `tests/run/published_code.metal`.
+#[test]
+fn small_elements_of_one_buffer_or_another_come_in_words() {
+    for ty in ["u8", "u16", "f16"] {
+        let body = "  %seven: u32 = const 7
+  %x = mul %i, %seven
+  %six: u32 = const 63
+  %at = and %x, %six
+  %one: u32 = const 1
+  %bit = and %x, %one
+  %odd = eq %bit, %one
+  %p = select %odd, %a, %b
+  %q = ptr_offset %p, %at
+  %v = load %q
+  %r = ptr_offset %out, %i
+  store %r, %v";
+        let source = kernel(ty, ty, body);
+        for isa in [Isa::Avx512, Isa::Avx2] {
+            let (ir, _) = code(isa, &source);
+            let small = [".v16i8", ".v16i16", ".v16f16", ".v8i8", ".v8i16", ".v8f16"];
+            assert!(
+                ir.contains("masked.gather") && !small.iter().any(|t| ir.contains(&format!("gather{t}"))),
+                "{isa:?}: {ir}"
+            );
+        }
+    }
+}

@@ -252,7 +252,11 @@ impl Emit<'_> {
                 let ptrs = ll.int_to_ptr(o);
                 match what {
                     Access::Load => {
-                        let v = ll.gather(vt, ptrs, align, m, ll.zero(vt));
+                        let v = if e.scalar.size() < 4 {
+                            self.gather_small(e.scalar, ptrs, m)
+                        } else {
+                            ll.gather(vt, ptrs, align, m, ll.zero(vt))
+                        };
                         out.push(if one { ll.extract(v, 0) } else { v });
                     }
                     Access::Store(values) => {

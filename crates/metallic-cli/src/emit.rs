@@ -12,7 +12,8 @@ pub struct Arguments {
     /// Source
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// tokens, pp, ast, hir, ir, reflection, or a stage of the device such as llvm or asm; ptx on any device
+    /// tokens, pp, ast, hir, ir, reflection, or a stage of the device such as llvm or asm; ptx and sass (machine
+    /// code of NVIDIA GPUs, by NVIDIA's programs) on any device
     #[arg(long, default_value = "ir")]
     stage: String,
     /// One kernel; otherwise all
@@ -21,7 +22,7 @@ pub struct Arguments {
     /// With --stage ir: after this pass, or after all for `last`
     #[arg(long, value_name = "PASS")]
     after: Option<String>,
-    /// With --stage llvm, asm or ptx: the size of threadgroups
+    /// With --stage llvm, asm, ptx or sass: the size of threadgroups
     #[arg(long, value_name = "X[,Y[,Z]]", value_parser = options::parse_size)]
     threadgroup: Option<metallic::Size>,
     #[command(flatten)]

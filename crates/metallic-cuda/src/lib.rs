@@ -8,7 +8,7 @@
 //! * [`device`]: makes everything else;
 //! * `memory`, `texture`: resources, with a copy for the host where it looks at them; `pool`: the memory they are
 //!   made of; `transfer`: copies between the two sides;
-//! * `library`: PTX of a kernel; `pipeline`: loaded machine code for each way of dispatching it;
+//! * `library`: PTX of a kernel; `sass`: machine code to read; `pipeline`: loaded machine code for each way of dispatching it;
 //! * `queue`: command lists on their way; `encoder`: commands as calls of the driver; `clock`: when they ran;
 //! * `convert`: faults; `context`: the GPU and its streams, events and functions; `driver`: the driver's functions.
 
@@ -27,6 +27,7 @@ mod pool;
 mod queue;
 #[cfg(test)]
 mod queue_tests;
+mod sass;
 mod texture;
 mod transfer;
 

@@ -6,6 +6,8 @@ use msl_codegen_llvm::{CodegenError, NvptxCompiler, NvptxKernel, NvptxOptions};
 use msl_ir::Access;
 use msl_ir::reflect::ParamKind;
 
+use crate::sass;
+
 /// The architecture that text is made for where there is no GPU.
 const DEFAULT_SM: u32 = 90;
 
@@ -42,7 +44,7 @@ pub(crate) fn compile(source: &PipelineSource, options: &NvptxOptions) -> Result
     NvptxCompiler.compile(&source.module, entry, options).map_err(|error| describe(source, &error))
 }
 
-/// PTX or LLVM IR of a kernel as text; needs no GPU.
+/// PTX, machine code or LLVM IR of a kernel as text; needs no GPU.
 pub fn emit(source: &PipelineSource, stage: &str, threadgroup: [u32; 3], sm: Option<u32>) -> Result<String> {
     // As if references were bound by value and the grid were a multiple of the threadgroup: the usual dispatch.
     let by_value = source.entry_point().params.iter().map(|param| match &param.kind {
@@ -60,11 +62,12 @@ pub fn emit(source: &PipelineSource, stage: &str, threadgroup: [u32; 3], sm: Opt
     let entry = source.entry_point().name.as_str();
     let text = match stage {
         "ptx" => return compile(source, &options).map(|kernel| kernel.ptx),
+        "sass" => return compile(source, &options).and_then(|kernel| sass::disassemble(&kernel.ptx, options.sm)),
         "llvm" => NvptxCompiler.emit_llvm_ir(&source.module, entry, &options, true),
         "llvm-raw" => NvptxCompiler.emit_llvm_ir(&source.module, entry, &options, false),
         _ => {
             return Err(Error::Unsupported(format!(
-                "cuda devices have the stages ptx, llvm and llvm-raw, not {stage}"
+                "cuda devices have the stages ptx, sass, llvm and llvm-raw, not {stage}"
             )));
         }
     };

@@ -163,7 +163,7 @@ pub trait Device: Any + Send + Sync {
         Ok(sampler.0)
     }
     /// What code generation makes of a kernel, as text, at a stage that the device names
-    /// (`llvm`, `asm`, `ptx`), for looking at.
+    /// (`llvm`, `asm`, `ptx`, `sass`), for looking at.
     fn emit(&self, _source: &PipelineSource, stage: &str, _threadgroup: [u32; 3]) -> Result<String> {
         Err(Error::Unsupported(format!("device {} has no stage {stage}", self.info().id)))
     }

@@ -334,11 +334,11 @@ impl Device {
         ComputePipelineState::new(self, function)
     }
 
-    /// What code generation makes of a function, as text, at a stage such as `llvm`, `asm` or `ptx`.
+    /// What code generation makes of a function, as text, at a stage such as `llvm`, `asm`, `ptx` or `sass`.
     pub fn emit(&self, function: &Function, stage: &str, threadgroup: hal::Size) -> Result<String> {
         let source = crate::compute_pipeline_state::pipeline_source(function)?;
         // Text for NVIDIA GPUs needs none.
-        if stage == "ptx" && cuda_number(self.id()).is_none() {
+        if matches!(stage, "ptx" | "sass") && cuda_number(self.id()).is_none() {
             return Ok(metallic_cuda::emit(&source, stage, threadgroup.to_array(), None)?);
         }
         Ok(self.hal.emit(&source, stage, threadgroup.to_array())?)

@@ -12,6 +12,7 @@ takes no copy takes no time that depends on the size, and what a launch costs.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import statistics
 import time
 from collections.abc import Callable
@@ -108,6 +109,8 @@ def main() -> None:
         if name.endswith("copy=False"):
             show("  of it until the last call returned", unstaged[1:], used)
 
+    overlap(lambda: asynchronous_commands(device, queue, arrays), arguments.rounds)
+
     if device.has_unified_memory:
         print("\nBuffer.from_array(a, copy=False)")
         for size in (1 << 12, 1 << 20, 1 << 28):
@@ -128,6 +131,46 @@ def main() -> None:
         commands.wait_until_completed()
 
     print(f"\nlaunch and wait from Python {least_microseconds(launch):14.2f} us least of medians")
+
+
+def asynchronous_commands(device: pm.Device, queue: pm.CommandQueue, arrays: list[np.ndarray]) -> list[pm.CommandBuffer]:
+    """Uploads on their way, nothing of them staged where the device reads arrays itself."""
+    all_commands = []
+    for array in arrays:
+        all_commands.append(queue.make_command_buffer())
+        pm.async_buffer_from_numpy(device, array, all_commands[-1], copy=False if device.has_unified_memory else None)
+        all_commands[-1].commit()
+    return all_commands
+
+
+def overlap(upload: Callable[[], list[pm.CommandBuffer]], rounds: int) -> None:
+    """Uploads while the caller computes something that takes about as long and needs no memory."""
+    block = bytes(1 << 16)
+    count = 1
+
+    def work() -> None:
+        for _ in range(count):
+            hashlib.sha256(block)
+
+    def both() -> None:
+        commands = upload()
+        work()
+        commands[-1].wait_until_completed()
+
+    def alone() -> None:
+        upload()[-1].wait_until_completed()
+
+    def timed(function: Callable[[], None]) -> float:
+        start = time.perf_counter()
+        function()
+        return time.perf_counter() - start
+
+    alone()
+    count = max(1, round(min(timed(alone) for _ in range(5)) / min(timed(work) for _ in range(50))))
+    times = [[timed(function) for function in (alone, work, both)] for _ in range(rounds)]
+    copies, works, together = (min(column) for column in zip(*times))
+    print(f"\nuploads {copies * 1e3:.2f} ms, work of the caller {works * 1e3:.2f} ms, both {together * 1e3:.2f} ms: "
+          f"{(copies + works - together) / min(copies, works):.0%} of the shorter one hidden")
 
 
 def least_microseconds(function: Callable[[], object], repeats: int = 20, count: int = 500) -> float:

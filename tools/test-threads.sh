@@ -39,6 +39,6 @@ if wants tsan; then
   sanitized -p metallic-hal --lib
   sanitized -p metallic-cpu --lib -- pool cache
   # The object model on the null device and on those that execute.
-  sanitized -p metallic --lib --test validation --test execution
+  sanitized -p metallic --lib --test validation --test execution --test threads
   echo "test-threads: tsan: ok"
 fi

@@ -105,6 +105,14 @@ kernel void f(device int* o) {
 // gives: i32 = 0 1 4 9
 template <typename F> void each(int n, F function) { for (int i = 0; i < n; i++) function(i); }
 kernel void f(device int* o) { each(4, [&](int i) { o[i] = i * i; }); }
+//--- lambdas inside lambdas use constants of the function and types of arguments
+// gives: i32 = 36 1
+template <short N, bool A, bool B> int count() { return N + A + B * 2; }
+template <typename F> void choose(bool c, F function) { if (c) function(true_type{}); else function(false_type{}); }
+kernel void f(device int* o) {
+    constexpr short n = 33;
+    choose(true, [&](auto a) { choose(o[1] == 0, [&](auto b) { o[0] = count<n, a.value, b.value>(); if constexpr (a && b) o[1] = 1; }); });
+}
 //--- `constexpr` lambdas
 // gives: i32 = 12
 kernel void f(device int* o) {

@@ -83,3 +83,18 @@ template <typename T> constexpr constant int size_v = sizeof(T);
 template <typename T> struct Traits { using pair = vec<T, 2>; template <typename U> using other = vec<U, 2>; };
 template <typename T> int two() { typename Traits<T>::pair p; return sizeof(p); }
 kernel void f(device int* o) { o[0] = size_v<float>; o[1] = two<float>() + 0 * sizeof(typename Traits<int>::template other<half>); }
+//--- objects as arguments of templates (C++20)
+// gives: i32 = 7 1 0
+struct Shape { int m, n; constexpr Shape(int a, int b) : m(a), n(b) {} };
+template <Shape S> struct Tile { static constexpr constant int sum = S.m + S.n; static int rows() { return S.m; } };
+kernel void f(device int* o) {
+    constexpr auto s = Shape(3, 4);
+    o[0] = Tile<s>::sum;
+    o[1] = is_same_v<Tile<s>, Tile<Shape(3, 4)>>;
+    o[2] = is_same_v<Tile<s>, Tile<Shape(4, 3)>>;
+}
+//--- results of functions as arguments of templates
+// gives: i32 = 4
+struct S { static constexpr int size() { return 4; } };
+template <typename T> int length() { array<int, T::size()> a; return a.size(); }
+kernel void f(device int* o) { o[0] = length<S>(); }

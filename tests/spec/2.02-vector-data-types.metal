@@ -76,3 +76,7 @@ kernel void f(device int* o) { bool3 b(true, false, true); o[0] = any(b); o[1] =
 //--- vectors of `bfloat`
 // gives: bf16 = 3 1.5
 kernel void f(device bfloat* o) { bfloat4 v(1, 2, 3, 4); o[0] = v.z; o[1] = (v * bfloat(0.5bf)).z; }
+//--- vectors of more than four components: `vec<T, 8>`
+// gives: i32 = 8 3 32 10
+template <typename T, int N> int length(thread vec<T, N>& v) { return N; }
+kernel void f(device int* o) { vec<int, 8> v(3); o[0] = length(v); o[1] = v[7]; o[2] = sizeof(v); v[2] = 7; v = v + 3; o[3] = v[2]; }

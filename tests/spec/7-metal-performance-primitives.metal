@@ -5,7 +5,6 @@
 using namespace metal;
 using namespace mpp::tensor_ops;
 //--- 7.2.1 `matmul2d` of tensors in device memory by one SIMD-group
-// known failure: being worked on
 // buffer 0: f32 = expr(128, i % 7)
 // buffer 1: f32 = expr(128, i % 5)
 // buffer 2: f32 = zeros(64)
@@ -28,3 +27,141 @@ kernel void check(device float* a [[buffer(0)]], device float* b [[buffer(1)]], 
         o[0] += abs(s - c[y * 8 + x]);
     }
 }
+//--- tiles of a larger product, four SIMD-groups, `dynamic_extent`, slices, edges
+// buffer 0: f16 = expr(1330, i % 7 - 3)
+// buffer 1: f16 = expr(760, i % 5 - 2)
+// buffer 2: f32 = zeros(2800)
+// buffer 3: f32 = zeros(2)
+// dispatch: f groups=2,2 threadgroup=128
+// dispatch: check grid=1
+// expect 3: f32 = 0 1330
+constant constexpr int M = 70, N = 40, K = 19;
+kernel void f(device half* a [[buffer(0)]], device half* b [[buffer(1)]], device float* c [[buffer(2)]], uint2 g [[threadgroup_position_in_grid]]) {
+    auto A = tensor(a, dextents<int, 2>(K, M));
+    auto B = tensor(b, dextents<int, 2>(N, K));
+    auto C = tensor(c, dextents<int, 2>(N, M));
+    constexpr auto descriptor = matmul2d_descriptor(64, 32, static_cast<int>(dynamic_extent));
+    matmul2d<descriptor, execution_simdgroups<4>> op;
+    auto mA = A.slice(0, g.y * 64);
+    auto mB = B.slice(g.x * 32, 0);
+    auto mC = C.slice(g.x * 32, g.y * 64);
+    op.run(mA, mB, mC);
+}
+kernel void check(device half* a [[buffer(0)]], device half* b [[buffer(1)]], device float* c [[buffer(2)]], device float* o [[buffer(3)]]) {
+    for (int y = 0; y < M; y++) for (int x = 0; x < N; x++) {
+        float s = 0;
+        for (int k = 0; k < K; k++) s += float(a[y * K + k]) * float(b[k * N + x]);
+        o[0] += abs(s - c[y * N + x]);
+    }
+    o[1] = M * K;
+}
+//--- operands transposed, of different types, in threadgroup memory; sums that go on in a cooperative tensor
+// buffer 0: f32 = expr(1280, i % 9 - 4)
+// buffer 1: f32 = expr(2560, i % 5 - 2)
+// buffer 2: f32 = zeros(2048)
+// buffer 3: f32 = zeros(2)
+// dispatch: f grid=128 threadgroup=128
+// dispatch: check grid=1
+// expect 3: f32 = 0 1
+kernel void f(device float* a [[buffer(0)]], device float* b [[buffer(1)]], device float* c [[buffer(2)]], uint i [[thread_index_in_threadgroup]]) {
+    // c[32][64] = a[32][40] b[64][40]^T, in two parts of k; b is brought into threadgroup memory as half.
+    threadgroup half t[64 * 32];
+    constexpr auto mode = matmul2d_descriptor::mode::multiply_accumulate;
+    matmul2d<matmul2d_descriptor(32, 64, static_cast<int>(dynamic_extent), false, true, true, mode), execution_simdgroups<4>> op;
+    auto tA = tensor(a, dextents<int, 2>(40, 32));
+    auto tB = tensor(t, dextents<int, 2>(32, 64));
+    auto sum = op.get_destination_cooperative_tensor<decltype(tA), decltype(tB), float>();
+    for (ushort e = 0; e < sum.get_capacity(); e++) if (sum.is_valid_element(e)) sum[e] = 1;
+    for (int k = 0; k < 40; k += 32) {
+        int n = min(32, 40 - k);
+        for (int j = i; j < 64 * n; j += 128) t[j / n * 32 + j % n] = half(b[j / n * 40 + k + j % n]);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        auto pA = tensor(a + k, dextents<int, 2>(n, 32), array<int, 2>({1, 40}));
+        auto pB = tensor(t, dextents<int, 2>(n, 64), array<int, 2>({1, 32}));
+        op.run(pA, pB, sum);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    for (ushort e = 0; e < sum.get_capacity(); e++) {
+        auto at = sum.get_multidimensional_index(e);
+        if (sum.is_valid_element(e)) sum[e] *= float(at[1] + 1);
+    }
+    sum.store(tensor(c, dextents<int, 2>(64, 32)));
+}
+kernel void check(device float* a [[buffer(0)]], device float* b [[buffer(1)]], device float* c [[buffer(2)]], device float* o [[buffer(3)]]) {
+    for (int y = 0; y < 32; y++) for (int x = 0; x < 64; x++) {
+        float s = 1;
+        for (int k = 0; k < 40; k++) s += a[y * 40 + k] * b[x * 40 + k];
+        o[0] += abs(s * (y + 1) - c[y * 64 + x]);
+    }
+    o[1] = c[1] != c[65];
+}
+//--- cooperative tensors as operands, transposed and not
+// buffer 0: f16 = expr(256, i % 7 - 3)
+// buffer 1: f16 = expr(512, i % 5 - 2)
+// buffer 2: f32 = zeros(2048)
+// buffer 3: f32 = zeros(4)
+// dispatch: f grid=32 threadgroup=32
+// dispatch: check grid=1
+// expect 3: f32 = 0 0 0 0
+template <bool left, bool right> void product(device half* a, device half* b, device float* c) {
+    constexpr auto d = matmul2d_descriptor(16, 32, 16, left, right, true, matmul2d_descriptor::mode::multiply_accumulate);
+    matmul2d<d, execution_simdgroup> op;
+    auto ta = op.template get_left_input_cooperative_tensor<half, half, float>();
+    auto tb = op.template get_right_input_cooperative_tensor<half, half, float>();
+    auto tc = op.template get_destination_cooperative_tensor<remove_addrspace_t<decltype(ta)>, remove_addrspace_t<decltype(tb)>, float>();
+    ta.load(tensor(a, dextents<int, 2>(16, 16)));
+    tb.load(tensor(b, dextents<int, 2>(right ? 16 : 32, right ? 32 : 16)));
+    for (int i = 0; i < tc.get_capacity(); i++) tc[i] = 0;
+    op.run(ta, tb, tc);
+    tc.store(tensor(c, dextents<int, 2>(32, 16)));
+}
+kernel void f(device half* a [[buffer(0)]], device half* b [[buffer(1)]], device float* c [[buffer(2)]]) {
+    product<false, false>(a, b, c);
+    product<true, false>(a, b, c + 512);
+    product<false, true>(a, b, c + 1024);
+    product<true, true>(a, b, c + 1536);
+}
+kernel void check(device half* a [[buffer(0)]], device half* b [[buffer(1)]], device float* c [[buffer(2)]], device float* o [[buffer(3)]]) {
+    for (int t = 0; t < 4; t++) for (int y = 0; y < 16; y++) for (int x = 0; x < 32; x++) {
+        float s = 0;
+        for (int k = 0; k < 16; k++) s += float(t & 1 ? a[k * 16 + y] : a[y * 16 + k]) * float(t & 2 ? b[x * 16 + k] : b[k * 32 + x]);
+        o[t] += abs(s - c[t * 512 + y * 32 + x]);
+    }
+}
+//--- integers are summed without loss
+// buffer 0: i8 = expr(512, i % 251 - 125)
+// buffer 1: i8 = expr(512, i % 241 - 120)
+// buffer 2: i32 = zeros(256)
+// buffer 3: i32 = zeros(1)
+// dispatch: f grid=32 threadgroup=32
+// dispatch: check grid=1
+// expect 3: i32 = 0
+kernel void f(device char* a [[buffer(0)]], device char* b [[buffer(1)]], device int* c [[buffer(2)]]) {
+    matmul2d<matmul2d_descriptor(16, 16, 32), execution_simdgroup> op;
+    op.run(tensor(a, dextents<int, 2>(32, 16)), tensor(b, dextents<int, 2>(16, 32)), tensor(c, dextents<int, 2>(16, 16)));
+}
+kernel void check(device char* a [[buffer(0)]], device char* b [[buffer(1)]], device int* c [[buffer(2)]], device int* o [[buffer(3)]]) {
+    for (int y = 0; y < 16; y++) for (int x = 0; x < 16; x++) {
+        int s = 0;
+        for (int k = 0; k < 32; k++) s += a[y * 32 + k] * b[k * 16 + x];
+        o[0] += abs(s - c[y * 16 + x]);
+    }
+}
+//--- one thread alone: `execution_thread`
+// gives: f32 = 19 22 43 50
+kernel void f(device float* o) {
+    float a[] = {1, 2, 3, 4}, b[] = {5, 6, 7, 8};
+    matmul2d<matmul2d_descriptor(2, 2, 2), execution_thread> op;
+    op.run(tensor(a, dextents<int, 2>(2, 2)), tensor(b, dextents<int, 2>(2, 2)), tensor(o, dextents<int, 2>(2, 2)));
+}
+//--- `reduce_rows`, `reduce_columns`
+// error: unsupported-tensor-operation
+kernel void f(device float* o) {
+    matmul2d<matmul2d_descriptor(2, 2, 2), execution_thread> op;
+    auto c = op.get_destination_cooperative_tensor<float, float, float>();
+    auto r = op.get_row_reduction_destination_cooperative_tensor<float, float, float>();
+    reduce_rows(c, r);
+}
+//--- 7.2.2 `convolution2d`
+// error: unsupported-tensor-operation
+kernel void f(device float* o) { constexpr auto d = convolution2d_descriptor(int4(1), int2(3)); convolution2d<d, execution_simdgroup> op; }

@@ -78,6 +78,7 @@ fn mapping(intrinsic: Intrinsic) -> Mapping {
         | Intrinsic::CompareExchange
         | Intrinsic::Fence
         | Intrinsic::ThreadIndexInSimdgroup
+        | Intrinsic::SimdgroupIndexInThreadgroup
         | Intrinsic::IsFastMath
         | Intrinsic::Log
         | Intrinsic::Trap
@@ -195,9 +196,13 @@ impl FunctionLowerer<'_, '_> {
                 };
                 self.emit(ir::Op::Fence { scope, flags: ir::MemFlags((flags & ALL_MEMORY) as u8) }, ty)
             }
-            Intrinsic::ThreadIndexInSimdgroup => {
+            Intrinsic::ThreadIndexInSimdgroup | Intrinsic::SimdgroupIndexInThreadgroup => {
+                let builtin = match intrinsic {
+                    Intrinsic::ThreadIndexInSimdgroup => ir::Builtin::ThreadIndexInSimdgroup,
+                    _ => ir::Builtin::SimdgroupIndexInThreadgroup,
+                };
                 let u32 = self.scalar_type(ir::Scalar::U32);
-                let value = self.emit(ir::Op::Builtin(ir::Builtin::ThreadIndexInSimdgroup), u32);
+                let value = self.emit(ir::Op::Builtin(builtin), u32);
                 self.convert_value(value, ty)
             }
             Intrinsic::Log => {

@@ -113,6 +113,7 @@ impl Checker<'_> {
         match arg {
             Arg::Type(t) => self.type_name(*t),
             Arg::Value { bits, ty } => self.value_name(*bits, *ty),
+            Arg::Object { ty, .. } => format!("{}{{…}}", self.bare_type_name(*ty)),
             Arg::Template(crate::entity::TemplateRef::Class(c)) => c.name.to_string(),
             Arg::Template(crate::entity::TemplateRef::Alias(a)) => a.decl.name.to_string(),
             Arg::Pack(args) => self.arg_names(args),

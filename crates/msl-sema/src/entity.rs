@@ -22,6 +22,11 @@ pub enum Arg {
         bits: u64,
         ty: Ty,
     },
+    /// Of class type.
+    Object {
+        value: Rc<Const>,
+        ty: Ty,
+    },
     /// A class or alias template, by the identity of its definition.
     Template(TemplateRef),
     Pack(Vec<Arg>),

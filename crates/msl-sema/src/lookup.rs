@@ -352,7 +352,7 @@ impl Checker<'_> {
     }
 
     /// A namespace directly below the global one that has the name.
-    fn namespace_with(&self, key: NameKey) -> Option<NsId> {
+    pub fn namespace_with(&self, key: NameKey) -> Option<NsId> {
         self.layer.child_namespaces(NsId::GLOBAL).into_iter().find(|ns| {
             let mut out = Vec::new();
             self.layer.find(*ns, key, &mut out);

@@ -11,6 +11,9 @@ use crate::entity::*;
 use crate::hir;
 use crate::types::*;
 
+/// The library's name for vectors of more than four components.
+pub const LONG_VECTOR: &str = "__long_vec";
+
 pub fn address_space(keyword: ast::AddressSpaceKeyword) -> Option<AddressSpace> {
     match keyword {
         ast::AddressSpaceKeyword::Device => Some(AddressSpace::Device),
@@ -308,6 +311,19 @@ impl Checker<'_> {
         self.report_unknown(name);
     }
 
+    /// A vector of more than four components: a class of the library.
+    fn long_vector(&mut self, element: QualTy, len: u64, span: Span) -> Option<QualTy> {
+        let key = crate::declare::NameKey::Name(Symbol::new(LONG_VECTOR));
+        let ns = self.namespace_with(key)?;
+        let def = self.lookup_in_namespace(ns, key).into_iter().find_map(|e| match e {
+            Entity::Class(def) => Some(def),
+            _ => None,
+        })?;
+        let args = vec![Arg::Type(element), Arg::Value { bits: len, ty: Ty::INT }];
+        let class = self.class_instance(&def, args, span);
+        Some(self.class_type(class).into())
+    }
+
     pub fn is_type_entity(&self, e: &Entity) -> bool {
         matches!(
             e,
@@ -344,6 +360,9 @@ impl Checker<'_> {
                         let kind =
                             if name == "__vec" { TyKind::Vector(s, n as u8) } else { TyKind::PackedVector(s, n as u8) };
                         Some(self.types().intern(kind).into())
+                    }
+                    (Some(_), Some(n @ 5..=64)) if name == "__vec" => {
+                        self.long_vector(element, n as u64, span).or(Some(QualTy::ERROR))
                     }
                     (Some(_), Some(n)) => {
                         self.error("invalid-vector", span, format!("a vector has 2, 3 or 4 components, not {n}"));
@@ -692,6 +711,15 @@ impl Checker<'_> {
                         if matches!(&callee.kind, ast::ExprKind::Name(name) if is_query(name))) =>
                 {
                     Some((**e).clone())
+                }
+                // `T::size()` reads like one too.
+                ast::TypeExprKind::Function { ret, params, .. }
+                    if params.is_empty() && matches!(ret.kind, ast::TypeExprKind::Named { .. }) =>
+                {
+                    let ast::TypeExprKind::Named { name, .. } = &ret.kind else { return None };
+                    let callee = ast::Expr { kind: ast::ExprKind::Name(name.clone()), span: ret.span };
+                    let kind = ast::ExprKind::Call { callee: Box::new(callee), args: Vec::new() };
+                    Some(ast::Expr { kind, span: t.span })
                 }
                 ast::TypeExprKind::Function { ret, params, .. } if params.is_empty() => {
                     // `T()` where a value is wanted is a value-initialised T.

@@ -51,6 +51,39 @@ template <typename T> struct array_ref {
 template <typename T> inline constexpr array_ref<T> make_array_ref(const thread T* data, size_t size) { return array_ref<T>(data, size); }
 template <typename T, size_t N> inline constexpr array_ref<T> make_array_ref(const thread array<T, N>& a) { return array_ref<T>(a.data(), N); }
 
+// A vector of more components than the device has: `vec<T, 8>` and the like.
+template <typename T, int N> struct __long_vec {
+  T __elements[N];
+  __long_vec() = default;
+  constexpr __long_vec(T value) {
+    for (int i = 0; i < N; i++) __elements[i] = value;
+  }
+  template <typename... A, typename = enable_if_t<sizeof...(A) == N - 1>>
+  constexpr __long_vec(T first, A... rest) : __elements{first, T(rest)...} {}
+  template <typename U, typename = enable_if_t<!is_same_v<T, U>>> constexpr explicit __long_vec(__long_vec<U, N> v) {
+    for (int i = 0; i < N; i++) __elements[i] = T(v.__elements[i]);
+  }
+  constexpr thread T& operator[](int i) thread { return __elements[i]; }
+  constexpr device T& operator[](int i) device { return __elements[i]; }
+  constexpr threadgroup T& operator[](int i) threadgroup { return __elements[i]; }
+  constexpr const thread T& operator[](int i) const thread { return __elements[i]; }
+  constexpr const device T& operator[](int i) const device { return __elements[i]; }
+  constexpr const threadgroup T& operator[](int i) const threadgroup { return __elements[i]; }
+  constexpr const constant T& operator[](int i) const constant { return __elements[i]; }
+};
+#define __LONG_OPERATOR(op) \
+  template <typename T, int N> inline constexpr __long_vec<T, N> operator op(__long_vec<T, N> a, __long_vec<T, N> b) { \
+    __long_vec<T, N> r; \
+    _Pragma("unroll") for (int i = 0; i < N; i++) r.__elements[i] = T(a.__elements[i] op b.__elements[i]); \
+    return r; \
+  } \
+  template <typename T, int N> inline constexpr __long_vec<T, N> operator op(__long_vec<T, N> a, type_identity_t<T> b) { return a op __long_vec<T, N>(b); } \
+  template <typename T, int N> inline constexpr __long_vec<T, N> operator op(type_identity_t<T> a, __long_vec<T, N> b) { return __long_vec<T, N>(a) op b; } \
+  template <typename T, int N> inline constexpr thread __long_vec<T, N>& operator op##=(thread __long_vec<T, N>& a, __long_vec<T, N> b) { return a = a op b; } \
+  template <typename T, int N> inline constexpr thread __long_vec<T, N>& operator op##=(thread __long_vec<T, N>& a, type_identity_t<T> b) { return a = a op b; }
+__LONG_OPERATOR(+) __LONG_OPERATOR(-) __LONG_OPERATOR(*) __LONG_OPERATOR(/)
+#undef __LONG_OPERATOR
+
 // A value that the program says is the same in all threads.
 template <typename T> struct uniform {
   T __value;

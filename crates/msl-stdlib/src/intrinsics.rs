@@ -130,6 +130,7 @@ intrinsics! {
     /// library*): folded to a constant by the checker.
     IsFastMath "is_fast_math" 0 Bool;
     ThreadIndexInSimdgroup "thread_index_in_simdgroup" 0 UInt;
+    SimdgroupIndexInThreadgroup "simdgroup_index_in_threadgroup" 0 UInt;
 
     // The rest.
     /// `(format string, arguments…)`.

@@ -43,6 +43,7 @@ headers![
     "pack.metal",
     "texture.metal",
     "graphics.metal",
+    "tensor.metal",
     "assert.metal",
     "apple.metal",
 ];
@@ -89,6 +90,9 @@ pub const HEADER_NAMES: &[&str] = &[
     "metal_uniform",
     "metal_utility",
     "metal_visible_function_table",
+    "metal_cooperative_tensor",
+    "MetalPerformancePrimitives/MetalPerformancePrimitives.h",
+    "MetalPerformancePrimitives/MPPTensorOpsMatMul2d.h",
     "metal",
     "simd/simd.h",
     "simd/base.h",

@@ -13,7 +13,7 @@ use crate::types::*;
 const LARGEST: u64 = 1 << 24;
 
 /// A value. Its type says how to read it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Const {
     /// Scalars, enumerations and function pointers: bits in the low end.
     Scalar(u64),
@@ -29,13 +29,13 @@ pub enum Const {
 }
 
 /// An object and the way into it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Pointer {
     pub object: Object,
     pub path: Vec<u64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Object {
     Memory(usize),
     Global(GlobalId),

@@ -242,6 +242,12 @@ impl Checker<'_> {
 
     pub fn check_subscript(&mut self, base: &ast::Expr, index: &ast::Expr, span: Span) -> Value {
         let b = self.check_expr(base);
+        if let ast::ExprKind::Comma(..) = &index.kind
+            && self.program.types.as_class(b.ty()).is_some()
+            && let Some(v) = self.subscript_with_several(&b, index, span)
+        {
+            return v;
+        }
         let i = match &index.kind {
             ast::ExprKind::InitList(_) => {
                 self.error("unexpected-list", index.span, "a list in braces is not an index");
@@ -250,6 +256,33 @@ impl Checker<'_> {
             _ => self.check_expr(index),
         };
         self.subscript(b, i, span)
+    }
+
+    /// `t[x, y]`, for classes with an operator that takes several indices (C++23, which Metal 4 has for tensors).
+    fn subscript_with_several(&mut self, base: &Value, index: &ast::Expr, span: Span) -> Option<Value> {
+        let mut indices = Vec::new();
+        let mut rest = index;
+        while let ast::ExprKind::Comma(left, right) = &rest.kind {
+            indices.push(&**right);
+            rest = left;
+        }
+        indices.push(rest);
+        let class = self.program.types.as_class(base.ty())?;
+        self.complete_class(class, span);
+        let key = NameKey::Operator(OverloadedOperator::Subscript);
+        let takes_them = self.lookup_in_class(class, key).iter().any(|e| match e {
+            Entity::Function(f) => f.decl.params.len() == indices.len() || f.decl.params.iter().any(|p| p.is_pack),
+            _ => false,
+        });
+        if !takes_them {
+            return None;
+        }
+        let mut operands = vec![base.clone()];
+        operands.extend(indices.into_iter().rev().map(|i| self.check_expr(i)));
+        if operands.iter().any(Value::is_error) {
+            return Some(Value::error(span));
+        }
+        self.try_operator(OverloadedOperator::Subscript, &operands, span)
     }
 
     pub fn subscript(&mut self, b: Value, i: Value, span: Span) -> Value {

@@ -86,6 +86,10 @@ impl Checker<'_> {
                 return Operand::Value(self.implicit_field(name, &found, class, &path));
             }
             Entity::Param(Binding::Bound(Arg::Value { bits, ty })) => Value::rvalue(constant(*bits, *ty, span)),
+            Entity::Param(Binding::Bound(Arg::Object { value, ty })) => {
+                let (value, ty) = (value.clone(), *ty);
+                self.constant_expr(&value, ty, span).map_or_else(|| Value::error(span), Value::rvalue)
+            }
             Entity::Namespace(_) => {
                 self.error(
                     "expected-value",
@@ -180,14 +184,14 @@ impl Checker<'_> {
                 let space =
                     if is_reference { object.space.unwrap_or(AddressSpace::Thread) } else { AddressSpace::Thread };
                 if v.owner != self.fcx.serial {
-                    if self.unevaluated > 0 || v.owner == u32::MAX {
-                        return Value::lvalue(ExprKind::Error, object.ty, object_quals, space, span);
-                    }
                     let value = v.value.borrow().clone();
                     if let Some(value) = value
                         && let Some(e) = self.constant_expr(&value, declared.ty, span)
                     {
                         return Value::rvalue(e);
+                    }
+                    if self.unevaluated > 0 || v.owner == u32::MAX {
+                        return Value::lvalue(ExprKind::Error, object.ty, object_quals, space, span);
                     }
                     let segment = ast::NameSegment { ident: ast::Ident::Name(v.name), template_args: None, span };
                     self.report_not_captured(&ast::Name { is_global: false, segments: vec![segment], span });

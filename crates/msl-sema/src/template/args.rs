@@ -167,11 +167,14 @@ impl Checker<'_> {
         match value {
             Const::Scalar(bits) => Some(Arg::Value { bits, ty: expr.ty }),
             Const::Pointer(None) => Some(Arg::Value { bits: 0, ty: expr.ty }),
+            value if self.constant_expr(&value, expr.ty, e.span).is_some() => {
+                Some(Arg::Object { value: Rc::new(value), ty: expr.ty })
+            }
             _ => {
                 self.error(
                     "unsupported-template-argument",
                     e.span,
-                    "template arguments that are objects are not supported; use a type or an integer",
+                    "a template argument cannot point to an object; use a type or a value",
                 );
                 None
             }

@@ -536,6 +536,17 @@ impl Checker<'_> {
                 TyKind::PackedVector(s, len) if n == "__packed_vec" => (s, len),
                 // A packed vector converts to a vector, so it may stand where one is wanted.
                 TyKind::PackedVector(s, len) => (s, len),
+                TyKind::Class(c) if n == "__vec" => {
+                    let info = &self.classes[c.0 as usize];
+                    match &info.args[..] {
+                        [element, len] if info.def.name == crate::resolve::LONG_VECTOR => {
+                            let (element, len) = (element.clone(), len.clone());
+                            self.deduce_arg(&args[0], scope, &element, d)?;
+                            return self.deduce_arg(&args[1], scope, &len, d);
+                        }
+                        _ => return Err(format!("'{}' is not a vector", self.type_name(a))),
+                    }
+                }
                 _ => return Err(format!("'{}' is not a vector", self.type_name(a))),
             };
             self.deduce_arg(&args[0], scope, &Arg::Type(Ty::scalar(scalar).into()), d)?;

@@ -84,6 +84,9 @@ pub(crate) fn text(options: &PreprocessOptions) -> String {
     if at_least(3, 1) {
         define("__HAVE_BFLOAT__", "1");
     }
+    if at_least(4, 0) {
+        define("__HAVE_TENSOR__", "1");
+    }
     if at_least(2, 3) {
         define("__HAVE_SIMDGROUP_MATRIX__", "1");
     }

@@ -18,6 +18,35 @@ fn is_text(e: &Expr) -> bool {
 
 impl Machine<'_, '_> {
     fn place(&mut self, e: &Expr) -> Eval<Place> {
+        match self.known_place(e) {
+            // An object without members is known whatever it is a reference to.
+            Err(_) if self.is_memberless(e.ty) => Ok(Place::At(self.memberless_object(e.ty))),
+            place => place,
+        }
+    }
+
+    fn is_memberless(&self, ty: Ty) -> bool {
+        self.depth == 0 && self.c.program.types.as_class(ty).is_some_and(|c| self.c.is_empty_class(c))
+    }
+
+    fn memberless_object(&mut self, ty: Ty) -> Pointer {
+        let value = self.c.zero_value(ty);
+        Pointer { object: Object::Memory(self.allocate(value, ty)), path: Vec::new() }
+    }
+
+    pub(super) fn rvalue(&mut self, e: &Expr) -> Eval<Const> {
+        match self.known_rvalue(e) {
+            Err(failure) => match *self.c.kind(e.ty) {
+                TyKind::Pointer { pointee, .. } if self.is_memberless(pointee) => {
+                    Ok(Const::Pointer(Some(self.memberless_object(pointee))))
+                }
+                _ => Err(failure),
+            },
+            value => value,
+        }
+    }
+
+    fn known_place(&mut self, e: &Expr) -> Eval<Place> {
         self.step(e.span)?;
         let span = e.span;
         Ok(match &e.kind {
@@ -171,7 +200,7 @@ impl Machine<'_, '_> {
         }
     }
 
-    pub(super) fn rvalue(&mut self, e: &Expr) -> Eval<Const> {
+    fn known_rvalue(&mut self, e: &Expr) -> Eval<Const> {
         self.step(e.span)?;
         let span = e.span;
         let unknown = |span: Span| fail(span, "this is not known while compiling");

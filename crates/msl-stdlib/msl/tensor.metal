@@ -1,0 +1,457 @@
+// Tensors and tensor operations (MSL specification, sections 2.21 and 7): views of memory with extents and strides, tensors whose
+// elements lie in the threads that work together, and products of matrices of both.
+//
+// The first dimension of a tensor is the one whose elements are next to each other; of a matrix it is the columns.
+
+namespace metal {
+
+constant constexpr size_t dynamic_extent = size_t(-1);
+
+template <typename I, size_t... N> struct extents {
+  using index_type = I;
+  using size_type = make_unsigned_t<I>;
+  using rank_type = size_t;
+  I __extents[sizeof...(N)];
+  static constexpr rank_type rank() { return sizeof...(N); }
+  static constexpr rank_type rank_dynamic() { return ((N == dynamic_extent ? 1 : 0) + ...); }
+  static constexpr size_t static_extent(rank_type r) {
+    size_t all[] = {N...};
+    return all[r];
+  }
+  constexpr extents() : __extents{(N == dynamic_extent ? I(0) : I(N))...} {}
+  // Every extent, or those that are not static.
+  template <typename... A, typename = enable_if_t<(sizeof...(A) > 0) && (sizeof...(A) == sizeof...(N) || sizeof...(A) == rank_dynamic())>>
+  constexpr extents(A... given) : __extents{(N == dynamic_extent ? I(0) : I(N))...} {
+    I all[] = {I(given)...};
+    size_t next = 0;
+#pragma unroll
+    for (size_t i = 0; i < sizeof...(N); i++) {
+      if (sizeof...(A) == sizeof...(N)) __extents[i] = all[i];
+      else if (static_extent(i) == dynamic_extent) __extents[i] = all[next++];
+    }
+  }
+  constexpr I extent(rank_type r) const { return __extents[r]; }
+};
+
+template <typename I, typename S> struct __dextents;
+template <typename I, size_t... N> struct __dextents<I, integer_sequence<size_t, N...>> { using type = extents<I, (N * 0 + dynamic_extent)...>; };
+template <typename I, size_t R> using dextents = typename __dextents<I, make_index_sequence<R>>::type;
+
+struct [[__metal_unsupported("unsupported-tensor-handle", "is a tensor of the host, which is not supported; take a buffer and make a 'tensor_inline' of it")]] tensor_handle;
+struct tensor_offset {};
+struct tensor_inline {};
+
+template <typename T> struct remove_addrspace { using type = T; };
+#define __SPACE(space) template <typename T> struct remove_addrspace<space T> { using type = T; }; \
+  template <typename T> struct remove_addrspace<const space T> { using type = const T; };
+__SPACE(device) __SPACE(threadgroup) __SPACE(constant) __SPACE(thread)
+#undef __SPACE
+template <typename T> using remove_addrspace_t = typename remove_addrspace<T>::type;
+
+template <typename T, typename E, typename D = tensor_handle, typename... Tags> struct tensor {
+  using element_type = T;
+  using value_type = remove_cv_t<remove_addrspace_t<T>>;
+  using extents_type = E;
+  using index_type = typename E::index_type;
+  using size_type = typename E::size_type;
+  using rank_type = size_t;
+  using data_handle_type = T*;
+  using reference = T&;
+  using strides_type = array<index_type, E::rank()>;
+  T* __data;
+  E __extents;
+  index_type __strides[E::rank()];
+
+  tensor() = default;
+  constexpr tensor(T* data, E shape) : __data(data), __extents(shape) {
+    index_type stride = 1;
+#pragma unroll
+    for (size_t i = 0; i < E::rank(); i++) {
+      __strides[i] = stride;
+      stride *= shape.extent(i);
+    }
+  }
+  template <typename S> constexpr tensor(T* data, E shape, array<S, E::rank()> strides) : __data(data), __extents(shape) {
+#pragma unroll
+    for (size_t i = 0; i < E::rank(); i++) __strides[i] = index_type(strides[i]);
+  }
+
+  static constexpr rank_type get_rank() { return E::rank(); }
+  static constexpr rank_type rank() { return E::rank(); }
+  static constexpr size_t get_static_extent(rank_type r) { return E::static_extent(r); }
+  constexpr E extents() const { return __extents; }
+  constexpr E get_extents() const { return __extents; }
+  constexpr index_type get_extent(rank_type r) const { return __extents.extent(r); }
+  constexpr index_type extent(rank_type r) const { return __extents.extent(r); }
+  constexpr index_type get_stride(rank_type r) const { return __strides[r]; }
+  constexpr index_type stride(rank_type r) const { return __strides[r]; }
+  constexpr T* data_handle() const { return __data; }
+  constexpr T* get_data_handle() const { return __data; }
+
+  template <typename... I> T* __at(I... indices) const {
+    static_assert(sizeof...(I) == E::rank(), "a tensor has one index for each dimension");
+    long i[] = {long(indices)...};
+    long offset = 0;
+#pragma unroll
+    for (size_t r = 0; r < E::rank(); r++) offset += i[r] * long(__strides[r]);
+    return __data + offset;
+  }
+  template <typename... I> T& operator[](I... indices) const { return *__at(indices...); }
+  template <typename I> T& operator[](array<I, E::rank()> indices) const {
+    long offset = 0;
+#pragma unroll
+    for (size_t r = 0; r < E::rank(); r++) offset += long(indices[r]) * long(__strides[r]);
+    return __data[offset];
+  }
+  template <typename... I> value_type get(I... indices) const { return *__at(indices...); }
+  template <typename... I> void set(value_type value, I... indices) const { *__at(indices...) = value; }
+
+  // What lies beyond the offsets; with template arguments, so much of it.
+  template <size_t... N, typename... I> auto slice(I... offsets) const {
+    static_assert(sizeof...(I) == E::rank(), "a slice has one offset for each dimension");
+    static_assert(sizeof...(N) == 0 || sizeof...(N) == E::rank(), "a slice has one extent for each dimension");
+    index_type from[] = {index_type(offsets)...};
+    index_type left[E::rank()];
+#pragma unroll
+    for (size_t r = 0; r < E::rank(); r++) {
+      index_type n = __extents.extent(r);
+      left[r] = n > from[r] ? n - from[r] : 0;
+    }
+    dextents<index_type, E::rank()> shape;
+    constexpr size_t wanted[] = {N..., 0};
+#pragma unroll
+    for (size_t r = 0; r < E::rank(); r++) {
+      index_type n = left[r];
+      if constexpr (sizeof...(N) != 0) {
+        if (wanted[r] != dynamic_extent && n > index_type(wanted[r])) n = index_type(wanted[r]);
+      }
+      shape.__extents[r] = n;
+    }
+    tensor<T, dextents<index_type, E::rank()>, tensor_inline> result;
+    result.__data = __at(offsets...);
+    result.__extents = shape;
+#pragma unroll
+    for (size_t r = 0; r < E::rank(); r++) result.__strides[r] = __strides[r];
+    return result;
+  }
+  template <size_t... N, typename... I> auto static_slice(I... offsets) const { return slice<N...>(offsets...); }
+};
+
+#define __GUIDES(space) \
+  template <typename T, typename I, size_t... N> tensor(space T*, extents<I, N...>) -> tensor<space T, extents<I, N...>, tensor_inline>; \
+  template <typename T, typename I, size_t... N, typename S, size_t R> \
+  tensor(space T*, extents<I, N...>, array<S, R>) -> tensor<space T, extents<I, N...>, tensor_inline>;
+__GUIDES(device) __GUIDES(threadgroup) __GUIDES(constant) __GUIDES(thread)
+#undef __GUIDES
+
+// ---- who works together ----
+
+template <int N> struct execution_threads { static constexpr constant int __simdgroups = 0; };
+using execution_thread = execution_threads<1>;
+template <int N> struct execution_simdgroups { static constexpr constant int __simdgroups = N; };
+using execution_simdgroup = execution_simdgroups<1>;
+
+// ---- cooperative tensors ----
+// A matrix is cut into fragments of 16 by 16, which the SIMD-groups take in turn. In a fragment a thread has four
+// neighbors of a row, and the four eight rows below. One thread alone has everything, row by row.
+
+template <int rows, int columns, typename Scope> struct __fragments {
+  static constexpr constant int groups = Scope::__simdgroups;
+  static constexpr constant int across = (columns + 15) / 16;
+  static constexpr constant int all = (rows + 15) / 16 * across;
+  static constexpr constant int own = groups == 0 ? 1 : (all + groups - 1) / groups;
+  static constexpr constant int capacity = groups == 0 ? rows * columns : own * 8;
+  // The fragment that is the n-th of this SIMD-group.
+  static int fragment_of(int n) { return groups == 1 ? n : n * groups + int(__metal_simdgroup_index_in_threadgroup()); }
+  static int row(int i) {
+    if constexpr (groups == 0) return i / columns;
+    uint lane = __metal_thread_index_in_simdgroup();
+    return fragment_of(i / 8) / across * 16 + int(__matrix_row(lane)) + (i & 4) * 2;
+  }
+  static int column(int i) {
+    if constexpr (groups == 0) return i % columns;
+    uint lane = __metal_thread_index_in_simdgroup();
+    return fragment_of(i / 8) % across * 16 + int(__matrix_column(lane)) * 2 + (i & 3);
+  }
+};
+
+template <typename T, typename Extents, typename Layout> struct cooperative_tensor {
+  using element_type = T;
+  using value_type = T;
+  using extents_type = Extents;
+  using layout = Layout;
+  using index_type = typename Extents::index_type;
+  T __elements[Layout::capacity];
+
+  static constexpr uint16_t get_capacity() { return Layout::capacity; }
+  static constexpr uint16_t capacity() { return Layout::capacity; }
+  static constexpr size_t get_rank() { return 2; }
+  static constexpr index_type get_extent(size_t r) { return index_type(Extents::static_extent(r)); }
+  bool is_valid_element(uint i) const {
+    return Layout::row(int(i)) < int(Extents::static_extent(1)) && Layout::column(int(i)) < int(Extents::static_extent(0));
+  }
+  bool get_mask(uint i) const { return is_valid_element(i); }
+  thread T& operator[](uint i) thread { return __elements[i]; }
+  const thread T& operator[](uint i) const thread { return __elements[i]; }
+  T get(uint i) const { return __elements[i]; }
+  void set(uint i, T value) thread { __elements[i] = value; }
+  array<index_type, 2> get_multidimensional_index(uint i) const {
+    return array<index_type, 2>{index_type(Layout::column(int(i))), index_type(Layout::row(int(i)))};
+  }
+  void fill(T value) thread {
+#pragma unroll
+    for (int i = 0; i < Layout::capacity; i++) __elements[i] = value;
+  }
+  // Elements that the tensor in memory lacks are zero, and are not stored.
+  template <typename M> void load(M memory) thread {
+#pragma nounroll
+    for (int i = 0; i < Layout::capacity; i++) {
+      int x = Layout::column(i), y = Layout::row(i);
+      bool is_there = is_valid_element(uint(i)) && x < int(memory.get_extent(0)) && y < int(memory.get_extent(1));
+      T value = T(0);
+      if (is_there) value = T(memory[x, y]);
+      __elements[i] = value;
+    }
+  }
+  template <typename M> void store(M memory) const {
+#pragma nounroll
+    for (int i = 0; i < Layout::capacity; i++) {
+      int x = Layout::column(i), y = Layout::row(i);
+      bool is_there = is_valid_element(uint(i)) && x < int(memory.get_extent(0)) && y < int(memory.get_extent(1));
+      if (is_there) memory[x, y] = typename M::value_type(__elements[i]);
+    }
+  }
+};
+
+template <typename T> struct is_tensor : false_type {};
+template <typename T, typename E, typename... D> struct is_tensor<tensor<T, E, D...>> : true_type {};
+template <typename T> constexpr constant bool is_tensor_v = is_tensor<T>::value;
+template <typename T> struct is_cooperative_tensor : false_type {};
+template <typename T, typename E, typename L> struct is_cooperative_tensor<cooperative_tensor<T, E, L>> : true_type {};
+template <typename T> constexpr constant bool is_cooperative_tensor_v = is_cooperative_tensor<T>::value;
+
+// ---- parts of operands: eight by eight, two elements a thread, laid out as those of `simdgroup_matrix` ----
+
+namespace __matmul {
+
+template <typename T> using number = conditional_t<__is_floating_point(T), T, float>;
+template <typename T> inline vec<number<T>, 2> pair(T a, T b) { return vec<number<T>, 2>(number<T>(a), number<T>(b)); }
+
+// The element `which`, counted from `first`, of another thread.
+template <int first, int count, typename T> inline T element_of(const thread T* elements, uint lane, uint which) {
+  T r = __metal_simd_shuffle(elements[first], lane);
+#pragma unroll
+  for (int i = 1; i < count; i++) {
+    T v = __metal_simd_shuffle(elements[first + i], lane);
+    r = which == uint(i) ? v : r;
+  }
+  return r;
+}
+inline uint lane_at(uint row, uint right_half, uint odd_four) {
+  return ((row & 4u) << 2) | ((row & 3u) << 1) | (right_half << 3) | odd_four;
+}
+
+// Of memory: rows from `row` on, columns from `column` on, zero beyond its extents and `limit` columns or rows.
+template <bool is_transposed, typename M> inline typename M::value_type memory_at(M memory, int row, int column) {
+  int x = is_transposed ? row : column, y = is_transposed ? column : row;
+  typename M::value_type v = typename M::value_type(0);
+  if (x < int(memory.get_extent(0)) && y < int(memory.get_extent(1))) v = memory[x, y];
+  return v;
+}
+
+// Rows are those of the product, columns go over k, which ends at `k_end`.
+template <bool is_transposed, typename M> inline auto left_part(M operand, int row, int k, int k_end) {
+  uint lane = __metal_thread_index_in_simdgroup();
+  using T = typename M::value_type;
+  int r = row + int(__matrix_row(lane)), c = k + int(__matrix_column(lane));
+  T a = c < k_end ? memory_at<is_transposed>(operand, r, c) : T(0);
+  T b = c + 1 < k_end ? memory_at<is_transposed>(operand, r, c + 1) : T(0);
+  return pair(a, b);
+}
+// Columns of the product are in the order of a fragment: those of a thread's pair `half_pair` of its four.
+template <bool is_transposed, typename M> inline auto right_part(M operand, int column, int half_pair, int k, int k_end) {
+  uint lane = __metal_thread_index_in_simdgroup();
+  using T = typename M::value_type;
+  int r = k + int(__matrix_row(lane)), c = column + int(__matrix_column(lane)) * 2 + half_pair * 2;
+  bool is_there = r < k_end;
+  T a = is_there ? memory_at<is_transposed>(operand, r, c) : T(0);
+  T b = is_there ? memory_at<is_transposed>(operand, r, c + 1) : T(0);
+  return pair(a, b);
+}
+// Of fragments of one SIMD-group.
+template <bool is_transposed, typename T, typename E, typename L>
+inline auto left_part(const thread cooperative_tensor<T, E, L>& operand, int row, int k, int k_end) {
+  uint lane = __metal_thread_index_in_simdgroup();
+  uint r = __matrix_row(lane), c = __matrix_column(lane);
+  uint low_rows = uint(row >> 3) & 1u, high_k = uint(k >> 3) & 1u;
+  if constexpr (is_transposed) {
+    // Stored with k as rows.
+    const thread T* f = operand.__elements + ((k / 16) * L::across + row / 16) * 8 + int(high_k) * 4;
+    uint from = r >> 2;
+    return pair(element_of<0, 4>(f, lane_at(c, low_rows, from), r & 3u), element_of<0, 4>(f, lane_at(c + 1u, low_rows, from), r & 3u));
+  } else {
+    const thread T* f = operand.__elements + ((row / 16) * L::across + k / 16) * 8 + int(low_rows) * 4;
+    uint from = lane_at(r, high_k, c >> 2);
+    T e0 = __metal_simd_shuffle(f[0], from), e1 = __metal_simd_shuffle(f[1], from);
+    T e2 = __metal_simd_shuffle(f[2], from), e3 = __metal_simd_shuffle(f[3], from);
+    bool is_second = (c & 2u) != 0u;
+    return pair(is_second ? e2 : e0, is_second ? e3 : e1);
+  }
+}
+template <bool is_transposed, typename T, typename E, typename L>
+inline auto right_part(const thread cooperative_tensor<T, E, L>& operand, int column, int half_pair, int k, int k_end) {
+  uint lane = __metal_thread_index_in_simdgroup();
+  uint high_k = uint(k >> 3) & 1u;
+  if constexpr (is_transposed) {
+    // Stored with k as columns.
+    const thread T* f = operand.__elements + ((column / 16) * L::across + k / 16) * 8;
+    uint r = __matrix_row(lane), n = __matrix_column(lane) * 2u + uint(half_pair) * 2u;
+    uint from = r >> 2, which = (n >> 3) * 4u + (r & 3u);
+    return pair(element_of<0, 8>(f, lane_at(n & 7u, high_k, from), which), element_of<0, 8>(f, lane_at((n + 1u) & 7u, high_k, from), which));
+  } else {
+    const thread T* f = operand.__elements + ((k / 16) * L::across + column / 16) * 8 + int(high_k) * 4 + half_pair * 2;
+    return pair(f[0], f[1]);
+  }
+}
+
+// sum += a b, in float, or without loss in an integer.
+template <typename A, typename B> inline vec<float, 2> accumulate(A a, B b, vec<float, 2> sum) { return __metal_simd_matrix_multiply(a, b, sum); }
+template <typename A, typename B> inline vec<int, 2> accumulate(A a, B b, vec<int, 2> sum) {
+  return sum + vec<int, 2>(__metal_simd_matrix_multiply(a, b, vec<float, 2>(0.0f)));
+}
+
+template <typename T> inline int extent_of(const thread T& operand, size_t r) { return int(operand.get_extent(r)); }
+
+} // namespace __matmul
+} // namespace metal
+
+namespace mpp {
+namespace tensor_ops {
+
+using namespace metal;
+
+enum class reduction_operation { sum, max, min };
+
+struct matmul2d_descriptor {
+  enum class mode { multiply, multiply_accumulate };
+  int m, n, k;
+  bool transpose_left, transpose_right, relaxed_precision;
+  mode matmul_mode;
+  constexpr matmul2d_descriptor(int rows, int columns, int depth = static_cast<int>(metal::dynamic_extent), bool left = false,
+                                bool right = false, bool relaxed = false, mode what = mode::multiply)
+      : m(rows), n(columns), k(depth), transpose_left(left), transpose_right(right), relaxed_precision(relaxed), matmul_mode(what) {}
+};
+
+template <matmul2d_descriptor D, typename Scope, typename... Args> class matmul2d {
+  static constexpr constant bool adds = D.matmul_mode == matmul2d_descriptor::mode::multiply_accumulate;
+  static constexpr constant int static_k = D.k > 0 ? D.k : 16;
+  template <typename T, typename I, int rows, int columns>
+  using operand = metal::cooperative_tensor<T, metal::extents<I, columns, rows>, metal::__fragments<rows, columns, Scope>>;
+
+public:
+  static constexpr constant matmul2d_descriptor descriptor = D;
+  using scope = Scope;
+  matmul2d() = default;
+
+  template <typename L, typename R, typename T, typename I = int, typename... A>
+  using cooperative_tensor_destination_t = operand<T, I, D.m, D.n>;
+  template <typename L, typename R, typename T, typename I = int, typename... A>
+  operand<T, I, D.m, D.n> get_destination_cooperative_tensor() const {
+    operand<T, I, D.m, D.n> result;
+    return result;
+  }
+  template <typename L, typename R, typename T, typename I = int, typename... A>
+  operand<L, I, (D.transpose_left ? static_k : D.m), (D.transpose_left ? D.m : static_k)> get_left_input_cooperative_tensor() const {
+    operand<L, I, (D.transpose_left ? static_k : D.m), (D.transpose_left ? D.m : static_k)> result;
+    return result;
+  }
+  template <typename L, typename R, typename T, typename I = int, typename... A>
+  operand<R, I, (D.transpose_right ? D.n : static_k), (D.transpose_right ? static_k : D.n)> get_right_input_cooperative_tensor() const {
+    operand<R, I, (D.transpose_right ? D.n : static_k), (D.transpose_right ? static_k : D.n)> result;
+    return result;
+  }
+
+  // All threads of the scope call it together. What is beyond the extents of an operand counts as zero.
+  template <typename L, typename R, typename T, typename E, typename Y>
+  void run(const thread L& left, const thread R& right, thread metal::cooperative_tensor<T, E, Y>& destination) const {
+    int depth = D.k > 0 ? D.k : metal::__matmul::extent_of(left, D.transpose_left ? 1 : 0);
+    if constexpr (Scope::__simdgroups == 0) {
+      run_alone(left, right, destination, depth);
+    } else {
+      // The code of a fragment is long: copies of it would take long to compile.
+#pragma nounroll
+      for (int i = 0; i < Y::own; i++) {
+        int f = Y::fragment_of(i);
+        if (f < Y::all) multiply_fragment(left, right, destination.__elements + i * 8, f / Y::across * 16, f % Y::across * 16, depth);
+      }
+    }
+  }
+  template <typename L, typename R, typename T, typename E, typename... H>
+  void run(const thread L& left, const thread R& right, const thread metal::tensor<T, E, H...>& destination) const {
+    using value = typename metal::tensor<T, E, H...>::value_type;
+    // Sums are as exact as they can be.
+    using sum = conditional_t<__is_floating_point(value), float, value>;
+    operand<sum, int, D.m, D.n> result;
+    if constexpr (adds) result.load(destination);
+    run(left, right, result);
+    result.store(destination);
+  }
+
+#define __NOT_SUPPORTED [[__metal_unsupported("unsupported-tensor-operation", "is not supported; of the tensor operations there is 'matmul2d'")]]
+  template <typename L, typename R, typename T, typename I = int, typename... A>
+  __NOT_SUPPORTED operand<T, I, D.m, 1> get_row_reduction_destination_cooperative_tensor() const;
+  template <typename L, typename R, typename T, typename I = int, typename... A>
+  __NOT_SUPPORTED operand<T, I, 1, D.n> get_column_reduction_destination_cooperative_tensor() const;
+
+private:
+  template <typename L, typename R, typename T>
+  static void multiply_fragment(const thread L& left, const thread R& right, thread T* elements, int row, int column, int depth) {
+    using sum = conditional_t<__is_floating_point(T), float, int>;
+    vec<sum, 2> sums[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) sums[i] = adds ? vec<sum, 2>(sum(elements[i * 2]), sum(elements[i * 2 + 1])) : vec<sum, 2>(sum(0));
+    for (int k = 0; k < depth; k += 8) {
+      auto a0 = metal::__matmul::left_part<D.transpose_left>(left, row, k, depth);
+      auto a1 = metal::__matmul::left_part<D.transpose_left>(left, row + 8, k, depth);
+      auto b0 = metal::__matmul::right_part<D.transpose_right>(right, column, 0, k, depth);
+      auto b1 = metal::__matmul::right_part<D.transpose_right>(right, column, 1, k, depth);
+      sums[0] = metal::__matmul::accumulate(a0, b0, sums[0]);
+      sums[1] = metal::__matmul::accumulate(a0, b1, sums[1]);
+      sums[2] = metal::__matmul::accumulate(a1, b0, sums[2]);
+      sums[3] = metal::__matmul::accumulate(a1, b1, sums[3]);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      elements[i * 2] = T(sums[i].x);
+      elements[i * 2 + 1] = T(sums[i].y);
+    }
+  }
+  template <typename L, typename R, typename T, typename E, typename Y>
+  static void run_alone(const thread L& left, const thread R& right, thread metal::cooperative_tensor<T, E, Y>& destination, int depth) {
+    using sum = conditional_t<__is_floating_point(T), float, int>;
+    for (int i = 0; i < Y::capacity; i++) {
+      sum s = adds ? sum(destination.__elements[i]) : sum(0);
+      for (int k = 0; k < depth; k++) {
+        s += sum(value_alone<D.transpose_left>(left, Y::row(i), k)) * sum(value_alone<D.transpose_right>(right, k, Y::column(i)));
+      }
+      destination.__elements[i] = T(s);
+    }
+  }
+  template <bool is_transposed, typename T, typename E, typename Y>
+  static T value_alone(const thread metal::cooperative_tensor<T, E, Y>& operand, int row, int column) {
+    constexpr int columns = int(E::static_extent(0));
+    return operand.__elements[is_transposed ? column * columns + row : row * columns + column];
+  }
+  template <bool is_transposed, typename M> static typename M::value_type value_alone(const thread M& operand, int row, int column) {
+    return metal::__matmul::memory_at<is_transposed>(operand, row, column);
+  }
+};
+
+template <typename A, typename B, typename... C> __NOT_SUPPORTED void reduce_rows(const thread A& source, thread B& destination, C... how);
+template <typename A, typename B, typename... C> __NOT_SUPPORTED void reduce_columns(const thread A& source, thread B& destination, C... how);
+struct __NOT_SUPPORTED convolution2d_descriptor;
+template <auto D, typename... A> class __NOT_SUPPORTED convolution2d;
+#undef __NOT_SUPPORTED
+
+} // namespace tensor_ops
+} // namespace mpp

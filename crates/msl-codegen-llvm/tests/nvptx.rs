@@ -11,6 +11,7 @@ const MATMUL: &str = include_str!("kernels/matmul_naive.ir");
 const MANDELBROT: &str = include_str!("kernels/mandelbrot.ir");
 const REDUCE: &str = include_str!("kernels/reduce256.ir");
 const PRODUCT: &str = include_str!("kernels/matrix_product.ir");
+const SCORES: &str = include_str!("kernels/matrix_scores.ir");
 const FLOAT_PRODUCT: &str = include_str!("kernels/matrix_product_float.ir");
 
 fn compile(source: &str, entry: &str, options: &NvptxOptions) -> NvptxKernel {
@@ -114,6 +115,16 @@ fn products_of_halves_share_tensor_core_instructions() {
     // Where a simdgroup may be cut off by the edge of the grid, threads exchange elements.
     let kernel = compile(PRODUCT, "product", &NvptxOptions { edge_groups: true, ..options });
     assert!(!kernel.ptx.contains("mma.sync") && kernel.ptx.contains("shfl.sync"), "{}", kernel.ptx);
+}
+
+#[test]
+fn right_operands_that_lie_transposed_in_memory_are_not_transposed_again() {
+    let options = NvptxOptions { sm: 90, edge_groups: false, ..NvptxOptions::new([32, 1, 1]) };
+    let kernel = compile(SCORES, "scores", &options);
+    assert_eq!(kernel.ptx.matches("mma.sync.aligned.m16n8k16").count(), 2, "{}", kernel.ptx);
+    assert!(!kernel.ptx.contains("movmatrix"), "{}", kernel.ptx);
+    assert_eq!(kernel.ptx.matches("ld.shared.b32").count(), 8, "{}", kernel.ptx);
+    assemble("scores", &kernel, 90);
 }
 
 #[test]

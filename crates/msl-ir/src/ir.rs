@@ -537,6 +537,8 @@ pub enum SimdOp {
     /// 4, 2, 1 of i) and the pair of columns (bits 3, 0). Exact products are added to c in f32, in the order of
     /// k, by fused operations; in fast mode a device may sum in another order. All 32 threads are active.
     MatrixMultiply,
+    /// `(vec2 a) -> vec2`: a matrix of the same layout, transposed. All 32 threads are active.
+    MatrixTranspose,
 }
 
 impl Op {

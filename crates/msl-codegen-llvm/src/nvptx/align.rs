@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use msl_ir::analysis::Root;
-use msl_ir::{AddressSpace, BinaryOp, Function, LocalId, Op, Type, ValueId};
+use msl_ir::{AddressSpace, BinaryOp, Builtin, Function, LocalId, Op, Scalar, Type, ValueId};
 
 use super::kernel::Emit;
 
@@ -91,7 +91,7 @@ impl Emit<'_> {
                     },
                     None => 0,
                 };
-                let own = (scale + self.zeros(*index, depth - 1)).min(MOST);
+                let own = (scale + self.zeros(*index, depth - 1).trailing_ones()).min(MOST);
                 self.zeros_of_pointer(*base, depth - 1).min(own)
             }
             Op::Select { a, b, .. } => self.zeros_of_pointer(*a, depth - 1).min(self.zeros_of_pointer(*b, depth - 1)),
@@ -99,53 +99,71 @@ impl Emit<'_> {
         }
     }
 
-    /// How many low bits are zero in everything that a local ever holds.
-    fn zeros_of_local(&self, local: LocalId, depth: u32) -> u32 {
+    /// The bits that are zero in everything that a local ever holds.
+    fn zeros_of_local(&self, local: LocalId, depth: u32) -> u64 {
         let Some(values) = self.alignments.stored.get(&local) else { return 0 };
         if self.alignments.assumed.borrow().contains(&local) {
-            return u64::BITS;
+            return u64::MAX;
         }
         self.alignments.assumed.borrow_mut().push(local);
-        let zeros = values.iter().map(|v| self.zeros(*v, depth)).min().unwrap_or(0);
+        let zeros = values.iter().fold(u64::MAX, |all, v| all & self.zeros(*v, depth));
         self.alignments.assumed.borrow_mut().pop();
-        zeros
+        if values.is_empty() { 0 } else { zeros }
     }
 
-    /// How many low bits of an integer are zero.
-    fn zeros(&self, v: ValueId, depth: u32) -> u32 {
-        if depth == 0 {
+    /// The bits of an integer that are known to be zero; those beyond its type are.
+    fn zeros(&self, v: ValueId, depth: u32) -> u64 {
+        let s = self.scalar_of(v);
+        if depth == 0 || !s.is_integer() {
             return 0;
         }
-        let of = |v: ValueId| self.zeros(v, depth - 1);
-        if let Op::Load { ptr, .. } = self.f.insts[v].op
-            && let Op::LocalAddr(local) = self.f.insts[ptr].op
-        {
-            return self.zeros_of_local(local, depth - 1);
-        }
+        let beyond = u64::MAX.checked_shl(s.bits()).unwrap_or(0);
+        beyond | self.zeros_within(v, s, depth - 1)
+    }
+
+    fn zeros_within(&self, v: ValueId, s: Scalar, depth: u32) -> u64 {
+        let of = |v: ValueId| self.zeros(v, depth);
+        let low = |n: u32| !u64::MAX.checked_shl(n).unwrap_or(0);
         let constant = |v: ValueId| match self.f.insts[v].op {
             Op::Const(bits) => Some(bits),
             _ => None,
         };
-        let zeros = match &self.f.insts[v].op {
-            Op::Const(bits) => bits.trailing_zeros(),
-            Op::Binary(op, a, b) => match op {
-                BinaryOp::Add | BinaryOp::Sub | BinaryOp::Or | BinaryOp::Xor => of(*a).min(of(*b)),
-                BinaryOp::And => of(*a).max(of(*b)),
-                BinaryOp::Mul => of(*a) + of(*b),
-                BinaryOp::Shl => constant(*b).map_or(0, |k| k.min(31) as u32) + of(*a),
-                BinaryOp::Shr => constant(*b).map_or(0, |k| of(*a).saturating_sub(k.min(64) as u32)),
+        let sign = 1u64 << (s.bits() - 1);
+        match &self.f.insts[v].op {
+            Op::Load { ptr, .. } => match self.f.insts[*ptr].op {
+                Op::LocalAddr(local) => self.zeros_of_local(local, depth),
                 _ => 0,
             },
-            Op::Convert(a) if self.scalar_of(*a).is_integer() && self.scalar_of(v).is_integer() => of(*a),
-            Op::Select { a, b, .. } => of(*a).min(of(*b)),
+            Op::Builtin(Builtin::ThreadIndexInSimdgroup) => !31,
+            Op::Const(bits) => !bits,
+            Op::Binary(op, a, b) => match op {
+                BinaryOp::Or | BinaryOp::Xor => of(*a) & of(*b),
+                BinaryOp::And => of(*a) | of(*b),
+                BinaryOp::Add | BinaryOp::Sub => low(of(*a).trailing_ones().min(of(*b).trailing_ones())),
+                BinaryOp::Mul => low(of(*a).trailing_ones() + of(*b).trailing_ones()),
+                BinaryOp::Shl => constant(*b).filter(|k| *k < 64).map_or(0, |k| of(*a) << k | low(k as u32)),
+                BinaryOp::Shr => match constant(*b).filter(|k| *k < u64::from(s.bits())) {
+                    // The bits that come in from the left are those of the sign.
+                    Some(k) if s.is_signed() && of(*a) & sign == 0 => of(*a) >> k & low(s.bits() - k as u32),
+                    Some(k) => of(*a) >> k | !(u64::MAX >> k),
+                    None => 0,
+                },
+                _ => 0,
+            },
+            Op::Convert(a) if self.scalar_of(*a).is_integer() => {
+                let from = self.scalar_of(*a);
+                let zeros = of(*a);
+                let is_negative = from.is_signed() && zeros >> (from.bits() - 1) & 1 == 0;
+                if is_negative { zeros & low(from.bits()) } else { zeros }
+            }
+            Op::Select { a, b, .. } => of(*a) & of(*b),
             Op::Splat(a) => of(*a),
-            Op::Compose(list) => list.iter().map(|v| of(*v)).min().unwrap_or(0),
+            Op::Compose(list) => list.iter().fold(u64::MAX, |all, v| all & of(*v)),
             Op::Extract { vector, index } => match &self.f.insts[*vector].op {
                 Op::Compose(list) if list.len() > usize::from(*index) => of(list[usize::from(*index)]),
                 _ => of(*vector),
             },
             _ => 0,
-        };
-        zeros.min(31)
+        }
     }
 }

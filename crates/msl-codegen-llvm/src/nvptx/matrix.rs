@@ -31,6 +31,7 @@ pub fn are_usable(module: &Module, options: &NvptxOptions) -> bool {
                 match op {
                     SimdOp::MatrixMultiply => has_products = true,
                     SimdOp::Shuffle
+                    | SimdOp::MatrixTranspose
                     | SimdOp::ReduceAdd
                     | SimdOp::ReduceMul
                     | SimdOp::ReduceMin
@@ -217,16 +218,16 @@ impl Emit<'_> {
         transposed: &mut HashMap<ValueId, V>,
     ) -> [[V; 2]; 2] {
         let ll = self.ll;
-        let (i32t, f32t) = (ll.int(32), ll.f32());
+        let f32t = ll.f32();
         let has_two = a[2].is_some() || a[3].is_some();
         let kind = a[0].map_or(Scalar::F16, |a| self.scalar_of(a));
         let name = if kind == Scalar::BF16 { "bf16" } else { "f16" };
         let word = |v: Option<ValueId>| v.map_or(ll.c32(0), |v| self.packed(v));
         let mut right = |v: ValueId| {
-            *transposed.entry(v).or_insert_with(|| {
-                let text = "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;";
-                ll.convergent_asm(text, "=r,r", i32t, &[self.packed(v)])
-            })
+            if let Op::Simd(SimdOp::MatrixTranspose, args) = &self.f.insts[v].op {
+                return self.packed(args[0]);
+            }
+            *transposed.entry(v).or_insert_with(|| self.transposed(self.packed(v)))
         };
         let sum = |v: Option<ValueId>, i: usize| v.map_or(ll.creal(f32t, 0.0), |v| self.comps(v)[i]);
         let sums = [sum(c[0], 0), sum(c[0], 1), sum(c[1], 0), sum(c[1], 1)];
@@ -254,6 +255,35 @@ impl Emit<'_> {
         let result = ll.convergent_asm(&text, constraints, ll.structure(&[f32t; 4]), &args);
         let part = |i: u32| ll.extract_value(result, i);
         [[part(0), part(1)], [part(2), part(3)]]
+    }
+
+    /// A matrix of 16-bit elements in registers, transposed.
+    fn transposed(&self, pair: V) -> V {
+        let text = "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;";
+        self.ll.convergent_asm(text, "=r,r", self.ll.int(32), &[pair])
+    }
+
+    /// Whether a value is nothing but the right operand of products, where tensor cores want the transpose of a matrix.
+    pub fn is_right_operand(&self, v: ValueId) -> bool {
+        let mut is_right = true;
+        for inst in self.f.insts.values() {
+            let mut at = 0;
+            inst.op.for_each_operand(|operand| {
+                let is_product = matches!(inst.op, Op::Simd(SimdOp::MatrixMultiply, _));
+                is_right &= operand != v || is_product && at == 1;
+                at += 1;
+            });
+        }
+        is_right
+    }
+
+    /// The operation on its own; the pass that makes it does so for elements of 16 bits and kernels whose threads are
+    /// numbered for tensor cores.
+    pub fn matrix_transpose(&self, v: ValueId) -> Vec<V> {
+        let ll = self.ll;
+        let t = ll.type_of(self.comps(v)[0]);
+        let pair = ll.bitcast(self.transposed(self.packed(v)), ll.vec(t, 2));
+        vec![ll.extract(pair, 0), ll.extract(pair, 1)]
     }
 
     /// Two 16-bit elements in one register.

@@ -636,7 +636,8 @@ impl Builder<'_> {
                     | SimdOp::ExclusiveAdd
                     | SimdOp::InclusiveMul
                     | SimdOp::ExclusiveMul
-                    | SimdOp::MatrixMultiply => all(Shape::VARYING),
+                    | SimdOp::MatrixMultiply
+                    | SimdOp::MatrixTranspose => all(Shape::VARYING),
                 }
             }
             Op::Atomic { .. } | Op::CompareExchange { .. } | Op::Call { .. } => all(Shape::VARYING),

@@ -56,6 +56,9 @@ impl<'a> Exec<'_, 'a> {
         if op == SimdOp::MatrixMultiply {
             return self.matrix_multiply(frame, value, args, lanes);
         }
+        if op == SimdOp::MatrixTranspose {
+            return self.matrix_transpose(frame, value, args[0], lanes);
+        }
         let slot = self.slot(frame, value);
         let s = slot.scalar.unwrap_or(Scalar::U32);
         let d = self.at(frame, value);
@@ -97,7 +100,7 @@ impl<'a> Exec<'_, 'a> {
                 SimdOp::ExclusiveAdd => self.scan(BinaryOp::Add, s, [d, a], lanes, false),
                 SimdOp::InclusiveMul => self.scan(BinaryOp::Mul, s, [d, a], lanes, true),
                 SimdOp::ExclusiveMul => self.scan(BinaryOp::Mul, s, [d, a], lanes, false),
-                SimdOp::MatrixMultiply => {}
+                SimdOp::MatrixMultiply | SimdOp::MatrixTranspose => {}
             }
         }
     }
@@ -123,6 +126,23 @@ impl<'a> Exec<'_, 'a> {
                     sum = a.mul_add(element(self, 1, right, component), sum);
                 }
                 results.push((d + component * self.stride + t as usize, u64::from(sum.to_bits())));
+            }
+        }
+        for (at, bits) in results {
+            self.regs[at] = bits;
+        }
+    }
+
+    fn matrix_transpose(&mut self, frame: &Frame<'a>, value: ValueId, matrix: ValueId, lanes: &[u32]) {
+        let base = lanes[0] / SIMDGROUP * SIMDGROUP;
+        let (a, d) = (self.at(frame, matrix), self.at(frame, value));
+        let mut results = Vec::with_capacity(2 * lanes.len());
+        for &t in lanes {
+            let (row, column) = matrix::place(t % SIMDGROUP);
+            for component in 0..2 {
+                let (from, place) = matrix::holder(column + component, row);
+                let bits = self.regs[a + place as usize * self.stride + (base + from) as usize];
+                results.push((d + component as usize * self.stride + t as usize, bits));
             }
         }
         for (at, bits) in results {

@@ -3,7 +3,8 @@
 //! For targets without matrix units, and for products that theirs would not give in full precision. Where several
 //! products of one block have an operand in common, it is shuffled once: threads that are active later were active
 //! before. An operand that has just been loaded from threadgroup memory is not shuffled where that costs more than
-//! a load: each thread loads what it would have been given.
+//! a load: each thread loads what it would have been given. Of products that stay, the right operand is loaded as its
+//! transpose where that is as good, since matrix units want that.
 
 use std::collections::HashMap;
 
@@ -11,19 +12,31 @@ use super::other_threads::OtherThreads;
 use super::pipeline::{Facts, MatrixProducts};
 use super::rewrite::{Replacements, edit_blocks, push, push_const, with_function};
 use crate::FunctionId;
-use crate::ir::{Builtin, Function, Module, Op, SimdOp, ValueId};
+use crate::ir::{BinaryOp, Builtin, CompareOp, Function, Module, Op, SimdOp, ValueId};
+use crate::matrix::{self, COLUMN, ROW, column_bits, row_bits};
 use crate::types::{AddressSpace, Scalar, Type, TypeTable};
-use msl_base::FxSet;
+use msl_base::{FxSet, Span};
 
 /// Expands all products, but those of `f16` and `bf16` in fast mode where the facts leave them to the target.
 pub fn expand_matrix_products(module: &mut Module, id: FunctionId, facts: &Facts) -> bool {
     let keep_halves = facts.matrix_products == MatrixProducts::Halves;
-    let has_products = |f: &Function| f.insts.iter().any(|(_, i)| matches!(i.op, Op::Simd(SimdOp::MatrixMultiply, _)));
+    let is_of_matrices = |op: &Op| matches!(op, Op::Simd(SimdOp::MatrixMultiply | SimdOp::MatrixTranspose, _));
+    let has_products = |f: &Function| f.insts.iter().any(|(_, inst)| is_of_matrices(&inst.op));
     if !has_products(&module.functions[id]) {
         return false;
     }
     with_function(module, id, |module, f| {
         let mut replaced = Replacements::default();
+        let (mut lefts, mut rights): (FxSet<ValueId>, FxSet<ValueId>) = Default::default();
+        for (v, inst) in f.insts.iter() {
+            if let Op::Simd(SimdOp::MatrixMultiply, args) = &inst.op
+                && keep_halves
+                && is_kept(&module.types, f, v, [args[0], args[1], args[2]])
+            {
+                lefts.insert(args[0]);
+                rights.insert(args[1]);
+            }
+        }
         let threadgroup = facts.threads_per_threadgroup.filter(|_| facts.loads_for_shuffles);
         let mut others = threadgroup.map(|size| OtherThreads::new(module, f, size));
         edit_blocks(f, &mut |f, list| {
@@ -35,9 +48,26 @@ pub fn expand_matrix_products(module: &mut Module, id: FunctionId, facts: &Facts
             for v in list {
                 let args = match &f.insts[v].op {
                     Op::Simd(SimdOp::MatrixMultiply, args) => [args[0], args[1], args[2]],
+                    Op::Simd(SimdOp::MatrixTranspose, args) if !keep_halves => {
+                        let matrix = args[0];
+                        let transpose = block.transpose(&mut module.types, f, v, matrix);
+                        replaced.insert(v, transpose);
+                        continue;
+                    }
                     op => {
                         block.notice(&module.types, f, v, op);
                         block.out.push(v);
+                        if rights.contains(&v)
+                            && let Some(pair) = block.transposed_pair(&mut module.types, f, v)
+                        {
+                            let (ty, span) = (f.insts[v].ty, f.insts[v].span);
+                            let matrix = block.add(f, Op::Simd(SimdOp::MatrixTranspose, vec![pair]), ty, span);
+                            replaced.insert(v, matrix);
+                        } else if lefts.contains(&v)
+                            && let Some(pair) = block.pair(&mut module.types, f, v)
+                        {
+                            replaced.insert(v, pair);
+                        }
                         continue;
                     }
                 };
@@ -61,21 +91,13 @@ fn is_kept(types: &TypeTable, f: &Function, v: ValueId, [a, b, _]: [ValueId; 3])
     f.insts[v].fp.is_fast() && scalar(a) == scalar(b) && matches!(scalar(a), Some(Scalar::F16 | Scalar::BF16))
 }
 
-/// The bits of a thread's index that say which row it holds, and which columns: Metal's layout.
-const ROW: u32 = 0b10110;
-const COLUMN: u32 = 0b01001;
-
-/// The bits for the pair of columns that `k` is in.
-fn first_of(k: u32) -> u32 {
-    (k & 4) << 1 | (k >> 1 & 1)
-}
-
 #[derive(Default)]
 struct Block<'a> {
     out: Vec<ValueId>,
     /// Operands as they were shuffled: of which value, for which k, from the left or the right.
     known: HashMap<(ValueId, u32, bool), ValueId>,
     lane: Option<ValueId>,
+    holder: Option<ValueId>,
     /// The threads that hold what this one needs, by the parts of their index: what is kept of its own, what is set.
     threads: HashMap<(u32, u32), ValueId>,
     /// Halves of the row of the left operand that this thread needs.
@@ -123,7 +145,7 @@ impl Block<'_> {
         let size = u64::from(scalar.size());
         let others = self.others.as_mut()?;
         for thread in 0..32u32 {
-            let holder = |pair: u32| (thread & ROW | first_of(pair)) as usize;
+            let holder = |pair: u32| (thread & ROW | column_bits(pair)) as usize;
             let is_next = others.distance_between(types, f, p, q, thread as usize) == Some(size);
             let along = |k: u32| others.distance(types, f, p, holder(0), holder(k)) == Some(u64::from(k) * size);
             if !is_next || !(2..8).step_by(2).all(along) {
@@ -144,6 +166,125 @@ impl Block<'_> {
             if wide == four { loaded } else { me.add(f, Op::Convert(loaded), wide, span) }
         };
         Some([half(self, f, types, start), half(self, f, types, end)])
+    }
+
+    /// This thread's pair of elements of a matrix that has just been loaded, by one load.
+    fn pair(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<ValueId> {
+        let Op::Compose(pair) = &f.insts[v].op else { return None };
+        let &[x, y] = &pair[..] else { return None };
+        if !self.fresh.contains(&x) || !self.fresh.contains(&y) {
+            return None;
+        }
+        let (Op::Load { ptr: p, align, .. }, Op::Load { ptr: q, .. }) = (&f.insts[x].op, &f.insts[y].op) else {
+            return None;
+        };
+        let (p, q, align, scalar, span) = (*p, *q, *align, types.scalar_of(f.insts[x].ty)?, f.insts[v].span);
+        let others = self.others.as_mut()?;
+        let size = u64::from(scalar.size());
+        if !(0..32).all(|thread| others.distance_between(types, f, p, q, thread) == Some(size)) {
+            return None;
+        }
+        let pair = types.vector(scalar, 2);
+        let pointer = types.pointer(types.pointee(f.insts[p].ty)?.0, pair);
+        let start = self.add(f, Op::PtrCast(p), pointer, span);
+        Some(self.add(f, Op::Load { ptr: start, align, volatile: false }, pair, span))
+    }
+
+    /// The pair of elements of the transpose of a matrix that has just been loaded, which are one after the other in
+    /// memory.
+    fn transposed_pair(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<ValueId> {
+        let Op::Compose(pair) = &f.insts[v].op else { return None };
+        let &[x, y] = &pair[..] else { return None };
+        if !self.fresh.contains(&x) || !self.fresh.contains(&y) {
+            return None;
+        }
+        let (Op::Load { ptr: p, align, .. }, Op::Load { ptr: q, .. }) = (&f.insts[x].op, &f.insts[y].op) else {
+            return None;
+        };
+        let (p, q, align, scalar, span) = (*p, *q, *align, types.scalar_of(f.insts[x].ty)?, f.insts[v].span);
+        let size = u64::from(scalar.size());
+        let others = self.others.as_mut()?;
+        for thread in 0..32 {
+            let (row, column) = matrix::place(thread);
+            let ((first, part), (second, _)) = (matrix::holder(column, row), matrix::holder(column + 1, row));
+            let from = if part == 0 { p } else { q };
+            if others.distance(types, f, from, first as usize, second as usize) != Some(size) {
+                return None;
+            }
+        }
+        // From the first element of a pair to the second.
+        let step = match f.insts[q].op {
+            Op::PtrOffset { base, offset } if base == p && others.is_uniform(offset) => offset,
+            _ => {
+                let bytes = others.distance_between(types, f, p, q, 0)?;
+                if !(1..32).all(|t| others.distance_between(types, f, p, q, t) == Some(bytes)) || bytes % size != 0 {
+                    return None;
+                }
+                let step = push_const(types, f, Scalar::I64, (bytes as i64 / size as i64) as u64);
+                self.out.push(step);
+                step
+            }
+        };
+        let holder = self.holder_of_transpose(types, f, span);
+        let odd = self.is_odd_row(types, f, span);
+        let start = self.others.as_mut()?.value(types, f, p, holder, &mut self.out)?;
+        let ty = f.insts[step].ty;
+        let none = self.add(f, Op::Const(0), ty, span);
+        let offset = self.add(f, Op::Select { condition: odd, a: step, b: none }, ty, span);
+        let start = self.add(f, Op::PtrOffset { base: start, offset }, f.insts[p].ty, span);
+        let pair = types.vector(scalar, 2);
+        let pointer = types.pointer(types.pointee(f.insts[p].ty)?.0, pair);
+        let start = self.add(f, Op::PtrCast(start), pointer, span);
+        Some(self.add(f, Op::Load { ptr: start, align, volatile: false }, pair, span))
+    }
+
+    /// The thread that holds the first element of this one's pair of the transpose; the second one's has bit 1 besides.
+    fn holder_of_transpose(&mut self, types: &mut TypeTable, f: &mut Function, span: Span) -> ValueId {
+        if let Some(holder) = self.holder {
+            return holder;
+        }
+        // Bits of the row become bits of the column, and the other way round.
+        let own = self.thread(types, f, u32::MAX, 0, span);
+        let uint = types.scalar(Scalar::U32);
+        let mut moved = |bit: u32, op: BinaryOp, by: u32| {
+            let constants = [1 << bit, by].map(|n| push_const(types, f, Scalar::U32, u64::from(n)));
+            self.out.extend(constants);
+            let part = self.add(f, Op::Binary(BinaryOp::And, own, constants[0]), uint, span);
+            self.add(f, Op::Binary(op, part, constants[1]), uint, span)
+        };
+        let parts = [
+            moved(3, BinaryOp::Shl, 1),
+            moved(4, BinaryOp::Shr, 1),
+            moved(0, BinaryOp::Shl, 2),
+            moved(2, BinaryOp::Shr, 2),
+        ];
+        let [first, rest @ ..] = parts;
+        let holder = rest.iter().fold(first, |all, part| self.add(f, Op::Binary(BinaryOp::Or, all, *part), uint, span));
+        *self.holder.insert(holder)
+    }
+
+    fn is_odd_row(&mut self, types: &mut TypeTable, f: &mut Function, span: Span) -> ValueId {
+        let (two, zero) = (push_const(types, f, Scalar::U32, 2), push_const(types, f, Scalar::U32, 0));
+        self.out.extend([two, zero]);
+        let own = self.thread(types, f, u32::MAX, 0, span);
+        let bit = self.add(f, Op::Binary(BinaryOp::And, own, two), types.scalar(Scalar::U32), span);
+        self.add(f, Op::Compare(CompareOp::Ne, bit, zero), types.scalar(Scalar::Bool), span)
+    }
+
+    /// The transpose of a matrix, from the threads that hold its elements.
+    fn transpose(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId, matrix: ValueId) -> ValueId {
+        let (ty, span) = (f.insts[v].ty, f.insts[v].span);
+        let (uint, element) = (types.scalar(Scalar::U32), types.scalar(types.scalar_of(ty).unwrap_or(Scalar::F32)));
+        let (first, odd) = (self.holder_of_transpose(types, f, span), self.is_odd_row(types, f, span));
+        let two = push_const(types, f, Scalar::U32, 2);
+        self.out.push(two);
+        let second = self.add(f, Op::Binary(BinaryOp::Or, first, two), uint, span);
+        let elements = [first, second].map(|holder| {
+            let pair = self.add(f, Op::Simd(SimdOp::Shuffle, vec![matrix, holder]), ty, span);
+            let [a, b] = [1, 0].map(|index| self.add(f, Op::Extract { vector: pair, index }, element, span));
+            self.add(f, Op::Select { condition: odd, a, b }, element, span)
+        });
+        self.add(f, Op::Compose(elements.to_vec()), ty, span)
     }
 
     /// A pair of elements that `thread` has loaded, loaded by this one.
@@ -192,7 +333,7 @@ impl Block<'_> {
             return *known;
         }
         let span = f.insts[v].span;
-        let (kept, set) = if is_left { (ROW, first_of(k)) } else { (COLUMN, (k & 4) << 2 | (k & 3) << 1) };
+        let (kept, set) = if is_left { (ROW, column_bits(k)) } else { (COLUMN, row_bits(k)) };
         let lane = self.thread(types, f, kept, set, span);
         let ty = f.insts[v].ty;
         let mut result = match self.loaded(types, f, v, lane) {
@@ -211,14 +352,7 @@ impl Block<'_> {
     }
 
     /// The index in the simdgroup of the thread with the bits `kept` of this one's and the bits `set`.
-    fn thread(
-        &mut self,
-        types: &mut TypeTable,
-        f: &mut Function,
-        kept: u32,
-        set: u32,
-        span: msl_base::Span,
-    ) -> ValueId {
+    fn thread(&mut self, types: &mut TypeTable, f: &mut Function, kept: u32, set: u32, span: Span) -> ValueId {
         if let Some(thread) = self.threads.get(&(kept, set)) {
             return *thread;
         }
@@ -232,13 +366,13 @@ impl Block<'_> {
         };
         let constants = [kept, set].map(|n| push_const(types, f, Scalar::U32, u64::from(n)));
         self.out.extend(constants);
-        let same = self.add(f, Op::Binary(crate::BinaryOp::And, own, constants[0]), uint, span);
-        let thread = self.add(f, Op::Binary(crate::BinaryOp::Or, same, constants[1]), uint, span);
+        let same = self.add(f, Op::Binary(BinaryOp::And, own, constants[0]), uint, span);
+        let thread = self.add(f, Op::Binary(BinaryOp::Or, same, constants[1]), uint, span);
         self.threads.insert((kept, set), thread);
         thread
     }
 
-    fn add(&mut self, f: &mut Function, op: Op, ty: crate::TypeId, span: msl_base::Span) -> ValueId {
+    fn add(&mut self, f: &mut Function, op: Op, ty: crate::TypeId, span: Span) -> ValueId {
         let v = push(f, op, ty, span);
         self.out.push(v);
         v
@@ -368,6 +502,111 @@ mod tests {
             crate::verify::verify(&m).unwrap();
             let t = text(&m, k);
             assert_eq!(t.matches("simd.shuffle").count(), shuffles, "{t}");
+            assert_eq!(run(&m), expected, "{t}");
+        }
+    }
+
+    /// Products of halves whose right operand lies in memory as the transpose would, or as pairs of rows.
+    const RIGHT: &str = "global tile: array<f16, 256> threadgroup
+         fn k(%p: ptr<device, f32>) -> void {
+           %i = builtin thread_index_in_threadgroup
+           %lane = builtin thread_index_in_simdgroup
+           %simd = builtin simdgroup_index_in_threadgroup
+           %one: u32 = const 1
+           %two: u32 = const 2
+           %three: u32 = const 3
+           %four: u32 = const 4
+           %stride: u32 = const 12
+           %base = global_addr @tile
+           %zero: u32 = const 0
+           %t = index_addr %base, %zero
+           %place = mul %i, %four
+           %own = ptr_offset %t, %place
+           %from = ptr_offset %p, %place
+           %v0 = load %from
+           %h0: f16 = convert %v0
+           store %own, %h0
+           %o1 = ptr_offset %own, %one
+           %f1 = ptr_offset %from, %one
+           %v1 = load %f1
+           %h1: f16 = convert %v1
+           store %o1, %h1
+           %o2 = ptr_offset %own, %two
+           %f2 = ptr_offset %from, %two
+           %v2 = load %f2
+           %h2: f16 = convert %v2
+           store %o2, %h2
+           %o3 = ptr_offset %own, %three
+           %f3 = ptr_offset %from, %three
+           %v3 = load %f3
+           %h3: f16 = convert %v3
+           store %o3, %h3
+           barrier threadgroup [threadgroup]
+           %r0 = shr %lane, %one
+           %r1 = and %r0, %three
+           %r2 = shr %lane, %two
+           %r3 = and %r2, %four
+           %row = or %r1, %r3
+           %c0 = and %lane, %one
+           %c1 = shl %c0, %one
+           %c2 = and %r0, %four
+           %column = or %c1, %c2
+           INDEX
+           %q0 = ptr_offset %t, %first
+           %y0 = load %q0
+           %q1 = ptr_offset SECOND
+           %y1 = load %q1
+           %y: vec2<f16> = compose %y0, %y1
+           %x: vec2<f16> = compose %h0, %h1
+           %n: vec2<f32> = const 0.5
+           %z = simd.matrix_multiply.fast %x, %y, %n
+           %z2 = simd.matrix_multiply.fast %y, %y, %z
+           %e0 = extract %z2, 0
+           %e1 = extract %z2, 1
+           store %from, %e0
+           store %f1, %e1
+         }
+         kernel k = @k { p: buffer 0 device read_write f32 }";
+
+    #[test]
+    fn right_operands_are_loaded_as_their_transposes() {
+        let transposed = "%m = mul %column, %stride
+           %first = add %m, %row";
+        let paired = "%half = shr %row, %one
+           %m = mul %half, %stride
+           %m2 = add %m, %column
+           %m3 = mul %m2, %two
+           %low = and %row, %one
+           %first = add %m3, %low";
+        let plain = "%m = mul %row, %stride
+           %first = add %m, %column";
+        for (index, second, transposes) in [
+            (transposed, "%q0, %stride", 1),
+            (paired, "%q0, %two", 1),
+            (paired, "%t, %second", 1),
+            (plain, "%q0, %one", 0),
+        ] {
+            let other = "\n           %other = add %column, %one\n           %k2 = add %m, %other\n           %k3 = mul %k2, %two\n           %second = add %k3, %low";
+            let index = if second.contains("second") { format!("{index}{other}") } else { index.to_string() };
+            let mut m = module(&RIGHT.replace("INDEX", &index).replace("SECOND", second));
+            let k = entry(&m);
+            let mut facts = Facts {
+                matrix_products: MatrixProducts::Halves,
+                threads_per_threadgroup: Some([64, 1, 1]),
+                loads_for_shuffles: true,
+                ..Facts::default()
+            };
+            let expected = run(&m);
+            expand_matrix_products(&mut m, k, &facts);
+            crate::verify::verify(&m).unwrap();
+            let t = text(&m, k);
+            assert_eq!(t.matches("simd.matrix_transpose").count(), transposes, "{t}");
+            assert_eq!(t.matches("simd.matrix_multiply").count(), 2, "{t}");
+            assert_eq!(run(&m), expected, "{t}");
+            facts.matrix_products = MatrixProducts::Expanded;
+            expand_matrix_products(&mut m, k, &facts);
+            crate::verify::verify(&m).unwrap();
+            assert!(!text(&m, k).contains("simd.matrix"));
             assert_eq!(run(&m), expected, "{t}");
         }
     }

@@ -45,6 +45,11 @@ impl OtherThreads {
         }
     }
 
+    /// Whether all threads of a simdgroup have the same value.
+    pub fn is_uniform(&self, v: ValueId) -> bool {
+        self.shapes.shape(v).is_uniform()
+    }
+
     /// Values made so far may not be visible in the next block.
     pub fn forget(&mut self) {
         self.known.clear();

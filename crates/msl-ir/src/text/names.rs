@@ -57,6 +57,7 @@ spelled!(SimdOp {
     ReduceAnd = "reduce_and", ReduceOr = "reduce_or", ReduceXor = "reduce_xor", InclusiveAdd = "inclusive_add",
     ExclusiveAdd = "exclusive_add", InclusiveMul = "inclusive_mul", ExclusiveMul = "exclusive_mul",
     MatrixMultiply = "matrix_multiply",
+    MatrixTranspose = "matrix_transpose",
 });
 spelled!(Builtin {
     ThreadPositionInGrid = "thread_position_in_grid",

@@ -410,6 +410,10 @@ impl Checker<'_> {
                 require(ty == self.ty(args[2]), "the result has the type of the third operand")?;
                 return require(pair(ty) == Some(Scalar::F32), "the third operand is a pair of f32");
             }
+            SimdOp::MatrixTranspose => {
+                let is_pair = |ty: TypeId| matches!(self.types.get(ty), Type::Vector { len: 2, packed: false, .. });
+                require(is_pair(ty), "the operand is a pair")?;
+            }
             SimdOp::IsFirst => return require(self.is_scalar(ty, Scalar::Bool), "the result is bool"),
             SimdOp::Ballot => {
                 require(self.is_scalar(self.ty(args[0]), Scalar::Bool), "the operand is bool")?;
@@ -421,7 +425,11 @@ impl Checker<'_> {
         let Some(scalar) = self.scalar(args[0]) else { return Err("the operand is a scalar or vector".into()) };
         match op {
             SimdOp::Shuffle => require(self.is_scalar(self.ty(args[1]), Scalar::U32), "the lane is u32"),
-            SimdOp::BroadcastFirst | SimdOp::Ballot | SimdOp::IsFirst | SimdOp::MatrixMultiply => Ok(()),
+            SimdOp::BroadcastFirst
+            | SimdOp::Ballot
+            | SimdOp::IsFirst
+            | SimdOp::MatrixMultiply
+            | SimdOp::MatrixTranspose => Ok(()),
             SimdOp::ReduceAnd | SimdOp::ReduceOr | SimdOp::ReduceXor => {
                 require(!scalar.is_float(), "the operand is an integer or bool")
             }

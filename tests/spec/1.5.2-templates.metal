@@ -69,8 +69,7 @@ kernel void f(device int* o) { float a[5]; o[0] = g(o); o[1] = g(half3(0)); o[2]
 //--- explicit instantiation of kernels with host names
 // see: tests/run/templates.metal (function and class templates with host names)
 //--- endless instantiation
-// known failure: being worked on
-// error: instantiation-depth
+// error: nesting-limit
 template <int N> struct Deep { static constexpr constant int v = Deep<N + 1>::v; };
 kernel void f(device int* o) { o[0] = Deep<0>::v; }
 //--- concepts and `requires` (C++20)

@@ -1,6 +1,5 @@
 // 1.5.3 Preprocessing Directives
 //--- object-like and function-like macros, `#`, `##`, variadic ones
-// known failure: being worked on
 // gives: i32 = 3 12 7 6 0
 #define THREE 3
 #define TIMES(a, b) ((a) * (b))

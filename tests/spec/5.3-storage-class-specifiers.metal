@@ -17,6 +17,5 @@ kernel void f(device int* o) { static constexpr constant int five = 5; constexpr
 // error: static-variable
 kernel void f(device int* o) { static int n = 0; o[0] = n++; }
 //--- `register`
-// known failure: being worked on
 // error: not-in-msl
 kernel void f(device int* o) { register int x = 1; o[0] = x; }

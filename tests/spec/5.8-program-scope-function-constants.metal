@@ -29,12 +29,6 @@ kernel void f(device int* o [[buffer(0)]], device int* p [[buffer(at)]]) { o[0] 
 // error: unset-function-constant
 constant int n [[function_constant(0)]];
 kernel void f(device int* o) { o[0] = n; }
-//--- two constants of one index
-// known failure: being worked on
-// error: duplicate-index
-constant int a [[function_constant(0)]];
-constant int b [[function_constant(0)]];
-kernel void f(device int* o) { o[0] = a + b; }
 //--- a constant with an initializer
 // error: invalid-function-constant
 constant int a [[function_constant(0)]] = 4;

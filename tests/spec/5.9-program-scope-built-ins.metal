@@ -2,13 +2,11 @@
 #include <metal_stdlib>
 using namespace metal;
 //--- inputs of kernels as variables of the program's scope
-// known failure: being worked on
 // gives 4: i32 = 0 1 2 3
 uint index [[thread_position_in_grid]];
 static int where() { return index; }
 kernel void f(device int* o) { o[index] = where(); }
 //--- buffers as variables of the program's scope
-// known failure: being worked on
 // error: unsupported-global-binding
 device int* buffer [[buffer(0)]];
 kernel void f() { buffer[0] = 1; }

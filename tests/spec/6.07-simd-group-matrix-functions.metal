@@ -18,16 +18,29 @@ kernel void f(device float* o) {
     simdgroup_store(c, o, 8);
 }
 //--- `simdgroup_async_copy` and events, as published code declares them
-// known failure: being worked on
 // gives 32: f32 = expr(32, i)
 struct _simdgroup_event_t;
-thread _simdgroup_event_t* __metal_simdgroup_async_copy_2d(ulong, ulong, threadgroup void*, ulong, ulong, ulong2, const device void*, ulong, ulong, ulong2, long2, int) __asm("air.simdgroup_async_copy_2d.p3i8.p1i8");
+thread _simdgroup_event_t* __metal_simdgroup_async_copy_1d(ulong, ulong, threadgroup void*, const device void*, ulong) __asm("air.simdgroup_async_copy_1d.p3i8.p1i8");
+thread _simdgroup_event_t* __metal_simdgroup_async_copy_1d(ulong, ulong, device void*, const threadgroup void*, ulong) __asm("air.simdgroup_async_copy_1d.p1i8.p3i8");
 void __metal_wait_simdgroup_events(int, thread _simdgroup_event_t**) __asm("air.wait_simdgroup_events");
 kernel void f(device float* o [[buffer(0)]], uint i [[thread_index_in_threadgroup]]) {
     threadgroup float t[32];
-    o[i] = i;
-    simdgroup_barrier(mem_flags::mem_device);
-    thread _simdgroup_event_t* e = __metal_simdgroup_async_copy_2d(4, 4, (threadgroup void*)t, 8, 1, ulong2(8, 4), (const device void*)o, 8, 1, ulong2(8, 4), long2(0), 0);
+    t[i] = i;
+    simdgroup_barrier(mem_flags::mem_threadgroup);
+    thread _simdgroup_event_t* e = __metal_simdgroup_async_copy_1d(sizeof(float), alignof(float), (device void*)o, (const threadgroup void*)t, 32);
     __metal_wait_simdgroup_events(1, &e);
-    o[i] = t[i];
+}
+//--- copies of tiles, edges filled with zeros
+// buffer 0: f32 = iota(24)
+// buffer 1: f32 = zeros(16)
+// dispatch: f grid=32 threadgroup=32
+// expect 1: f32 = 7 8 9 0 13 14 15 0 19 20 21 0 0 0 0 0
+struct _simdgroup_event_t;
+thread _simdgroup_event_t* __metal_simdgroup_async_copy_2d(ulong, ulong, threadgroup void*, ulong, ulong, ulong2, const device void*, ulong, ulong, ulong2, long2, int) __asm("air.simdgroup_async_copy_2d.p3i8.p1i8");
+void __metal_wait_simdgroup_events(int, thread _simdgroup_event_t**) __asm("air.wait_simdgroup_events");
+kernel void f(const device float* a [[buffer(0)]], device float* o [[buffer(1)]], uint i [[thread_index_in_threadgroup]]) {
+    threadgroup float t[16];
+    thread _simdgroup_event_t* e = __metal_simdgroup_async_copy_2d(4, 4, (threadgroup void*)t, 4, 1, ulong2(4, 4), (const device void*)(a + 7), 6, 1, ulong2(3, 3), long2(0), 0);
+    __metal_wait_simdgroup_events(1, &e);
+    if (i < 16) o[i] = t[i];
 }

@@ -59,7 +59,8 @@ impl Checker<'_> {
         let info = &self.functions[id.0 as usize];
         let (decl, scope) = info.body.clone();
         let (def, signature, this_space) = (info.def.clone(), info.signature.clone(), info.this_space);
-        if matches!(decl.body, ast::FunctionBody::None) {
+        let target = self.labelled_function(&decl);
+        if matches!(decl.body, ast::FunctionBody::None) && target.is_none() {
             let name = self.program.functions[id].name;
             let mut d =
                 Diagnostic::error("undefined-function", decl.name.span, format!("'{name}' is used but not defined"));
@@ -85,7 +86,7 @@ impl Checker<'_> {
             auto_ret: ret.is_none().then(|| decl.ret.clone()),
             ..FnCtx::default()
         };
-        let (body, fcx) = self.in_function(fcx, |c| {
+        let (body, mut fcx) = self.in_function(fcx, |c| {
             c.in_scope(&block, |c| {
                 let this = c.declare_this(&def, this_space, decl.span);
                 c.declare_params(&decl, &signature, &block);
@@ -107,7 +108,12 @@ impl Checker<'_> {
                 match &decl.body {
                     ast::FunctionBody::Block { body, .. } => c.check_function_block(body, &mut out),
                     ast::FunctionBody::Defaulted => c.check_defaulted(&def, &decl),
-                    ast::FunctionBody::None | ast::FunctionBody::Deleted => {}
+                    ast::FunctionBody::None => {
+                        if let Some(target) = &target {
+                            c.forward_to(target, decl.span, &mut out);
+                        }
+                    }
+                    ast::FunctionBody::Deleted => {}
                 }
                 out
             })
@@ -122,11 +128,46 @@ impl Checker<'_> {
             let message = format!("'{name}' can end without returning a value");
             self.report(Diagnostic::warning("missing-return", decl.name.span, message));
         }
+        let body = self.end_lives(body, &mut fcx.locals, self.program.functions[id].param_count);
         let stored = self.storage_type(ret);
         let function = &mut self.program.functions[id];
         function.locals = fcx.locals;
         function.ret = stored;
         function.body = Some(body);
+    }
+
+    /// What the library has for a function that is declared with the name of Apple's own library, as in
+    /// `__asm("air.simdgroup_async_copy_1d.p3i8.p1i8")`: the function of that name with `__air_` in front.
+    fn labelled_function(&mut self, decl: &ast::FunctionDecl) -> Option<Rc<FnDef>> {
+        let label = decl.attributes.iter().find(|a| a.name == "__asm")?;
+        let ast::ExprKind::String(text) = label.args.first()?.kind else { return None };
+        let name: String = text.as_str().strip_prefix("air.")?.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let key = NameKey::Name(Symbol::new(&format!("__air_{name}")));
+        let ns = self.namespace_with(key)?;
+        self.lookup_in_namespace(ns, key).into_iter().find_map(|e| match e {
+            Entity::Function(f) => Some(f),
+            _ => None,
+        })
+    }
+
+    /// The parameters go to another function, as many as it has; a result is a null pointer.
+    fn forward_to(&mut self, target: &Rc<FnDef>, span: Span, out: &mut hir::Block) {
+        let function = self.function_instance(target, Vec::new(), None, span);
+        self.mark_used(function);
+        let load = |c: &Self, i: u32| {
+            let ty = c.fcx.locals[hir::LocalId(i)].ty;
+            let local = ExprKind::Local(hir::LocalId(i));
+            let place = Value::lvalue(local, ty, Quals::NONE, AddressSpace::Thread, span);
+            crate::expr::rvalue_expr(ExprKind::Load(Box::new(place.expr)), ty, span)
+        };
+        let count = self.functions[function.0 as usize].signature.params.len().min(self.fcx.locals.len());
+        let args = (0..count as u32).map(|i| load(self, i)).collect();
+        let call = crate::expr::rvalue_expr(ExprKind::Call { function, args }, Ty::VOID, span);
+        out.push(hir::Stmt { kind: StmtKind::Expr(call), span });
+        if let Some(ret) = self.fcx.ret.filter(|r| r.ty != Ty::VOID && !r.is_error()) {
+            let zero = crate::expr::rvalue_expr(ExprKind::Zero, ret.ty, span);
+            out.push(hir::Stmt { kind: StmtKind::Return(Some(zero)), span });
+        }
     }
 
     /// The pointer parameter of methods.

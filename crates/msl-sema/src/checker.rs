@@ -60,6 +60,8 @@ pub struct Checker<'a> {
     pub embedded_enums: FxMap<(usize, usize), Rc<EnumDef>>,
     /// Function constants without a value are not an error: nothing is compiled.
     pub ignore_unset: bool,
+    /// Some class met so far has a destructor that does something.
+    pub any_destructor: bool,
 }
 
 pub struct EnumInfo {
@@ -103,6 +105,7 @@ impl<'a> Checker<'a> {
             embedded_classes: FxMap::default(),
             embedded_enums: FxMap::default(),
             ignore_unset: false,
+            any_destructor: false,
         }
     }
 
@@ -237,7 +240,7 @@ impl<'a> Checker<'a> {
 
     pub fn nested<R>(&mut self, span: Span, error: impl FnOnce(&mut Self) -> R, f: impl FnOnce(&mut Self) -> R) -> R {
         if self.nesting >= NESTING_DEPTH {
-            self.error("nesting-depth", span, "this is nested too deeply");
+            self.error("nesting-limit", span, "this is nested too deeply");
             return error(self);
         }
         self.nesting += 1;

@@ -201,6 +201,8 @@ impl std::fmt::Debug for VarDef {
 pub enum Place {
     Local(LocalId),
     Global(GlobalId),
+    /// An input of the kernel: a position, an index or a size.
+    Input(hir::BuiltinInput),
     /// A function constant without a value.
     Unset(Symbol),
     /// Its declaration was wrong.
@@ -335,7 +337,11 @@ pub struct ClassInfo {
     pub bases: Vec<BaseInfo>,
     pub fields: Vec<FieldInfo>,
     pub members: FxMap<NameKey, Vec<Entity>>,
+    /// Of members that not everyone may use.
+    pub access: FxMap<NameKey, ast::Access>,
     pub friends: Vec<Rc<FnDef>>,
+    /// Names of functions and classes that may use everything.
+    pub friend_names: Vec<Symbol>,
     pub has_error: bool,
     pub lambda: Option<Rc<LambdaInfo>>,
     pub implicit_default: Option<FunctionId>,

@@ -16,7 +16,7 @@ use crate::template::Deduction;
 use crate::types::*;
 
 /// The builtin inputs by attribute, with how many components they may have.
-fn builtin(name: &str) -> Option<(BuiltinInput, bool)> {
+pub fn builtin(name: &str) -> Option<(BuiltinInput, bool)> {
     use BuiltinInput as B;
     Some(match name {
         "thread_position_in_grid" => (B::ThreadPositionInGrid, true),

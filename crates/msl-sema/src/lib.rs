@@ -10,6 +10,7 @@ mod body;
 mod check;
 mod checker;
 mod class;
+mod cleanup;
 mod constant;
 mod conversion;
 mod declare;

@@ -107,6 +107,36 @@ impl Checker<'_> {
         (def.decl.clone(), scope)
     }
 
+    /// A variable of namespace scope that is an input of the kernel (MSL specification, section 5.9), or what is wrong with it.
+    fn global_input(&mut self, decl: &ast::VariableDecl) -> Option<Place> {
+        for a in &decl.attributes {
+            if let Some((input, has_components)) = crate::entry::builtin(a.name.as_str()) {
+                let ty = self.resolve_type(&decl.ty);
+                let fits = match self.program.types.as_numeric(ty.ty) {
+                    Some((Scalar::UInt | Scalar::UShort, len)) => has_components && len <= 3 || len == 1,
+                    _ => false,
+                };
+                if fits || ty.is_error() {
+                    return Some(if fits { Place::Input(input) } else { Place::Error });
+                }
+                let message = format!("'{}' is not of type '{}'", a.name, self.type_name(ty));
+                self.error("invalid-input-type", decl.name.span, message);
+                return Some(Place::Error);
+            }
+            if matches!(a.name.as_str(), "buffer" | "texture" | "sampler" | "threadgroup") {
+                let d = Diagnostic::error(
+                    "unsupported-global-binding",
+                    decl.name.span,
+                    "a resource that is bound at namespace scope is not supported",
+                )
+                .help("make it a parameter of the kernel");
+                self.report(d);
+                return Some(Place::Error);
+            }
+        }
+        None
+    }
+
     fn define_global(&mut self, def: &Rc<VarDef>, decl: &Arc<ast::VariableDecl>) -> Rc<LocalVar> {
         let name = decl.name.segments.last().map_or_else(|| Symbol::new(""), symbol_of);
         let span = decl.name.span;
@@ -114,6 +144,11 @@ impl Checker<'_> {
             |ty: QualTy| Rc::new(LocalVar { name, place: Place::Error, ty, owner: 0, value: None.into(), span });
         if let Some(attribute) = decl.attributes.iter().find(|a| a.name == "function_constant") {
             return self.define_function_constant(decl, attribute, name);
+        }
+        if let Some(place) = self.global_input(decl) {
+            let Place::Input(_) = place else { return failed(QualTy::ERROR) };
+            let ty = self.resolve_type(&decl.ty);
+            return Rc::new(LocalVar { name, place, ty, owner: 0, value: None.into(), span });
         }
         let mut init = decl.init.clone();
         let mut init_scope = self.scope.clone();
@@ -531,6 +566,11 @@ impl Checker<'_> {
                 value = self.evaluate_quietly(e).filter(|v| matches!(v, Const::Scalar(_)));
             }
         }
+        // What is known needs nothing that only computes it.
+        let init = match &value {
+            Some(v @ (Const::Scalar(_) | Const::Vector(_))) => self.constant_expr(v, stored, span).or(init),
+            _ => init,
+        };
         let value = value.map(|v| self.remember(local, v));
         let ty = QualTy { quals: if v.flags.is_constexpr { ty.quals.with(Quals::CONST) } else { ty.quals }, ..ty };
         if failed {

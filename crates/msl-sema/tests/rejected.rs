@@ -367,10 +367,12 @@ fn declarations_that_are_wrong() {
         "#,
     );
     reject(
-        r#"struct S { private: int x; void m() {} }; void g(const thread S& s, device S& d) { s.m(); d.m(); }"#,
+        r#"struct S { private: int x; public: void m() {} }; void g(const thread S& s, device S& d) { s.m(); d.x = 1; }"#,
         r#"
-        1:86 error no-matching-function: 'm' cannot be called like this: the object is const and the method is not
-          1:33 note: it is declared here
+        1:94 error no-matching-function: 'm' cannot be called like this: the object is const and the method is not
+          1:41 note: it is declared here
+        1:101 error inaccessible-member: 'x' is a private member of 'S'
+          1:8 note: the class is declared here
         "#,
     );
     reject(

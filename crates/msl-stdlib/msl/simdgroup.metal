@@ -226,6 +226,42 @@ __MATRIX_MEMORY(device)
 __MATRIX_MEMORY(threadgroup)
 #undef __MATRIX_MEMORY
 
+// ---- copies by a SIMD-group ----
+// Published kernels declare these functions of Apple's library themselves, by the names in their labels. The copy is made
+// at once; waiting for it is a barrier of the SIMD-group.
+
+template <typename T, typename D, typename S>
+inline void __copy_tile(D dst, ulong dst_row, ulong2 dst_size, S src, ulong src_row, ulong2 src_size, long2 offset, int clamp) {
+  ulong count = dst_size.x * dst_size.y;
+  for (ulong i = ulong(__metal_thread_index_in_simdgroup()); i < count; i += 32ul) {
+    ulong x = i % dst_size.x, y = i / dst_size.x;
+    bool is_inside = x < src_size.x && y < src_size.y;
+    ulong u = __metal_min(x, src_size.x - 1ul), v = __metal_min(y, src_size.y - 1ul);
+    T value = T(0);
+    if ((is_inside || clamp != 0) && src_size.x != 0ul && src_size.y != 0ul) value = src[(v + ulong(offset.y)) * src_row + u + ulong(offset.x)];
+    dst[y * dst_row + x] = value;
+  }
+}
+#define __COPY(to, from, label) \
+  inline void __air_simdgroup_async_copy_2d_##label(ulong size, ulong alignment, to void* dst, ulong dst_row, ulong dst_stride, ulong2 dst_size, \
+      const from void* src, ulong src_row, ulong src_stride, ulong2 src_size, long2 offset, int clamp) { \
+    if (size == 4ul) __copy_tile<uint>((to uint*)dst, dst_row, dst_size, (const from uint*)src, src_row, src_size, offset, clamp); \
+    else if (size == 2ul) __copy_tile<ushort>((to ushort*)dst, dst_row, dst_size, (const from ushort*)src, src_row, src_size, offset, clamp); \
+    else if (size == 8ul) __copy_tile<ulong>((to ulong*)dst, dst_row, dst_size, (const from ulong*)src, src_row, src_size, offset, clamp); \
+    else { \
+      ulong2 bytes = ulong2(size, 1ul); \
+      __copy_tile<uchar>((to uchar*)dst, dst_row * size, dst_size * bytes, (const from uchar*)src, src_row * size, src_size * bytes, \
+                         long2(offset.x * long(size), offset.y), clamp); \
+    } \
+  } \
+  inline void __air_simdgroup_async_copy_1d_##label(ulong size, ulong alignment, to void* dst, const from void* src, ulong count) { \
+    __air_simdgroup_async_copy_2d_##label(size, alignment, dst, count, 1ul, ulong2(count, 1ul), src, count, 1ul, ulong2(count, 1ul), long2(0l), 0); \
+  }
+__COPY(threadgroup, device, p3i8_p1i8)
+__COPY(device, threadgroup, p1i8_p3i8)
+#undef __COPY
+inline void __air_wait_simdgroup_events() { __metal_simdgroup_barrier(3u); }
+
 // d = a b + c. Products are accumulated in float, in the order of k.
 template <typename D, typename A, typename B, typename E, int C, int R, int K>
 inline void simdgroup_multiply_accumulate(thread simdgroup_matrix<D, C, R>& d, simdgroup_matrix<A, K, R> a,

@@ -52,6 +52,8 @@ __VECTOR_NAMES(bfloat)
 __VECTOR_NAMES(float)
 #undef __VECTOR_NAMES
 
+// What is coherent across threadgroups: device memory is on every device here.
+#define coherent(scope)
 #define METAL_FUNC inline
 #define METAL_CONST const
 #define METAL_VALID_ARGS

@@ -285,7 +285,25 @@ pub struct ClassDecl {
     pub bases: Vec<BaseSpecifier>,
     /// `None` for a declaration without a body.
     pub members: Option<Vec<Decl>>,
+    /// From which member on which access holds, in order; the first entry is what the key of the class says.
+    pub access: Vec<(u32, Access)>,
     pub span: Span,
+}
+
+/// Who may use a member of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Public,
+    Protected,
+    Private,
+}
+
+impl ClassDecl {
+    /// Of the member with that number.
+    pub fn access_of(&self, member: usize) -> Access {
+        let at = self.access.iter().take_while(|(from, _)| *from as usize <= member).last();
+        at.map_or(Access::Public, |(_, access)| *access)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -36,15 +36,10 @@ impl Checker<'_> {
                         None => return,
                     },
                 };
-                if f.kind == ast::FunctionKind::Destructor
-                    && let ast::FunctionBody::Block { body, .. } = &f.body
-                    && !matches!(&body.kind, ast::StmtKind::Compound(list) if list.is_empty())
-                {
-                    self.error(
-                        "unsupported-destructor",
-                        f.name.span,
-                        "destructors that do something are not supported by Metal",
-                    );
+                if f.kind == ast::FunctionKind::Destructor {
+                    // Declared only: it is defined outside.
+                    let is_declared = matches!(f.body, ast::FunctionBody::None);
+                    self.any_destructor |= is_declared || crate::cleanup::does_something(&f.body);
                 }
                 let is_specialization = f.templates.last().is_some_and(|t| t.params.is_empty());
                 if is_specialization {

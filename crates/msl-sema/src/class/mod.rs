@@ -4,6 +4,7 @@
 //! registered (signatures and bodies stay unchecked), fields are laid out after the C++ ABI with the sizes of
 //! MSL (section 2). Empty bases take no room.
 
+mod access;
 mod layout;
 mod member;
 mod out_of_class;
@@ -105,8 +106,13 @@ impl Checker<'_> {
                 self.add_base(id, ty, base.span, &mut layout);
             }
         }
-        for member in decl.members.iter().flatten() {
+        for (i, member) in decl.members.iter().flatten().enumerate() {
+            self.note_access(id, member, decl.access_of(i));
             self.add_member(id, member, &mut layout);
+        }
+        if let Some(packed) = decl.attributes.iter().find(|a| a.name == "packed") {
+            let d = Diagnostic::error("unsupported-packed", packed.span, "packed structures are not supported");
+            self.report(d.help("use packed vectors, or bytes"));
         }
         let align_attr = self.alignment_of(&decl.attributes).unwrap_or(1);
         let align = layout.align.max(align_attr);

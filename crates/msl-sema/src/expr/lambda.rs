@@ -185,6 +185,7 @@ impl Checker<'_> {
             attributes: Vec::new(),
             bases: Vec::new(),
             members: Some(Vec::new()),
+            access: Vec::new(),
             span,
         });
         let scope = self.scope.clone();

@@ -121,6 +121,7 @@ impl Checker<'_> {
             }
             Some(Entity::Field(owner, path)) => {
                 let (owner, path) = (*owner, path.clone());
+                self.check_access(owner, key, last.span);
                 let object = self.base_object(v, class, owner);
                 Operand::Value(self.field_value(object, owner, &path, span))
             }
@@ -132,6 +133,9 @@ impl Checker<'_> {
                         _ => None,
                     })
                     .collect();
+                if let Some(owner) = functions.first().and_then(|f| f.class) {
+                    self.check_access(owner, key, last.span);
+                }
                 let explicit = match &last.template_args {
                     Some(args) => match self.expand_written_args(args) {
                         Some(a) => Some(Rc::new(a)),

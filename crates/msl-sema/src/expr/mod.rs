@@ -237,6 +237,11 @@ impl Checker<'_> {
                 let ty = self.resolve_type(t);
                 self.size_value(ty, span, true)
             }
+            // A literal is an array with a zero at its end.
+            K::SizeofExpr(inner) if matches!(strip_parens(inner).kind, K::String(_)) => {
+                let K::String(s) = strip_parens(inner).kind else { return Operand::Value(Value::error(span)) };
+                Value::rvalue(constant(s.as_str().len() as u64 + 1, Ty::ULONG, span))
+            }
             K::SizeofExpr(inner) => {
                 self.unevaluated += 1;
                 let operand = self.check_operand(inner);
@@ -427,5 +432,12 @@ impl Checker<'_> {
             ExprKind::PointerOffset { base, .. } => self.variable_of(base),
             _ => None,
         }
+    }
+}
+
+fn strip_parens(e: &ast::Expr) -> &ast::Expr {
+    match &e.kind {
+        ast::ExprKind::Paren(inner) => strip_parens(inner),
+        _ => e,
     }
 }

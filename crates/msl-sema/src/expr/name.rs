@@ -42,6 +42,14 @@ impl Checker<'_> {
     pub fn found_operand(&mut self, name: &ast::Name, found: Found) -> Operand {
         let span = name.span;
         let Some(last) = name.segments.last() else { return Operand::Value(Value::error(span)) };
+        let owner = match &found.entities[0] {
+            Entity::Variable(v) => v.class,
+            Entity::Function(f) => f.class,
+            _ => None,
+        };
+        if let Some(owner) = owner {
+            self.check_access(owner, NameKey::of(&last.ident), last.span);
+        }
         if let Some(Entity::Function(_)) = found.entities.first() {
             return self.function_operand(name, found);
         }
@@ -217,6 +225,7 @@ impl Checker<'_> {
                     if space == AddressSpace::Constant { object_quals.with(Quals::CONST) } else { object_quals };
                 Value::lvalue(ExprKind::Global(id), stored, quals, space, span)
             }
+            Place::Input(input) => Value::rvalue(rvalue_expr(ExprKind::Builtin(input), declared.ty, span)),
             Place::Unset(name) => {
                 if self.unevaluated == 0 && self.fcx.dead == 0 && !self.ignore_unset {
                     let d = Diagnostic::error(

@@ -54,7 +54,10 @@ impl Parser<'_> {
         }
         let scope = self.define_class(name.as_ref(), templates, result.is_friend);
         let bases = if self.eat(Punct::Colon) { self.parse_bases(scope) } else { Vec::new() };
-        let members = self.nested(|p| p.parse_class_body(scope, name.as_ref().and_then(last_symbol)));
+        let first = if key == ClassKey::Class { Access::Private } else { Access::Public };
+        let mut access = vec![(0, first)];
+        let members = self.nested(|p| p.parse_class_body(scope, name.as_ref().and_then(last_symbol), &mut access));
+        let members = members.unwrap_or_default();
         let span = self.since(start);
         if let Some(primary) = name.as_ref().and_then(|n| self.resolve(n).scope())
             && primary != scope
@@ -68,7 +71,8 @@ impl Parser<'_> {
             templates: templates.to_vec(),
             attributes,
             bases,
-            members: Some(members.unwrap_or_default()),
+            members: Some(members),
+            access,
             span,
         });
         match name {
@@ -125,6 +129,7 @@ impl Parser<'_> {
                 attributes,
                 bases: Vec::new(),
                 members: None,
+                access: Vec::new(),
                 span,
             };
             result.tag = Some(Decl { kind: DeclKind::Class(Arc::new(class)), span });
@@ -211,7 +216,13 @@ impl Parser<'_> {
         bases
     }
 
-    fn parse_class_body(&mut self, scope: ScopeId, class_name: Option<Symbol>) -> Vec<Decl> {
+    /// Notes at which members the access changes.
+    fn parse_class_body(
+        &mut self,
+        scope: ScopeId,
+        class_name: Option<Symbol>,
+        access: &mut Vec<(u32, Access)>,
+    ) -> Vec<Decl> {
         let open = self.pos;
         if !self.expect(Punct::LBrace, "to begin the members") {
             self.skip_to_statement_end();
@@ -224,7 +235,8 @@ impl Parser<'_> {
         let mut members = Vec::new();
         while !self.at(Punct::RBrace) && !self.cur().is_eof() {
             let before = self.pos;
-            if self.eat_access_specifier() {
+            if let Some(specifier) = self.opt_access_specifier() {
+                access.push((members.len() as u32, specifier));
                 continue;
             }
             if self.is_likely_outside(open) {
@@ -256,14 +268,19 @@ impl Parser<'_> {
             && matches!(self.kind(), TokenKind::Keyword(Kw::Kernel | Kw::Namespace))
     }
 
-    fn eat_access_specifier(&mut self) -> bool {
-        let is_access = matches!(self.kind(), TokenKind::Keyword(Kw::Public | Kw::Protected | Kw::Private))
-            && self.peek_is(1, Punct::Colon);
-        if is_access {
-            self.bump();
-            self.bump();
+    fn opt_access_specifier(&mut self) -> Option<Access> {
+        let access = match self.kind() {
+            TokenKind::Keyword(Kw::Public) => Access::Public,
+            TokenKind::Keyword(Kw::Protected) => Access::Protected,
+            TokenKind::Keyword(Kw::Private) => Access::Private,
+            _ => return None,
+        };
+        if !self.peek_is(1, Punct::Colon) {
+            return None;
         }
-        is_access
+        self.bump();
+        self.bump();
+        Some(access)
     }
 
     fn parse_delayed_body(&mut self, delayed: DelayedBody, members: &mut [Decl]) {

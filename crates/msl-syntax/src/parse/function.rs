@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use msl_base::{Diagnostic, Span};
+use msl_base::{Diagnostic, Span, Symbol};
 
 use super::class::DelayedBody;
 use super::decl::Context;
@@ -34,6 +34,9 @@ impl Parser<'_> {
         let Some(suffix) = declarator.function else { return DeclaratorEnd::Done };
         let FunctionSuffix { params, is_variadic, this_quals, trailing, scope } = suffix;
         let is_guide = specifiers.ty.is_none() && kind == FunctionKind::Ordinary && trailing.is_some();
+        if self.at_kw(Kw::Asm) && self.peek_is(1, Punct::LParen) {
+            self.parse_asm_label(&mut attributes);
+        }
         let ret = match (&name.segments.last().map(|s| &s.ident), trailing) {
             (Some(Ident::Conversion(target)), _) => (**target).clone(),
             (_, Some(trailing)) => trailing,
@@ -94,6 +97,19 @@ impl Parser<'_> {
         let decl = Decl { kind, span };
         out.push(if specifiers.is_friend { Decl { kind: DeclKind::Friend(Box::new(decl)), span } } else { decl });
         end
+    }
+
+    /// `__asm("air.name")`: what the function is called in the device's own library. It becomes an attribute.
+    fn parse_asm_label(&mut self, attributes: &mut Vec<Attribute>) {
+        let start = self.bump().span;
+        let open = self.pos;
+        self.bump();
+        let text_span = self.span();
+        let text = self.parse_string();
+        self.expect_close(open, Punct::RParen);
+        let args = vec![Expr { kind: ExprKind::String(text), span: text_span }];
+        attributes.push(Attribute { namespace: None, name: Symbol::new("__asm"), args, span: self.since(start) });
+        self.parse_attributes_into(attributes);
     }
 
     /// After `=`: `default`, `delete` or `0`.

@@ -294,7 +294,7 @@ impl Parser<'_> {
                 flags.is_virtual = true;
                 self.not_in_msl(span, "virtual functions", "");
             }
-            Kw::Register => {}
+            Kw::Register => self.not_in_msl(span, "'register'", "leave it out"),
             Kw::Typedef => result.is_typedef = true,
             Kw::Friend => result.is_friend = true,
             Kw::Kernel => result.stage = StageKeyword::Kernel,

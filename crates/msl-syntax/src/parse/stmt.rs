@@ -4,7 +4,9 @@
 //! Chains of `else if` and of labels are built in loops; everything else nests through [`Parser::nested`].
 //! C++ [stmt.stmt]; MSL specification, 1.5 (no goto, no exceptions).
 
-use msl_base::{Diagnostic, Span};
+use std::sync::Arc;
+
+use msl_base::{Diagnostic, Span, Symbol};
 
 use super::decl::{Context, Terminator, fp_pragma};
 use super::lookahead::At;
@@ -507,13 +509,28 @@ impl Parser<'_> {
                 DeclKind::Variable(variable) => Some(variable),
                 _ => None,
             }),
-            StmtKind::StructuredBinding { .. } => {
-                self.diagnostics.push(Diagnostic::error(
-                    "unsupported-structured-binding-in-loop",
-                    place,
-                    "structured bindings in range-based loops are not supported",
-                ));
-                return StmtKind::Error;
+            // The element gets a name that no program can write, and the body takes it apart.
+            StmtKind::StructuredBinding { names, ty, .. } => {
+                let ident = Ident::Name(Symbol::new("(element)"));
+                let segment = NameSegment { ident, template_args: None, span: place };
+                let name = Name { is_global: false, segments: vec![segment], span: place };
+                let auto = Box::new(TypeExpr { kind: TypeExprKind::Auto, span: place });
+                let reference = TypeExpr { kind: TypeExprKind::LValueRef(auto), span: place };
+                let init = Expr { kind: ExprKind::Name(name.clone()), span: place };
+                let binding = StmtKind::StructuredBinding { names, ty: reference, init };
+                let parts = vec![Stmt { kind: binding, span: place }, *body];
+                let variable = VariableDecl {
+                    name,
+                    flags: DeclFlags::default(),
+                    templates: Vec::new(),
+                    ty,
+                    init: None,
+                    attributes: Vec::new(),
+                    bits: None,
+                    span: place,
+                };
+                let body = Box::new(Stmt { kind: StmtKind::Compound(parts), span: place });
+                return StmtKind::RangeFor { variable: Arc::new(variable), range, body, hint };
             }
             _ => None,
         };

@@ -148,6 +148,11 @@ impl Emit<'_> {
                     Some(k) => of(*a) >> k | !(u64::MAX >> k),
                     None => 0,
                 },
+                BinaryOp::Div | BinaryOp::Rem if !s.is_signed() => match constant(*b).filter(|n| n.is_power_of_two()) {
+                    Some(n) if *op == BinaryOp::Rem => of(*a) | !(n - 1),
+                    Some(n) => of(*a) >> n.trailing_zeros() | !(u64::MAX >> n.trailing_zeros()),
+                    None => 0,
+                },
                 _ => 0,
             },
             Op::Convert(a) if self.scalar_of(*a).is_integer() => {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from harness import corpus_folder
+from harness import Call, Case, Sizes, corpus_folder
 
 CTYPES = {
     "int32_t": "i4", "uint64_t": "u8", "int64_t": "i8", "float": "f4", "int16_t": "i2", "bool": "u1", "size_t": "u8", "int": "i4",
@@ -55,3 +56,8 @@ def of(name: str, parts: dict[str, np.ndarray], **values: Any) -> bytes:
     for n, array in parts.items():
         values = extents(n, array.shape, array.strides, fields) | values
     return arguments(name, **values)
+
+
+def case(file: str, kernel: str, make: Callable[[Sizes], Call], note: str = "") -> Case:
+    """A case of ``ggml-metal/kernels``; neither ``.metal`` nor ``kernel_`` is written."""
+    return Case("ggml", f"ggml-metal/kernels/{file}.metal", f"kernel_{kernel}", make, note, OPTIONS)

@@ -91,6 +91,8 @@ class Out:
     type: str = "f32"
     tolerance: Tolerance = EXACT
     before: np.ndarray | None = None
+    # By how much each element may differ, where a tolerance for all would be too wide for some.
+    bound: np.ndarray | None = None
     # Compares in another way than element by element: gets the elements, raises AssertionError.
     judge: Callable[[np.ndarray], None] | None = None
 
@@ -102,9 +104,16 @@ class Out:
         return np.full(count, 0xA5, np.uint8)
 
 
+@dataclass(frozen=True)
+class Same:
+    """The buffer that is bound at another index, too."""
+
+    index: int
+
+
 @dataclass
 class Call:
-    """Arguments are arrays (buffers), NumPy scalars and bytes (copied), ``Out``, or None (nothing is bound)."""
+    """Arguments are arrays (buffers), NumPy scalars and bytes (copied), ``Out``, ``Same``, or None (nothing is bound)."""
 
     arguments: Sequence[Any] | Mapping[int, Any]
     threads: Sequence[int] | int | None = None
@@ -140,6 +149,8 @@ class Case:
     make: Callable[[Sizes], Call]
     note: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    # What is compiled instead of the file; it includes files of the corpus.
+    text: str = ""
     # By device: the id of the fault that it has to report. For published kernels that do what Metal does not define;
     # hardware forgives it, and the interpreter forgives nothing.
     fault: Mapping[str, str] = field(default_factory=dict)
@@ -164,12 +175,12 @@ def fetched(name: str) -> Path | None:
 
 
 @lru_cache(None)
-def library(device: str, corpus: str, file: str, options: tuple[tuple[str, Any], ...]) -> pm.Library:
+def library(device: str, corpus: str, file: str, text: str, options: tuple[tuple[str, Any], ...]) -> pm.Library:
     at = corpus_folder(corpus)
     path = at / file
     includes = [str(path.parent), str(at), str(at / "ggml-metal")]
     given = {"include_directories": includes, "name": file} | {k: dict(v) if k == "macros" else v for k, v in options}
-    return pm.Device(device).make_library(path.read_text(), given)
+    return pm.Device(device).make_library(text or path.read_text(), given)
 
 
 def frozen(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -182,7 +193,7 @@ def triple(size: Sequence[int] | int) -> tuple[int, ...]:
 
 def check(case: Case, device: str) -> None:
     """Runs a case on a device and compares every buffer with what is expected."""
-    of = library(device, case.corpus, case.file, frozen(case.options))
+    of = library(device, case.corpus, case.file, case.text, frozen(case.options))
     if device not in case.fault:
         run(case, device, of)
         return
@@ -203,6 +214,9 @@ def run(case: Case, device: str, of: pm.Library) -> None:
     buffers: dict[int, pm.Buffer] = {}
     for index, value in arguments.items():
         if value is None:
+            continue
+        if isinstance(value, Same):
+            encoder.set_buffer(buffers[value.index], 0, index)
             continue
         if isinstance(value, (bytes, np.generic)):
             encoder.set_bytes(value if isinstance(value, bytes) else np.asarray(value).tobytes(), index)
@@ -232,6 +246,11 @@ def compare(buffer: pm.Buffer, out: Out, what: str) -> None:
     found = decode(found, out.type).reshape(expected.shape)
     if out.judge is not None:
         out.judge(found)
+    elif out.bound is not None:
+        # Written so that a NaN is wrong.
+        wrong = ~(np.abs(found - expected) <= out.bound)
+        at = np.argwhere(wrong)[:5]
+        assert not wrong.any(), (what, int(wrong.sum()), wrong.size, at, found[wrong][:5], expected[wrong][:5])
     elif out.tolerance.relative == 0 and out.tolerance.absolute == 0:
         np.testing.assert_array_equal(found, expected, err_msg=what)
     else:

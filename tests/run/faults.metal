@@ -4,14 +4,14 @@
 // fault: out-of-bounds
 // dispatch: f grid=5
 kernel void f(device float* p [[buffer(0)]], uint i [[thread_position_in_grid]]) { p[i] += 1; }
-//--- a barrier that some threads miss
-// buffer 0: f32 = zeros(4)
+//--- a barrier that a simdgroup misses
+// buffer 0: f32 = zeros(64)
 // fault: divergent-barrier
-// dispatch: g grid=4 threadgroup=4
+// dispatch: g grid=64 threadgroup=64
 #include <metal_stdlib>
 using namespace metal;
 kernel void g(device float* p [[buffer(0)]], uint i [[thread_position_in_threadgroup]]) {
-    if (i < 2) threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (i < 32) threadgroup_barrier(mem_flags::mem_threadgroup);
     p[i] = 1;
 }
 //--- a local array
@@ -22,4 +22,28 @@ kernel void g(device float* p [[buffer(0)]], uint i [[thread_position_in_threadg
 kernel void h(device int* p [[buffer(0)]], constant int& n [[buffer(1)]]) {
     int a[4] = {1, 2, 3, 4};
     p[0] = a[n];
+}
+//--- a write beyond the end of threadgroup memory
+// buffer 0: i32 = zeros(4)
+// fault: of 's'
+// dispatch: w grid=4 threadgroup=4
+#include <metal_stdlib>
+using namespace metal;
+kernel void w(device int* p [[buffer(0)]], uint i [[thread_position_in_threadgroup]]) {
+    threadgroup int s[4];
+    s[i + 1] = int(i);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    p[i] = s[i];
+}
+//--- a read far beyond it
+// buffer 0: i32 = zeros(4)
+// fault: of 's'
+// dispatch: r grid=4 threadgroup=4
+#include <metal_stdlib>
+using namespace metal;
+kernel void r(device int* p [[buffer(0)]], uint i [[thread_position_in_threadgroup]]) {
+    threadgroup int s[4];
+    s[i] = int(i);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    p[i] = s[i + 5];
 }

@@ -144,3 +144,17 @@ kernel void u(device float* out [[buffer(1)]], constant int& n [[buffer(2)]]) {
     out[4] = h.d[n].v.x;
     out[5] = i[0].b + h.i.b;
 }
+//--- members of a structure are read as a larger type than the structure is aligned to
+// buffer 0: u16 = 0x3c00 0x0201 0x0403 5 6 7 8 9 10 11 12 0x4000 0x1211 0x1413 15 16 17 18 19 20 21 22
+// buffer 1: u32 = zeros(4)
+// dispatch: v grid=2
+// expect 1: u32 = 0x04030201 0x14131211 0x00060005 0x0010000f
+#include <metal_stdlib>
+using namespace metal;
+typedef struct { half d; uint8_t qh[4]; uint8_t qs[16]; } block_q5_0;
+static_assert(sizeof(block_q5_0) == 22, "aligned to two");
+kernel void v(device const block_q5_0* x [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = *((device const uint32_t*)x[i].qh);
+    device const uint32_t* qs = (device const uint32_t*)x[i].qs;
+    out[i + 2] = qs[0];
+}

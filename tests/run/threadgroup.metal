@@ -79,3 +79,61 @@ kernel void through(device float* p [[buffer(0)]], uint i [[thread_position_in_t
     float4 v = (*((threadgroup alignas(16) float4 *)(shared + 4 * (3 - i))));
     *((device float4* __attribute__((unused)))(p + 4 * i)) = v;
 }
+//--- stores for all threads between an `if` of some threads and a loop with barriers
+// The `if` waits for the loop over the threads; what is stored meanwhile for all of them at once must not be forgotten.
+// The second threadgroup would see the sums of the first.
+// buffer 0: i32 = zeros(128)
+// buffer 1: i32 = 3
+// dispatch: put_off grid=128 threadgroup=64
+// expect 0: i32 = expr(64, (63 - i) * 6) expr(64, (63 - i) * 6)
+#include <metal_stdlib>
+using namespace metal;
+kernel void put_off(device int* out [[buffer(0)]], constant int& n [[buffer(1)]],
+                    uint i [[thread_position_in_threadgroup]], uint at [[thread_position_in_grid]]) {
+    threadgroup int s[64];
+    if (i % 3 != 1) {
+        s[i] = int(i);
+    } else {
+        s[i] = 0;
+        for (uint k = 0; k < i; k++) s[i] += 1;
+    }
+    int sum = 0;
+    for (int k = 1; k <= n; k++) {
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        sum += s[63 - i] * k;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    out[at] = sum;
+}
+//--- a pointer for all threads that goes over to another buffer in a loop with barriers
+// buffer 0: f32 = iota(64)
+// buffer 1: f32 = expr(40, 100 * i)
+// buffer 2: f32 = zeros(64)
+// buffer 3: i32 = 50
+// dispatch: goes_over grid=64 threadgroup=64
+// expect 2: f32 = expr(64, (63 - i) % 32 + 100 * ((63 - i) % 32 + 1))
+#include <metal_stdlib>
+using namespace metal;
+kernel void goes_over(device const char* a [[buffer(0)]], device const char* b [[buffer(1)]], device float* out [[buffer(2)]],
+                      constant int& n [[buffer(3)]], uint i [[thread_position_in_threadgroup]],
+                      uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+    threadgroup float s[64];
+    threadgroup half m[256];
+    float sum = 0;
+    for (int k = 0;; k++) {
+        int c = k * 32;
+        if (c >= n) break;
+        if (c + 32 > n) {
+            a = b + 4;
+            for (int j = i % 32; j < 64; j += 32) {
+                if (c + j >= n) m[j + 64 * simdgroup] = -1;
+            }
+            c = 0;
+        }
+        s[i] = ((device const float*)(a + c * 4))[i % 32];
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        sum += s[63 - i];
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    out[i] = sum;
+}

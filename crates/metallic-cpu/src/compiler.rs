@@ -186,7 +186,7 @@ impl Kernel {
         };
         let id = match site.kind {
             FaultKind::Trap => "trap",
-            _ if site.param.is_none() => "invalid-pointer",
+            _ if site.param.is_none() && site.message.is_none() => "invalid-pointer",
             FaultKind::Read | FaultKind::Write | FaultKind::Atomic => "out-of-bounds",
         };
         (id, message, argument, source.location(site.span))

@@ -29,7 +29,7 @@ pub const CACHE_SIZE: Variable = Variable {
 
 pub const CHECK: Variable = Variable {
     name: "PYMETALLIC_CHECK",
-    help: "what the interp device looks for besides bad accesses: races (within threadgroups) or races-grid",
+    help: "what the interp device looks for besides bad accesses, separated by commas: strict (what hardware forgives), races (within threadgroups), races-grid",
 };
 
 /// All of them, for reference pages and `metallic doctor`.

@@ -1,7 +1,7 @@
 //! The interp device: executes the IR with the interpreter, slowly and with every access checked.
 //!
 //! What it does is what a kernel means; other devices are compared with it. `PYMETALLIC_CHECK`
-//! turns on the search for data races.
+//! turns on the search for data races, and for what hardware forgives.
 
 use std::sync::Arc;
 
@@ -33,12 +33,16 @@ impl Default for InterpDevice {
 impl InterpDevice {
     /// With what `PYMETALLIC_CHECK` asks for.
     pub fn new() -> InterpDevice {
-        let races = match env::CHECK.get().as_deref() {
-            Some("races") => RaceCheck::Threadgroup,
-            Some("races-grid") => RaceCheck::Grid,
-            _ => RaceCheck::Off,
-        };
-        InterpDevice::with_options(Options { races, ..Options::default() })
+        let mut options = Options::default();
+        for word in env::CHECK.get().unwrap_or_default().split(',') {
+            match word.trim() {
+                "strict" => options.strict = true,
+                "races" => options.races = RaceCheck::Threadgroup,
+                "races-grid" => options.races = RaceCheck::Grid,
+                _ => {}
+            }
+        }
+        InterpDevice::with_options(options)
     }
     pub fn with_options(options: Options) -> InterpDevice {
         let info = DeviceInfo::host("Interpreter", "interp", 0x696e);

@@ -6,7 +6,7 @@ use msl_base::Span;
 use msl_ir::passes::assume_textures::{KnownTexture, assume_textures};
 use msl_ir::passes::expand_switches::{expand_switches, has_switches_with_barriers};
 use msl_ir::passes::pipeline;
-use msl_ir::{EntryPoint, Module};
+use msl_ir::{EntryPoint, HOST_SLACK, Module, READ_SLACK};
 
 use crate::CodegenError;
 use crate::abi::EntryFn;
@@ -132,7 +132,9 @@ impl CompiledKernel {
 
     /// Bytes of scratch memory a worker needs, given the lengths of host-sized threadgroup memory.
     pub fn scratch_size(&self, dynamic_threadgroup: &[u64]) -> u64 {
-        self.fixed_scratch + dynamic_threadgroup.iter().map(|n| n.next_multiple_of(16)).sum::<u64>()
+        self.fixed_scratch
+            + dynamic_threadgroup.iter().map(|n| n.next_multiple_of(16) + HOST_SLACK).sum::<u64>()
+            + READ_SLACK
     }
 
     /// The part of [`scratch_size`](Self::scratch_size) that does not depend on the dispatch.

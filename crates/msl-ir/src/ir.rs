@@ -35,9 +35,8 @@
 //!
 //! # Memory
 //!
-//! A pointer is an address in one address space. Loads and stores state an alignment, which
-//! the program guarantees. Reading or writing outside the buffer, local or threadgroup
-//! variable that the pointer was derived from is a *fault*: targets detect it for device and
+//! A pointer is an address in one address space. Reading or writing outside the buffer, local or
+//! threadgroup variable that the pointer was derived from is a *fault*: targets detect it for device and
 //! constant memory, end the command with an error that names the place, and change no memory
 //! that the kernel was not given. Locals and threadgroup variables are uninitialised at
 //! start; reading them gives unspecified (but not trapping) bytes. Two threads that access
@@ -47,14 +46,39 @@
 //!
 //! # Convergence and progress
 //!
-//! A threadgroup barrier must be reached by all threads of the threadgroup or none
-//! (otherwise a fault). A thread that waits, in a loop, for another thread of its own
+//! A threadgroup barrier must be reached by all threads of the threadgroup that have not returned,
+//! or by none (otherwise a fault). A thread that waits, in a loop, for another thread of its own
 //! simdgroup need not ever proceed.
+//!
+//! # What is forgiven
+//!
+//! Metal leaves the following undefined. Apple's GPUs give a sensible answer, and published kernels rely
+//! on it without knowing, so the meaning here is what those GPUs do. Targets may assume none of it away;
+//! the interpreter makes each a fault on request ([`interp::Options::strict`](crate::interp::Options::strict)).
+//!
+//! - *Alignment.* Loads and stores state the alignment of the type. An address that is not a multiple of
+//!   it is accessed all the same; bytes are bytes. (ggml reads four `uint8_t` of a block aligned to 2 as one
+//!   `uint32_t`.) Atomic operations must be aligned.
+//! - *Barriers.* A simdgroup arrives at a threadgroup barrier as one: when any of its threads does. The
+//!   others need not come by; they wait at the end of the branch. (MLX's products of matrix and vector
+//!   have a barrier that the first thread of each simdgroup reaches.) A simdgroup of which no thread comes
+//!   by is missing, which is a fault, unless all of them have returned.
+//! - *The end of threadgroup memory.* A read may go up to [`READ_SLACK`] bytes beyond the end of a
+//!   threadgroup variable and gives unspecified bytes there. (MLX's merge sort reads the element after
+//!   the last one before it knows that it is not needed.) A write may not. Memory whose size the host
+//!   gives may be read and written up to [`HOST_SLACK`] bytes beyond the end; whether what was written
+//!   there stays is unspecified. (ggml's attention clears more than it asks for with heads of 96.)
 
 use msl_base::{Arena, Span, Symbol};
 
 use crate::reflect::EntryPoint;
 use crate::types::{AddressSpace, TypeId, TypeTable};
+
+/// How many bytes beyond the end of threadgroup memory a read may touch: those of the largest vector.
+pub const READ_SLACK: u64 = 16;
+
+/// How many bytes beyond the end of host-sized threadgroup memory may be touched.
+pub const HOST_SLACK: u64 = 256;
 
 msl_base::define_id!(pub struct FunctionId, "fn");
 msl_base::define_id!(

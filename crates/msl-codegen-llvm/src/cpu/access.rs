@@ -1,6 +1,6 @@
 //! Where memory is: the address and size of what a pointer was derived from, and alias facts.
 
-use msl_ir::{AddressSpace, LocalId, ParamKind};
+use msl_ir::{AddressSpace, LocalId, ParamKind, READ_SLACK};
 
 use super::kernel::Emit;
 use crate::emit::shape::Root;
@@ -42,6 +42,19 @@ impl Emit<'_> {
             }
             Root::Shared => (ll.gep_const(self.scratch, self.shared_start), self.shared_size),
             Root::Local(_) | Root::Private | Root::Raw => (ll.null(), ll.c64(u64::MAX)),
+        }
+    }
+
+    /// Address of the first byte and how many bytes an access may touch: reads of threadgroup memory may go
+    /// [beyond it](READ_SLACK).
+    pub fn reach(&self, root: Root, is_store: bool) -> (V, V) {
+        let ll = self.ll;
+        let (base, length) = self.root_address(root);
+        let slack = if self.is_shared(root) && !is_store { READ_SLACK } else { 0 };
+        match ll.as_const_int(length) {
+            _ if slack == 0 => (base, length),
+            Some(n) => (base, ll.c64(n + slack)),
+            None => (base, ll.add(length, ll.c64(slack))),
         }
     }
 

@@ -32,7 +32,7 @@ impl Emit<'_> {
             None => types.scalar_of(self.f.insts[id].ty).unwrap_or(Scalar::U32),
         };
         let plain = self.is_shared(p.root) || matches!(p.root, Root::Local(_) | Root::Private);
-        let e = Element { scalar: s, count: 1, align: s.size() };
+        let e = Element { scalar: s, count: 1 };
         if op == AtomicOp::Load {
             // Aligned vector and scalar loads do not tear; volatile keeps them where they are.
             let shape = self.flow.shapes[id.index()];
@@ -365,7 +365,7 @@ impl Emit<'_> {
         expected: Option<V>,
     ) -> V {
         let ll = self.ll;
-        let e = Element { scalar: s, count: 1, align: s.size() };
+        let e = Element { scalar: s, count: 1 };
         let all = self.private_access(p, e, &Access::Load);
         let old = ll.extract_at(all[0].v[part as usize], lane);
         let new = self.combine(op, s, old, value, expected);

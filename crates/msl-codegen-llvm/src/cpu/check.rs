@@ -24,8 +24,21 @@ impl Emit<'_> {
             Root::Param(i) => Some(i),
             _ => None,
         };
-        self.sites.push(FaultSite { kind, param, span, message: None });
+        self.sites.push(FaultSite { kind, param, span, message: self.outside(kind, root) });
         self.ll.c32((self.sites.len() as u32 - 1) | self.site_flag)
+    }
+
+    /// What is said of memory that belongs to the kernel, not to an argument.
+    fn outside(&self, kind: FaultKind, root: Root) -> Option<String> {
+        let verb = if kind == FaultKind::Read { "read" } else { "write" };
+        match root {
+            Root::Global(g) => {
+                let (name, size) = (&self.module.globals[g].name, self.module.types.size_of(self.module.globals[g].ty));
+                Some(format!("{verb} outside of '{name}', which holds {size} bytes"))
+            }
+            Root::Shared => Some(format!("{verb} outside of threadgroup memory")),
+            Root::Param(_) | Root::Local(_) | Root::Private | Root::Raw => None,
+        }
     }
 
     /// Linear index of a part's first thread in the threadgroup; marked where it counts the threads of

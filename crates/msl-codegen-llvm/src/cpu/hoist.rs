@@ -173,16 +173,16 @@ impl Emit<'_> {
     fn access_ok(&mut self, a: ValueId, p: &Pointer, step: V, far: V) -> Option<(V, Vec<V>)> {
         let ll = self.ll;
         let inst = &self.f.insts[a];
-        let (ty, align, store_parts) = match &inst.op {
-            Op::Load { align, .. } => (inst.ty, *align, false),
-            Op::Store { value, align, .. } => {
+        let (ty, is_store, store_parts) = match &inst.op {
+            Op::Load { .. } => (inst.ty, false, false),
+            Op::Store { value, .. } => {
                 let s = &self.flow.shapes[value.index()];
-                (self.f.insts[*value].ty, *align, s.c.iter().any(|c| c.parts()))
+                (self.f.insts[*value].ty, true, s.c.iter().any(|c| c.parts()))
             }
             _ => return None,
         };
-        let e = self.element(ty, align);
-        let (_, length) = self.root_address(p.root);
+        let e = self.element(ty);
+        let (_, length) = self.reach(p.root, is_store);
         let lanes = u64::from(self.gang.lanes);
         let parts = store_parts || p.scalar.shape.parts() || p.var.as_ref().is_some_and(|v| v.index.shape.parts());
         let n = if parts { self.gang.parts } else { 1 };

@@ -244,18 +244,18 @@ impl Emit<'_> {
                 let v = self.map(to, &[&c], |v| arith::convert(ll, from, Scalar::U64, v[0]));
                 Val::Pointer(self.pointer_from_offset(Root::unknown(space), false, v))
             }
-            Op::Load { ptr, align, volatile } => match self.places.get(*ptr) {
+            Op::Load { ptr, volatile, .. } => match self.places.get(*ptr) {
                 Some(place) => self.load_local(id, place),
-                None => self.load(id, *ptr, *align, *volatile)?,
+                None => self.load(id, *ptr, *volatile)?,
             },
-            Op::Store { ptr, value, align, volatile } => {
+            Op::Store { ptr, value, volatile, .. } => {
                 match self.places.get(*ptr) {
                     Some(place) => {
                         let v = self.vals[value.index()].clone();
                         let v = v.unwrap_or_else(|| self.unspecified(f.insts[*value].ty));
                         self.store_local(id, place, &v)?;
                     }
-                    None => self.store(id, *ptr, *value, *align, *volatile)?,
+                    None => self.store(id, *ptr, *value, *volatile)?,
                 }
                 return Ok(None);
             }

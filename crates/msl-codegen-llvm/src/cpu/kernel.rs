@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 use msl_base::Id;
 use msl_ir::passes::assume_conditions::assume_conditions;
 use msl_ir::{
-    Access, AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, LocalId, Module, Op, ParamKind, Scalar,
-    ValueId,
+    Access, AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, HOST_SLACK, LocalId, Module, Op, ParamKind,
+    Scalar, ValueId,
 };
 
 use super::access::Scopes;
@@ -226,7 +226,8 @@ pub fn emit_kernel(
         for i in &dynamic {
             args[*i].pointer = ll.gep(scratch, at);
             let up = ll.add(args[*i].length, ll.c64(15));
-            at = ll.add(at, ll.and(up, ll.c64(!15)));
+            at = ll.add(at, ll.add(ll.and(up, ll.c64(!15)), ll.c64(HOST_SLACK)));
+            args[*i].length = ll.add(args[*i].length, ll.c64(HOST_SLACK));
         }
         shared_size = ll.sub(at, ll.c64(shared_start));
     }

@@ -1,6 +1,8 @@
-//! How well addresses in threadgroup memory are aligned, from the form of their offsets.
+//! How well addresses are aligned.
 //!
-//! LLVM asks the same, but only so deep; what it does not find out costs it the wide accesses.
+//! In threadgroup memory the form of the offsets says it. LLVM asks the same, but only so deep; what it does
+//! not find out costs it the wide accesses. Elsewhere the type says it, but for members of structures that
+//! are accessed as something larger: there the hardware does not forgive what it forgives on a CPU.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -51,12 +53,33 @@ impl Locals {
 }
 
 impl Emit<'_> {
-    /// The alignment of an access, at least `align`.
+    /// The alignment of an access whose type has `align`.
     pub fn alignment(&self, pointer: ValueId, align: u32) -> u32 {
         if self.space_of(pointer) != AddressSpace::Threadgroup {
-            return align;
+            return align.min(self.alignment_of_structures(pointer));
         }
         align.max(1 << self.zeros_of_pointer(pointer, DEPTH))
+    }
+
+    /// The least alignment of the structures that a pointer was led through. Other casts are taken at
+    /// their word: `device char*` is how hosts pass arrays of everything.
+    fn alignment_of_structures(&self, mut v: ValueId) -> u32 {
+        let types = &self.module.types;
+        let mut least = u32::MAX;
+        loop {
+            v = match &self.f.insts[v].op {
+                Op::FieldAddr { base, .. } => {
+                    if let Some((_, ty)) = types.pointee(self.ty(*base)) {
+                        least = least.min(types.align_of(ty).max(1));
+                    }
+                    *base
+                }
+                Op::PtrCast(base) | Op::AssumeValid(base) | Op::IndexAddr { base, .. } | Op::PtrOffset { base, .. } => {
+                    *base
+                }
+                _ => return least,
+            };
+        }
     }
 
     /// How many low bits of an address are zero.

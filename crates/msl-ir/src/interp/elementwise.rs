@@ -48,10 +48,17 @@ impl<'a> Exec<'_, 'a> {
                 self.binary(*op, s, d, places, n, active);
             }
             Op::Compare(op, a, b) => {
-                // Pointers compare as addresses.
                 let s = self.slot(frame, *a).scalar.unwrap_or(Scalar::U64);
                 let places = [self.at(frame, *a), self.at(frame, *b)];
-                self.compare(*op, s, d, places, n, active);
+                if self.module.types.pointee(frame.function.insts[*a].ty).is_some() {
+                    for &t in active {
+                        let t = t as usize;
+                        let [x, y] = places.map(|p| self.memory.address(self.regs[p + t]));
+                        self.regs[d + t] = u64::from(scalar::compare(*op, Scalar::U64, x, y));
+                    }
+                } else {
+                    self.compare(*op, s, d, places, n, active);
+                }
             }
             Op::Select { condition, a, b } => {
                 let is_vector = self.slot(frame, *condition).components > 1;
@@ -89,7 +96,11 @@ impl<'a> Exec<'_, 'a> {
             }
             Op::PtrDiff(a, b) => {
                 let places = [self.at(frame, *a), self.at(frame, *b)];
-                self.map2(d, places, 1, active, |x, y| x.wrapping_sub(y));
+                for &t in active {
+                    let t = t as usize;
+                    let [x, y] = places.map(|p| self.memory.address(self.regs[p + t]));
+                    self.regs[d + t] = x.wrapping_sub(y);
+                }
             }
             Op::FieldAddr { base, field } => {
                 let offset = match self.pointee(frame, *base) {

@@ -8,6 +8,7 @@ use msl_base::{Id, Span};
 
 use super::decode::{Decoded, Slot, decode, reachable};
 use super::memory::{Access, Memory, Problem};
+use super::simd::SIMDGROUP;
 use super::{Argument, DispatchKind, Fault, FaultKind, LogRecord, Machine, descriptor_bytes};
 use crate::*;
 
@@ -70,6 +71,9 @@ pub(super) struct Exec<'m, 'a> {
     pub shape: Shape,
     /// Threads of this threadgroup.
     pub threads: u32,
+    /// Which of them have returned from the kernel.
+    returned: Vec<bool>,
+    strict: bool,
     /// Bits of unspecified values.
     pub poison: u64,
     constructs: Vec<Construct>,
@@ -146,7 +150,7 @@ impl<'m, 'a> Exec<'m, 'a> {
     /// The executor, and the value of each argument.
     fn new(machine: &'m mut Machine<'a>) -> Outcome<(Exec<'m, 'a>, Vec<u64>)> {
         let options = machine.options;
-        let mut memory = Memory::new(options.poison, options.races);
+        let mut memory = Memory::new(&options);
         for (buffer, address) in &machine.resident {
             memory.add_resident(buffer, *address);
         }
@@ -186,6 +190,8 @@ impl<'m, 'a> Exec<'m, 'a> {
             stride: 0,
             shape: Shape::default(),
             threads: 0,
+            returned: Vec::new(),
+            strict: options.strict,
             poison: u64::from_le_bytes([options.poison.unwrap_or(0); 8]),
             constructs: Vec::new(),
             steps_left: options.step_limit.unwrap_or(u64::MAX),
@@ -244,6 +250,8 @@ impl<'m, 'a> Exec<'m, 'a> {
 
     fn threadgroup(&mut self, base: usize, arguments: &[u64]) -> Outcome<()> {
         self.memory.start_threadgroup();
+        self.returned.clear();
+        self.returned.resize(self.threads as usize, false);
         let function = self.entry.function;
         let rows = self.decoded(function).frame_rows;
         let params = usize::from(self.decoded(function).result_components);
@@ -368,6 +376,9 @@ impl<'m, 'a> Exec<'m, 'a> {
                     if let Some(result) = result {
                         // The result comes first in the frame.
                         self.copy_rows(self.at(frame, *result), frame.base, self.slot(frame, *result), &active);
+                    }
+                    if frame.id == self.entry.function {
+                        active.iter().for_each(|&t| self.returned[t as usize] = true);
                     }
                     active.clear();
                 }
@@ -549,6 +560,22 @@ impl<'m, 'a> Exec<'m, 'a> {
         Ok(())
     }
 
+    /// A thread that a threadgroup barrier waits for in vain.
+    fn missing_at_barrier(&self, active: &[u32]) -> Option<u32> {
+        if active.len() == self.threads as usize {
+            return None;
+        }
+        let mut arrived = vec![false; self.threads.div_ceil(SIMDGROUP) as usize];
+        active.iter().for_each(|t| arrived[(t / SIMDGROUP) as usize] = true);
+        (0..self.threads).find(|&t| {
+            if self.strict {
+                active.binary_search(&t).is_err()
+            } else {
+                !arrived[(t / SIMDGROUP) as usize] && !self.returned[t as usize]
+            }
+        })
+    }
+
     fn barrier(
         &mut self,
         frame: &Frame<'a>,
@@ -561,14 +588,13 @@ impl<'m, 'a> Exec<'m, 'a> {
         let threadgroup = flags.0 & MemFlags::THREADGROUP.0 != 0;
         match scope {
             BarrierScope::Threadgroup => {
-                if active.len() != self.threads as usize {
-                    let missing = (0..self.threads).find(|t| active.binary_search(t).is_err());
+                if let Some(missing) = self.missing_at_barrier(active) {
                     let message = format!(
                         "a threadgroup barrier is reached by {} of {} threads; this one is not among them",
                         active.len(),
                         self.threads
                     );
-                    return Err(self.fault(frame, value, missing, FaultKind::DivergentBarrier, message));
+                    return Err(self.fault(frame, value, Some(missing), FaultKind::DivergentBarrier, message));
                 }
                 self.memory.barrier(device, threadgroup);
             }

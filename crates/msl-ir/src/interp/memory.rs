@@ -9,11 +9,13 @@ use std::collections::HashMap;
 
 use msl_base::Symbol;
 
-use super::{BufferRef, FaultKind, RaceCheck};
-use crate::AddressSpace;
+use super::{BufferRef, FaultKind, Options, RaceCheck};
+use crate::{AddressSpace, HOST_SLACK, READ_SLACK};
 
 const TAG: u64 = 1 << 63;
 const OFFSET_BITS: u32 = 40;
+/// The largest object that is accessed at once, but for copies of aggregates.
+const BEYOND: usize = 32;
 
 /// What a check found wrong, before it is known which instruction of which thread did it.
 #[derive(Debug)]
@@ -53,6 +55,9 @@ pub(super) struct Memory {
     threadgroup: Vec<u8>,
     locals: Vec<u8>,
     poison: u8,
+    /// Stands for what is beyond the end of threadgroup memory.
+    beyond: [u8; BEYOND],
+    strict: bool,
     races: Option<Races>,
 }
 
@@ -67,7 +72,8 @@ pub(super) struct Access {
 }
 
 impl Memory {
-    pub fn new(poison: Option<u8>, races: RaceCheck) -> Memory {
+    pub fn new(options: &Options) -> Memory {
+        let (poison, races) = (options.poison.unwrap_or(0), options.races);
         let null = Allocation {
             place: Place::Constants(0),
             len: 0,
@@ -81,7 +87,9 @@ impl Memory {
             constants: Vec::new(),
             threadgroup: Vec::new(),
             locals: Vec::new(),
-            poison: poison.unwrap_or(0),
+            poison,
+            beyond: [poison; BEYOND],
+            strict: options.strict,
             races: (races != RaceCheck::Off).then(|| Races::new(races)),
         }
     }
@@ -159,16 +167,29 @@ impl Memory {
         found.map(|&(start, _, id)| (id, (pointer - start) as i64))
     }
 
+    /// What pointers are compared by: the address in the memory of the host, where two arguments may be
+    /// one buffer, or parts of one; for all other memory the pointer itself.
+    pub fn address(&self, pointer: u64) -> u64 {
+        let found = self.resolve(pointer).and_then(|(id, offset)| Some((self.allocations.get(id as usize)?, offset)));
+        match found {
+            Some((Allocation { place: Place::Host(start), .. }, offset)) => (*start as u64).wrapping_add_signed(offset),
+            _ => pointer,
+        }
+    }
+
     /// Checks an access and gives the place, valid for `access.len` bytes until memory is added.
     #[inline]
     pub fn access(&mut self, pointer: u64, thread: u32, access: Access) -> Result<*mut u8, Problem> {
         let Some((id, offset)) = self.resolve(pointer) else { return Err(self.bad_pointer(pointer, access)) };
         let Some(&a) = self.allocations.get(id as usize) else { return Err(self.bad_pointer(pointer, access)) };
         if offset < 0 || (offset as u64).saturating_add(access.len) > a.len {
+            if let Some(place) = self.forgiven(&a, offset, access) {
+                return Ok(place);
+            }
             return Err(out_of_bounds(&a, offset, access));
         }
         let offset = offset as u64;
-        if offset & (access.align - 1) != 0 {
+        if (self.strict || access.is_atomic) && offset & (access.align - 1) != 0 {
             return Err(misaligned(&a, offset, access));
         }
         if access.is_write && !a.is_writable {
@@ -196,6 +217,23 @@ impl Memory {
             }
         };
         Ok(place)
+    }
+
+    /// Where an access just beyond the end of threadgroup memory goes.
+    fn forgiven(&mut self, a: &Allocation, offset: i64, access: Access) -> Option<*mut u8> {
+        let is_shared = matches!(a.place, Place::Threadgroup(_)) && access.space == AddressSpace::Threadgroup;
+        if !is_shared || self.strict || offset < 0 || access.len > self.beyond.len() as u64 {
+            return None;
+        }
+        let end = (offset as u64).saturating_add(access.len);
+        let is_read = !access.is_write && !access.is_atomic;
+        let slack = if a.is_argument { HOST_SLACK } else { READ_SLACK * u64::from(is_read) };
+        if end > a.len + slack {
+            return None;
+        }
+        // What others have written there is lost.
+        self.beyond.fill(self.poison);
+        Some(self.beyond.as_mut_ptr())
     }
 
     /// Notes an access that was checked. `changes` is false for a write of what is there already.

@@ -5,8 +5,8 @@
 //!
 //! Promised: strict float semantics whatever the flags of an instruction (never contracted,
 //! never reassociated; see [`scalar`]); the same result every time; every access checked
-//! (bounds, alignment, address space, writability), in every address space; on request, data
-//! races and poisoned uninitialized memory. Reductions over a simdgroup go from the least to the
+//! (bounds, address space, writability), in every address space; on request, data races, poisoned
+//! uninitialized memory, and what is [forgiven](crate::ir#what-is-forgiven). Reductions over a simdgroup go from the least to the
 //! greatest thread index. Reading from a thread that does not take part gives the poison pattern.
 //!
 //! How: a threadgroup runs in lock step. A value is a row of one word per thread; a block is
@@ -66,6 +66,9 @@ pub struct Options {
     /// values are made of; zeros when `None`.
     pub poison: Option<u8>,
     pub races: RaceCheck,
+    /// What hardware forgives is a fault: misaligned accesses, barriers that part of a simdgroup misses,
+    /// reads just beyond threadgroup memory.
+    pub strict: bool,
     /// Instructions (each counted once for all its threads) after which a dispatch ends with
     /// [`FaultKind::StepLimit`].
     pub step_limit: Option<u64>,
@@ -73,7 +76,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { poison: Some(0xa5), races: RaceCheck::Off, step_limit: None }
+        Options { poison: Some(0xa5), races: RaceCheck::Off, strict: false, step_limit: None }
     }
 }
 

@@ -4,7 +4,7 @@ use super::exec::{Exec, Frame};
 use super::scalar;
 use crate::*;
 
-const SIMDGROUP: u32 = 32;
+pub(super) const SIMDGROUP: u32 = 32;
 const QUADGROUP: u32 = 4;
 
 impl<'a> Exec<'_, 'a> {

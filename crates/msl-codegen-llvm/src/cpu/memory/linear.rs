@@ -1,6 +1,6 @@
 //! Accesses to addresses that count up with the lane: vector loads and stores, with a stride or without.
 
-use super::{Access, Element};
+use super::{ALIGN, Access, Element};
 use crate::cpu::kernel::Emit;
 use crate::emit::shape::{ALL, Linear, Root, Shape};
 use crate::emit::value::{Comp, Pointer, Varying, memory_type};
@@ -49,7 +49,7 @@ impl Emit<'_> {
         let store_parts = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
         let parts_differ = p.scalar.shape.parts() || var.index.shape.parts() || store_parts;
         let n = if parts_differ { gang.parts } else { 1 };
-        let (base, length) = self.root_address(p.root);
+        let (base, length) = self.reach(p.root, matches!(what, Access::Store(_)));
         let firsts: Vec<V> = (0..n)
             .map(|i| {
                 if let Some(places) = &known {
@@ -166,7 +166,7 @@ impl Emit<'_> {
         let store_parts = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
         let parts_differ = p.scalar.shape.parts() || var.index.shape.parts() || store_parts || self.mask.is_some();
         let n = if parts_differ { gang.parts } else { 1 };
-        let (base, length) = self.root_address(p.root);
+        let (base, length) = self.reach(p.root, matches!(what, Access::Store(_)));
         // From the last lane to the first the index counts up; it must not wrap on the way.
         let most = (var.scale.unsigned_abs()).saturating_mul(1u64.checked_shl(var.ty.bits()).unwrap_or(u64::MAX));
         let signed = var.ty.is_signed() || var.ty.bits() == 64;
@@ -299,20 +299,18 @@ impl Emit<'_> {
             let offsets = ll.iota(ll.int(64), lanes, stride);
             let vt = ll.vec(t, lanes);
             let m = mask.unwrap_or_else(|| self.all_on());
-            let align = e.scalar.size().min(e.align);
             return (0..e.count)
                 .map(|k| {
                     let ptrs = ll.gep(ll.gep_const(at, k as u64 * size), offsets);
-                    ll.gather(vt, ptrs, align, m, ll.zero(vt))
+                    ll.gather(vt, ptrs, ALIGN, m, ll.zero(vt))
                 })
                 .collect();
         }
         let total = lanes * step as u32;
         let vt = ll.vec(t, total);
-        let align = e.align.min(e.scalar.size());
         let v = match mask {
-            Some(m) => ll.masked_load(vt, at, align, m, ll.zero(vt)),
-            None => ll.load(vt, at, align),
+            Some(m) => ll.masked_load(vt, at, ALIGN, m, ll.zero(vt)),
+            None => ll.load(vt, at, ALIGN),
         };
         self.annotate(v, root);
         if step == 1 {
@@ -331,20 +329,19 @@ impl Emit<'_> {
         let lanes = self.gang.lanes;
         let size = u64::from(e.scalar.size());
         let step = stride / size;
-        let align = e.align.min(e.scalar.size());
         if !stride.is_multiple_of(size) || step > 4 || (step > 1 && e.count == 1) {
             let offsets = ll.iota(ll.int(64), lanes, stride);
             let m = mask.unwrap_or_else(|| self.all_on());
             for (k, v) in values.iter().enumerate() {
                 let ptrs = ll.gep(ll.gep_const(at, k as u64 * size), offsets);
-                ll.scatter(*v, ptrs, align, m);
+                ll.scatter(*v, ptrs, ALIGN, m);
             }
             return;
         }
         if step == 1 {
             let s = match mask {
-                Some(m) => ll.masked_store(values[0], at, align, m),
-                None => ll.store(values[0], at, align),
+                Some(m) => ll.masked_store(values[0], at, ALIGN, m),
+                None => ll.store(values[0], at, ALIGN),
             };
             self.annotate(s, root);
             return;
@@ -365,7 +362,7 @@ impl Emit<'_> {
         let v = ll.shuffle1(wide, &order);
         let has_padding = (step as usize) > values.len();
         if mask.is_none() && !has_padding {
-            let s = ll.store(v, at, align);
+            let s = ll.store(v, at, ALIGN);
             self.annotate(s, root);
             return;
         }
@@ -375,7 +372,7 @@ impl Emit<'_> {
             let spread: Vec<u32> = (0..lanes * step).map(|j| j / step).collect();
             m = ll.and(m, ll.shuffle1(lane_mask, &spread));
         }
-        let s = ll.masked_store(v, at, align, m);
+        let s = ll.masked_store(v, at, ALIGN, m);
         self.annotate(s, root);
     }
 }

@@ -25,8 +25,11 @@ use crate::llvm::V;
 pub struct Element {
     pub scalar: Scalar,
     pub count: usize,
-    pub align: u32,
 }
+
+/// What is relied on: nothing. The alignment that an access states is only what its type suggests, and
+/// published kernels cast pointers to types that are aligned more than what they point to.
+pub const ALIGN: u32 = 1;
 
 impl Element {
     pub fn size(&self) -> u64 {
@@ -42,17 +45,17 @@ pub enum Access<'a> {
 }
 
 impl Emit<'_> {
-    pub fn element(&self, ty: TypeId, align: u32) -> Element {
+    pub fn element(&self, ty: TypeId) -> Element {
         match *self.module.types.get(ty) {
-            Type::Scalar(s) => Element { scalar: s, count: 1, align },
-            Type::Vector { elem, len, .. } => Element { scalar: elem, count: usize::from(len), align },
-            _ => Element { scalar: Scalar::U64, count: 1, align },
+            Type::Scalar(s) => Element { scalar: s, count: 1 },
+            Type::Vector { elem, len, .. } => Element { scalar: elem, count: usize::from(len) },
+            _ => Element { scalar: Scalar::U64, count: 1 },
         }
     }
 
-    pub fn load(&mut self, id: ValueId, ptr: ValueId, align: u32, volatile: bool) -> Result<Val, CodegenError> {
+    pub fn load(&mut self, id: ValueId, ptr: ValueId, volatile: bool) -> Result<Val, CodegenError> {
         let ty = self.f.insts[id].ty;
-        let e = self.element(ty, align);
+        let e = self.element(ty);
         let p = self.pointer(ptr);
         let shape = self.flow.shapes[id.index()];
         let is_pointer = self.module.types.pointee(ty);
@@ -64,15 +67,8 @@ impl Emit<'_> {
         Ok(Val::Comps(comps.iter().enumerate().map(|(i, c)| c.coerce(ll, gang, shape.c[i])).collect()))
     }
 
-    pub fn store(
-        &mut self,
-        id: ValueId,
-        ptr: ValueId,
-        value: ValueId,
-        align: u32,
-        volatile: bool,
-    ) -> Result<(), CodegenError> {
-        let e = self.element(self.f.insts[value].ty, align);
+    pub fn store(&mut self, id: ValueId, ptr: ValueId, value: ValueId, volatile: bool) -> Result<(), CodegenError> {
+        let e = self.element(self.f.insts[value].ty);
         let p = self.pointer(ptr);
         let comps = match &self.vals[value.index()] {
             Some(Val::Pointer(q)) => vec![self.address(&q.clone())],
@@ -169,7 +165,7 @@ impl Emit<'_> {
             _ => (Scalar::U8, 1),
         };
         let (to, from) = (self.pointer(dst), self.pointer(src));
-        let e = Element { scalar, count: 1, align: unit as u32 };
+        let e = Element { scalar, count: 1 };
         let words = size / unit;
         let at = |me: &Self, p: &Pointer, o: V| {
             let mut p = p.clone();

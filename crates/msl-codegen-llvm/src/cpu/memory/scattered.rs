@@ -4,7 +4,7 @@
 use llvm_sys::LLVMIntPredicate as IP;
 use msl_ir::Scalar;
 
-use super::{Access, Element};
+use super::{ALIGN, Access, Element};
 use crate::cpu::kernel::Emit;
 use crate::cpu::masks::Mask;
 use crate::emit::shape::{ALL, NEAR, Root, Shape};
@@ -25,7 +25,7 @@ impl Emit<'_> {
         let store_parts = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.parts()));
         let parts_differ = p.scalar.shape.parts() || var.index.shape.parts() || store_parts || self.mask.is_some();
         let n = if parts_differ { gang.parts } else { 1 };
-        let (base, length) = self.root_address(p.root);
+        let (base, length) = self.reach(p.root, matches!(what, Access::Store(_)));
         let shape = Shape::of((p.scalar.shape.bits | var.index.shape.bits) & ALL);
         let values: Vec<Vec<V>> = match what {
             Access::Load => Vec::new(),
@@ -176,7 +176,16 @@ impl Emit<'_> {
         } else {
             self.holds_where_active(&oks, &mask)
         };
-        let align = e.scalar.size().min(e.align);
+        // Where the lanes are whole elements of two bytes apart, the first says whether they are at odd addresses.
+        let steps_are_even = var.scale % 2 == 0;
+        let ok = if e.scalar.size() == 2 && steps_are_even && !p.valid {
+            let start = ll.ptr_to_int(base);
+            let odd = (0..n).map(|i| ll.add(start, p.scalar.get(ll, gang, i, false))).reduce(|a, b| ll.or(a, b));
+            let odd = ll.and(odd.unwrap_or(start), ll.c64(1));
+            ll.and(ok, ll.eq(odd, ll.c64(0)))
+        } else {
+            ok
+        };
         self.two_ways(
             ok,
             |me| {
@@ -187,13 +196,13 @@ impl Emit<'_> {
                         let from = ll.gep_const(*from, k as u64 * u64::from(e.scalar.size()));
                         let ptrs = ll.gep_typed(*unit, from, *index);
                         if small {
-                            out.push(me.gather_small(e.scalar, ptrs, m));
+                            out.push(me.gather_small(e.scalar, ptrs, m, !steps_are_even));
                         } else if values.is_empty() {
-                            let g = ll.gather(vt, ptrs, align, m, ll.zero(vt));
+                            let g = ll.gather(vt, ptrs, ALIGN, m, ll.zero(vt));
                             me.annotate(g, p.root);
                             out.push(g);
                         } else {
-                            let s = ll.scatter(values[i][k], ptrs, align, m);
+                            let s = ll.scatter(values[i][k], ptrs, ALIGN, m);
                             me.annotate(s, p.root);
                         }
                     }
@@ -212,8 +221,9 @@ impl Emit<'_> {
     }
 
     /// Elements of one or two bytes: gathers the aligned words that hold them. Such a word never
-    /// reaches into a page that the element is not in.
-    pub(super) fn gather_small(&self, s: Scalar, ptrs: V, mask: V) -> V {
+    /// reaches into a page that the element is not in. Two bytes may be in two of them, if the caller does
+    /// not rule it out.
+    pub(super) fn gather_small(&self, s: Scalar, ptrs: V, mask: V, may_straddle: bool) -> V {
         let ll = self.ll;
         let lanes = self.gang.lanes;
         let (wide, words) = (ll.vec(ll.int(64), lanes), ll.vec(ll.int(32), lanes));
@@ -222,7 +232,14 @@ impl Emit<'_> {
         let word = ll.gather(words, aligned, 4, mask, ll.zero(words));
         let shift = ll.trunc(ll.shl(ll.and(address, ll.cint(wide, 3)), ll.cint(wide, 3)), words);
         let t = ll.vec(ll.int(s.size() * 8), lanes);
-        ll.bitcast(ll.trunc(ll.lshr(word, shift), t), ll.vec(memory_type(ll, s), lanes))
+        let mut bits = ll.lshr(word, shift);
+        if may_straddle && s.size() == 2 {
+            let both = ll.and(mask, ll.eq(ll.and(address, ll.cint(wide, 3)), ll.cint(wide, 3)));
+            let next = ll.int_to_ptr(ll.add(ll.and(address, ll.cint(wide, !3)), ll.cint(wide, 4)));
+            let upper = ll.gather(words, next, 4, both, ll.zero(words));
+            bits = ll.or(bits, ll.shl(upper, ll.cint(words, 8)));
+        }
+        ll.bitcast(ll.trunc(bits, t), ll.vec(memory_type(ll, s), lanes))
     }
 
     /// Addresses from nowhere known: the host says lane by lane what they may touch.
@@ -232,7 +249,6 @@ impl Emit<'_> {
         let address = self.collapse(p, Root::Raw);
         let t = memory_type(ll, e.scalar);
         let vt = ll.vec(t, gang.lanes);
-        let align = e.scalar.size().min(e.align);
         let mut out: Vec<Vec<V>> = vec![Vec::new(); e.count];
         // An address that is the same everywhere is checked and read once.
         let one = !address.shape.lanes() && !address.shape.parts() && matches!(what, Access::Load);
@@ -253,15 +269,15 @@ impl Emit<'_> {
                 match what {
                     Access::Load => {
                         let v = if e.scalar.size() < 4 {
-                            self.gather_small(e.scalar, ptrs, m)
+                            self.gather_small(e.scalar, ptrs, m, true)
                         } else {
-                            ll.gather(vt, ptrs, align, m, ll.zero(vt))
+                            ll.gather(vt, ptrs, ALIGN, m, ll.zero(vt))
                         };
                         out.push(if one { ll.extract(v, 0) } else { v });
                     }
                     Access::Store(values) => {
                         let v = self.stored_form(e.scalar, values[k].get(ll, gang, i, true));
-                        ll.scatter(v, ptrs, align, m);
+                        ll.scatter(v, ptrs, ALIGN, m);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Accesses to one address for all lanes.
 
-use super::{Access, Element};
+use super::{ALIGN, Access, Element};
 use crate::cpu::kernel::Emit;
 use crate::emit::shape::{Root, Shape};
 use crate::emit::value::{Comp, Pointer, memory_type};
@@ -27,8 +27,9 @@ impl Emit<'_> {
             Some(places) => (0..n as usize).map(|i| places[i.min(places.len() - 1)]).collect(),
             None => (0..n).map(|i| p.scalar.get(ll, self.gang, i, false)).collect(),
         };
+        let is_store = matches!(what, Access::Store(_));
         let (base, length) =
-            if p.root == Root::Raw { (ll.null(), ll.c64(u64::MAX)) } else { self.root_address(p.root) };
+            if p.root == Root::Raw { (ll.null(), ll.c64(u64::MAX)) } else { self.reach(p.root, is_store) };
         let is_around = self.is_around_gangs();
         let mut active: Vec<V> = (0..n)
             .map(|i| if n == 1 { self.any(&mask) } else { self.any(&mask.as_ref().map(|m| vec![m[i as usize]])) })
@@ -38,14 +39,14 @@ impl Emit<'_> {
         let load_one = |me: &Self, o: V| -> Vec<V> {
             let at = if root == Root::Raw { ll.int_to_ptr(o) } else { ll.gep(base, o) };
             if e.count == 1 {
-                let v = ll.load(mt, at, e.align);
+                let v = ll.load(mt, at, ALIGN);
                 if volatile {
                     ll.set_volatile(v);
                 }
                 me.annotate(v, root);
                 return vec![v];
             }
-            let v = ll.load(ll.vec(mt, e.count as u32), at, e.align);
+            let v = ll.load(ll.vec(mt, e.count as u32), at, ALIGN);
             me.annotate(v, root);
             (0..e.count).map(|k| ll.extract(v, k as u32)).collect()
         };
@@ -60,7 +61,7 @@ impl Emit<'_> {
                 }
                 v
             };
-            let st = ll.store(v, at, e.align);
+            let st = ll.store(v, at, ALIGN);
             if volatile {
                 ll.set_volatile(st);
             }

@@ -233,18 +233,7 @@ impl Emit<'_> {
         let mut stored: Vec<LocalId> = stores.iter().copied().collect();
         stored.sort();
         self.regions.in_gang = true;
-        // A local that was uniform so far starts every gang with that value, whatever the last
-        // gang did to it.
-        let mut starts: Vec<(usize, usize, Comp)> = Vec::new();
-        for l in &stored {
-            if let Some(state) = self.state[l.index()] {
-                let (n, s) = self.local_components(*l);
-                for c in (0..n).filter(|c| state.c[*c].is_uniform()) {
-                    let v = self.read_slot(l.index(), c, state.c[c], s);
-                    starts.push((l.index(), c, v));
-                }
-            }
-        }
+        let starts = self.starts(&stored);
         let before = self.vals.clone();
         self.regions.at_group_level = before.iter().map(Option::is_some).collect();
         self.for_each_gang(|me| {
@@ -296,6 +285,21 @@ impl Emit<'_> {
         Ok(())
     }
 
+    /// A local that was uniform so far starts every gang with that value, whatever the last gang did to it.
+    fn starts(&mut self, locals: &[LocalId]) -> Vec<(usize, usize, Comp)> {
+        let mut starts = Vec::new();
+        for l in locals {
+            if let Some(state) = self.state[l.index()] {
+                let (n, s) = self.local_components(*l);
+                for c in (0..n).filter(|c| state.c[*c].is_uniform()) {
+                    let v = self.read_slot(l.index(), c, state.c[c], s);
+                    starts.push((l.index(), c, v));
+                }
+            }
+        }
+        starts
+    }
+
     /// Brings locals to the form of a join, for all gangs.
     fn group_coerce(&mut self, to: &State, except: &[LocalId]) -> Result<(), CodegenError> {
         let list: Vec<LocalId> = (0..to.len())
@@ -323,7 +327,12 @@ impl Emit<'_> {
         if !real.is_empty() {
             self.regions.in_gang = true;
             let before = self.state.clone();
+            // An offset that becomes an address would otherwise get its base once for each gang.
+            let starts = self.starts(&real);
             self.for_each_gang(|me| {
+                for (l, c, v) in &starts {
+                    me.write_slot(*l, *c, v);
+                }
                 for l in &real {
                     me.load_context(*l);
                 }

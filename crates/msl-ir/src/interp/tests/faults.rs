@@ -45,7 +45,8 @@ fn accesses_outside_are_named_by_buffer_offset_and_thread() {
 #[test]
 fn accesses_of_the_wrong_kind_fault() {
     check(
-        "%p: ptr<device, u8> = ptr_cast %pout %q = ptr_offset %p, %c2 %r: ptr<device, u32> = ptr_cast %q store %r, %x",
+        "%p: ptr<device, u8> = ptr_cast %pout %q = ptr_offset %p, %c2 %r: ptr<device, u32> = ptr_cast %q
+         %y = atomic.add %r, %x device",
         FaultKind::Misaligned,
         "write of 4 bytes: 'out' is accessed at byte 2, which is not a multiple of 4",
     );
@@ -81,17 +82,49 @@ fn traps_and_unreachable_code_end_the_dispatch() {
 
 #[test]
 fn divergent_barriers_name_a_thread_that_is_missing() {
-    let f = check(
-        "%k: u32 = const 30 %is = lt %x, %k if %is { barrier threadgroup [device] }",
-        FaultKind::DivergentBarrier,
-        "a threadgroup barrier is reached by 10 of 20 threads; this one is not among them",
-    );
-    assert_eq!(f.thread, Some([30, 0, 0]));
-    check(
-        "%is = eq %x, %c1 if %is { return } barrier threadgroup []",
-        FaultKind::DivergentBarrier,
-        "a threadgroup barrier is reached by 19 of 20 threads; this one is not among them",
-    );
+    // Threads 64 to 127 of 128: two whole simdgroups do not come by.
+    let text = kernel("", "", "%k: u32 = const 64 %is = lt %x, %k if %is { barrier threadgroup [device] }");
+    let f = fault(&text, Options::default(), &(0..128).collect::<Vec<_>>(), 128);
+    assert_eq!(f.kind, FaultKind::DivergentBarrier);
+    assert_eq!(f.message, "a threadgroup barrier is reached by 64 of 128 threads; this one is not among them");
+    assert_eq!(f.thread, Some([64, 0, 0]));
+}
+
+const SHARED: &str = "global s: array<u32, 64> threadgroup";
+
+/// Each body stores 7 in `out` when all goes on, and is a fault of this kind when nothing is forgiven.
+#[test]
+fn what_hardware_forgives_is_a_fault_on_request() {
+    let bodies = [
+        (
+            "%p: ptr<device, u8> = ptr_cast %in %q = ptr_offset %p, %c2 %r: ptr<device, u32> = ptr_cast %q %y = load %r
+             %k: u32 = const 65536 %is = ne %y, %k if %is { trap \"these are not the bytes\" }",
+            FaultKind::Misaligned,
+        ),
+        ("%one = and %x, %c1 %is = eq %one, %c1 if %is { barrier threadgroup [] }", FaultKind::DivergentBarrier),
+        ("%k: u32 = const 32 %is = lt %x, %k if %is { return } barrier threadgroup []", FaultKind::DivergentBarrier),
+        (
+            "%s = global_addr s %p = index_addr %s, %c0 %n: u32 = const 64 %q = ptr_offset %p, %n %y = load %q",
+            FaultKind::OutOfBounds,
+        ),
+    ];
+    for (body, kind) in bodies {
+        let text = kernel(SHARED, "", &format!("{body} %seven: u32 = const 7 store %pout, %seven"));
+        let input: Vec<u32> = (0..80).collect();
+        let out = run(&text, &input, 80);
+        assert_eq!(out.last(), Some(&7), "{body}");
+        let strict = Options { strict: true, ..Options::default() };
+        assert_eq!(fault(&text, strict, &input, 80).kind, kind, "{body}");
+    }
+    // The last four bytes that may be read begin at byte 268. Those after them and writes are never forgiven.
+    for (body, is_forgiven) in [
+        ("%n: u32 = const 67 %q = ptr_offset %p, %n %y = load %q", true),
+        ("%n: u32 = const 68 %q = ptr_offset %p, %n %y = load %q", false),
+        ("%n: u32 = const 64 %q = ptr_offset %p, %n store %q, %x", false),
+    ] {
+        let text = kernel(SHARED, "", &format!("%s = global_addr s %p = index_addr %s, %c0 {body}"));
+        assert_eq!(run_with(&text, Options::default(), &[0; 4], 4).is_ok(), is_forgiven, "{body}");
+    }
 }
 
 #[test]
@@ -135,7 +168,7 @@ fn dispatches_that_cannot_be_are_refused() {
 
 // ---- races -----------------------------------------------------------------------------------
 
-const WATCH: Options = Options { poison: Some(0xa5), races: RaceCheck::Threadgroup, step_limit: None };
+const WATCH: Options = Options { poison: Some(0xa5), races: RaceCheck::Threadgroup, strict: false, step_limit: None };
 const TILE: &str = "global tile: array<u32, 64> threadgroup";
 
 /// Writes its element of the tile, synchronizes as told, reads its neighbor's.

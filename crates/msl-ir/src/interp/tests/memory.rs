@@ -196,3 +196,39 @@ fn resident_buffers_are_reached_through_their_addresses() {
     drop(machine);
     assert_eq!(data, [1, 42]);
 }
+
+#[test]
+fn pointers_into_one_buffer_compare_as_addresses_whichever_argument_they_come_from() {
+    let text = "
+        fn k(%a: ptr<device, u32>, %b: ptr<device, u32>, %c: ptr<device, u32>) -> void {
+          %zero: u32 = const 0
+          %one: u32 = const 1
+          %two: u32 = const 2
+          %end = ptr_offset %a, %two
+          %same = eq %a, %b
+          %x = select %same, %one, %zero
+          store %a, %x
+          %next = ptr_offset %a, %one
+          %met = eq %end, %c
+          %y = select %met, %one, %zero
+          store %next, %y
+          %far = ptr_diff %c, %b
+          %n: u32 = convert %far
+          store %end, %n
+        }
+        kernel k = @k { a: buffer 0 device read_write u32 b: buffer 1 device read_write u32 c: buffer 2 device read_write u32 }";
+    let module = module(text);
+    let mut data = [9u32; 4];
+    let start = data.as_mut_ptr().cast::<u8>();
+    let mut machine = Machine::new(&module, "k", Options::default()).unwrap();
+    // SAFETY: the memory outlives the machine, and nobody else looks at it meanwhile.
+    let parts = unsafe {
+        [BufferRef::from_raw(start, 16), BufferRef::from_raw(start, 16), BufferRef::from_raw(start.add(8), 8)]
+    };
+    for (i, part) in parts.into_iter().enumerate() {
+        machine.bind(i, Argument::Buffer(part));
+    }
+    machine.dispatch([1, 1, 1], [1, 1, 1], DispatchKind::Threads).unwrap();
+    drop(machine);
+    assert_eq!(data, [1, 1, 8, 9]);
+}

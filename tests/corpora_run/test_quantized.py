@@ -12,11 +12,6 @@ def test_quantized(case, device):
     check(case, device)
 
 
-def faults(name: str) -> dict[str, str]:
-    """Kernels of q5_0 read four bytes at once where the block aligns two."""
-    return {"interp": "misaligned"} if name == "q5_0" else {}
-
-
 def bounded(expected: np.ndarray, bound: np.ndarray, t: str = "f32") -> Out:
     """Each element has a bound of its own."""
 
@@ -56,7 +51,7 @@ def get_rows(name: str) -> Case:
         threads = min(k // per, 64)
         return Call([ggml.arguments("get_rows", **values), b, ids, out], groups=(-(-k // per // threads) * count, 1, 1), threadgroup=threads)
 
-    return Case("ggml", "ggml-metal/kernels/quantize.metal", f"kernel_get_rows_{name}", make, options=ggml.OPTIONS, fault=faults(name))
+    return Case("ggml", "ggml-metal/kernels/quantize.metal", f"kernel_get_rows_{name}", make, options=ggml.OPTIONS)
 
 
 def mat_vec(name: str, rows: tuple[int, int], batches: int = 1) -> Case:
@@ -78,7 +73,7 @@ def mat_vec(name: str, rows: tuple[int, int], batches: int = 1) -> Case:
         arguments = [ggml.arguments("mul_mv", **values), padded, x, out]
         return Call(arguments, groups=(-(-n // in_groups), 1, batches), threadgroup=(32, simdgroups, 1), threadgroup_memory={0: 8192}, constants=constants)
 
-    return Case("ggml", "ggml-metal/kernels/mul_mv.metal", f"kernel_mul_mv_{name}_f32", make, "batched" if batches > 1 else "", ggml.OPTIONS, faults(name))
+    return Case("ggml", "ggml-metal/kernels/mul_mv.metal", f"kernel_mul_mv_{name}_f32", make, "batched" if batches > 1 else "", ggml.OPTIONS)
 
 
 def mat_mat(name: str, rows: tuple[int, int], vectors: tuple[int, int]) -> Case:
@@ -96,7 +91,7 @@ def mat_mat(name: str, rows: tuple[int, int], vectors: tuple[int, int]) -> Case:
         return Call(arguments, groups=(-(-m // 32), -(-n // 64), 1), threadgroup=(32, 4, 1), threadgroup_memory={0: 8192}, constants=constants)
 
     note = "" if rows[0] % 64 else "whole"
-    return Case("ggml", "ggml-metal/kernels/mul_mm.metal", f"kernel_mul_mm_{name}_f32", make, note, ggml.OPTIONS, faults(name))
+    return Case("ggml", "ggml-metal/kernels/mul_mm.metal", f"kernel_mul_mm_{name}_f32", make, note, ggml.OPTIONS)
 
 
 def candle_mat_vec(name: str) -> Case:
@@ -115,7 +110,7 @@ def candle_mat_vec(name: str) -> Case:
         padded = np.concatenate([b.view(np.uint8).reshape(-1), np.zeros(32 * stride, np.uint8)])
         return Call([padded, x, out, *numbers], groups=(-(-n // align), m, 1), threadgroup=(tx, ty, 1))
 
-    return Case("candle", "quantized.metal", f"kernel_mul_mv_{name}_f32", make, fault=faults(name))
+    return Case("candle", "quantized.metal", f"kernel_mul_mv_{name}_f32", make)
 
 
 def candle_mat_mat(name: str) -> Case:
@@ -126,7 +121,7 @@ def candle_mat_mat(name: str) -> Case:
         arguments = [b, x, out, *map(np.int64, numbers), np.uint32(1), np.uint32(1)]
         return Call(arguments, groups=(-(-m // 32), -(-n // 64), 1), threadgroup=128, threadgroup_memory={0: 8192})
 
-    return Case("candle", "quantized.metal", f"kernel_mul_mm_{name}_f32", make, fault=faults(name))
+    return Case("candle", "quantized.metal", f"kernel_mul_mm_{name}_f32", make)
 
 
 OF_CANDLE = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_K", "q3_K", "q4_K", "q5_K", "q6_K")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ggml
 import numpy as np
 from harness import Call, Case, Out, Sizes, Tolerance, check, encode, rounded, size_t, sizes, ulps
 
@@ -166,3 +167,118 @@ CASES = (
     + [nearest(t) for t in (*FLOATS, "u8", "u32")]
     + [bilinear(t, a) for t in FLOATS for a in (False, True)]
 )
+
+
+# ---- ggml ----------------------------------------------------------------------------------------------------------
+
+
+def windows(x: np.ndarray, k: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...]) -> np.ndarray:
+    """Of the last axes: (…, places, taps)."""
+    d = len(k)
+    x = np.pad(x, [(0, 0)] * (x.ndim - d) + [(p, p) for p in padding])
+    span = tuple((n - 1) * e + 1 for n, e in zip(k, dilation))
+    found = np.lib.stride_tricks.sliding_window_view(x, span, axis=tuple(range(x.ndim - d, x.ndim)))
+    places, taps = tuple(slice(None, None, n) for n in stride), tuple(slice(None, None, n) for n in dilation)
+    return found[(..., *places, *taps)]
+
+
+def sums(result: np.ndarray, magnitude: np.ndarray, terms: int) -> Out:
+    """Sums of so many products in float, one after the other."""
+    return Out(result, bound=magnitude * 2.0**-24 * (terms + 1))
+
+
+def ggml_im2col(t: str, is_ext: bool) -> Case:
+    def make(s: Sizes) -> Call:
+        n, c, h, w, kh, kw = s(3, 2), s(4, 2), s(9, 5), s(11, 6), 3, 2
+        x = s.normal((n, c, h, w)).astype(np.float32)
+        taps = windows(x, (kh, kw), (2, 1), (1, 2), (1, 2))
+        oh, ow = taps.shape[2:4]
+        result = rounded(taps.transpose(0, 2, 3, 1, 4, 5), t)
+        values = {"ofs0": c * h * w, "ofs1": h * w, "IW": w, "IH": h, "CHW": c * kh * kw, "s0": 1, "s1": 2, "p0": 2, "p1": 1}
+        values |= {"d0": 2, "d1": 1, "N": n, "KH": kh, "KW": kw, "KHW": kh * kw}
+        if is_ext:
+            groups, threads = (-(-n // 2) * c * kh * kw, oh, ow), (2, 1, 1)
+        else:
+            groups, threads = (c, oh, ow), (n, kh, kw)
+        return Call([ggml.arguments("im2col", **values), x, Out(result, t)], groups=groups, threadgroup=threads)
+
+    return ggml.case("conv", f"im2col{'_ext' if is_ext else ''}_{t}", make)
+
+
+def ggml_conv2d(t: str) -> Case:
+    def make(s: Sizes) -> Call:
+        n, ci, co, h, w, kh, kw = 2, s(5, 2), s(4, 3), s(9, 5), s(11, 6), 3, 2
+        x, k = s.normal((n, ci, h, w)).astype(np.float32), s.normal((co, ci, kh, kw), t)
+        taps = windows(x.astype(np.float64), (kh, kw), (2, 1), (1, 2), (1, 2))
+        result, magnitude = (np.einsum("ncyxij,ocij->noyx", f(taps), f(k)) for f in (lambda v: v, np.abs))
+        kernel, out = encode(k, t), np.zeros(result.shape, np.float32)
+        values = {"s0": 1, "s1": 2, "p0": 2, "p1": 1, "d0": 2, "d1": 1, "IW": w, "IH": h, "KW": kw, "KH": kh, "IC": ci, "OC": co}
+        values |= {"OW": out.shape[3], "OH": out.shape[2], "N": n}
+        args = ggml.of("conv_2d", {"0": kernel, "1": x, "": out}, **values)
+        return Call([args, kernel, x, sums(result, magnitude, ci * kh * kw)], groups=(3, 2), threadgroup=(32, 1, 1))
+
+    return ggml.case("conv", f"conv_2d_{t}_f32", make)
+
+
+def ggml_depthwise(t: str, is_tiled: bool) -> Case:
+    def make(s: Sizes) -> Call:
+        n, c, h, w, kh, kw = 2, s(37, 5), s(9, 5), s(11, 6), 3, 2
+        x, k = s.normal((n, c, h, w)).astype(np.float32), s.normal((c, 1, kh, kw), t)
+        taps = windows(x.astype(np.float64), (kh, kw), (2, 1), (1, 2), (1, 2))
+        result, magnitude = (np.einsum("ncyxij,cij->ncyx", f(taps), f(k[:, 0])) for f in (lambda v: v, np.abs))
+        kernel, out = encode(k, t), np.zeros(result.shape, np.float32)
+        oh, ow = out.shape[2:]
+        values = {"s0": 1, "s1": 2, "p0": 2, "p1": 1, "d0": 2, "d1": 1, "IW": w, "IH": h, "KW": kw, "KH": kh, "C": c, "OW": ow, "OH": oh, "N": n}
+        # Kernels have the channel where others have the output channel.
+        given = ggml.extents("0", kernel.shape, kernel.strides) | {"nb02": kernel.strides[0]}
+        given |= ggml.extents("1", x.shape, x.strides) | ggml.extents("", out.shape, out.strides) | values
+        args = ggml.arguments("conv_2d_dw", **{name: v for name, v in given.items() if name in ggml.struct("conv_2d_dw").names})
+        groups = (-(-c // 32), oh, ow * n) if is_tiled else (-(-ow // 32), oh, c * n)
+        return Call([args, kernel, x, sums(result, magnitude, kh * kw)], groups=groups, threadgroup=32)
+
+    return ggml.case("conv", f"conv_2d_dw{'_tiled' if is_tiled else ''}_{t}_f32", make)
+
+
+def ggml_pool(name: str, dims: int) -> Case:
+    def make(s: Sizes) -> Call:
+        c, h, w = s(5, 2), s(9, 5), s(11, 6)
+        x = s.normal((c, h, w) if dims == 2 else (c, w)).astype(np.float32)
+        k, stride, padding = ((3, 2), (2, 1), (1, 1)) if dims == 2 else ((3,), (2,), (1,))
+        fill = np.pad(x.astype(np.float64), [(0, 0)] + [(p, p) for p in padding], constant_values=-np.inf if name == "max" else 0)
+        taps = windows(fill, k, stride, (0,) * dims, (1,) * dims)
+        axes = tuple(range(-dims, 0))
+        if name == "max":
+            out = Out(taps.max(axis=axes))
+        else:
+            # In one dimension only what exists is counted.
+            inside = windows(np.ones_like(x), k, stride, padding, (1,) * dims).sum(axis=axes) if dims == 1 else np.prod(k)
+            result = taps.sum(axis=axes) / inside
+            out = Out(result, bound=np.abs(taps).sum(axis=axes) * 2.0**-24 * 10)
+        values = {"k0": k[-1], "s0": stride[-1], "p0": padding[-1], "IW": w, "OW": out.expected.shape[-1], "np": out.expected.size}
+        if dims == 2:
+            values |= {"k1": k[0], "s1": stride[0], "p1": padding[0], "IH": h, "OH": out.expected.shape[1]}
+        return Call([ggml.arguments(f"pool_{dims}d", **values), x, out], threads=out.expected.size)
+
+    return ggml.case("pool", f"pool_{dims}d_{name}_f32", make)
+
+
+def ggml_transposed(t: str) -> Case:
+    def make(s: Sizes) -> Call:
+        ci, co, n, k, stride = s(5, 3), s(4, 2), s(13, 6), 4, 2
+        x, w = s.normal((ci, n)).astype(np.float32), s.normal((ci, co, k), t)
+        out = np.zeros((co, (n - 1) * stride + k), np.float32)
+        result, magnitude = np.zeros(out.shape), np.zeros(out.shape)
+        for i in range(n):
+            for total, f in ((result, lambda v: v), (magnitude, np.abs)):
+                total[:, i * stride : i * stride + k] += np.einsum("c,cok->ok", f(x[:, i].astype(np.float64)), f(w))
+        args = ggml.arguments("conv_transpose_1d", IC=ci, IL=n, K=k, s0=stride, nb0=4, nb1=out.strides[0])
+        return Call([args, encode(w, t), x, sums(result, magnitude, 2 * ci)], groups=(out.shape[1], co, 1), threadgroup=1)
+
+    return ggml.case("conv", f"conv_transpose_1d_{t}_f32", make)
+
+
+CASES += (
+    [ggml_im2col(t, e) for t in ("f32", "f16") for e in (False, True)]
+    + [ggml_conv2d(t) for t in ("f32", "f16")] + [ggml_depthwise(t, tiled) for t in ("f32", "f16") for tiled in (False, True)]
+    + [ggml_pool(name, dims) for name in ("max", "avg") for dims in (1, 2)] + [ggml_transposed(t) for t in ("f32", "f16")]
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ggml
 import numpy as np
 from harness import EXACT, Call, Case, Out, Sizes, check, encode
 
@@ -134,3 +135,77 @@ CASES = (
     + [partition(t, 256 if t == "i64" else 512) for t in ("f32", "i64", "u8")]
     + [multi_block("f32", 512), multi_block("u8", 512), merge("f32", 512)]
 )
+
+
+# ---- ggml ----------------------------------------------------------------------------------------------------------
+
+
+def argsort(is_descending: bool, columns: tuple[int, int], threads: int) -> Case:
+    """Blocks of a row by themselves; a row of one block is done with that."""
+
+    def make(s: Sizes) -> Call:
+        rows, n = s(3, 2), s(*columns)
+        x = values(s, "f32", (rows, n)).astype(np.float32)
+        blocks = -(-n // threads)
+
+        def judge(found: np.ndarray) -> None:
+            found = found.reshape(rows, n).astype(np.int64)
+            for e in range(0, n, threads):
+                part = slice(e, min(n, e + threads))
+                assert (np.sort(found[:, part], axis=1) == np.arange(n)[part]).all()
+                taken = np.take_along_axis(x, found[:, part], axis=1)
+                expected = np.sort(x[:, part], axis=1)
+                np.testing.assert_array_equal(taken, expected[:, ::-1] if is_descending else expected)
+
+        args = ggml.of("argsort", {"0": x, "": x}, top_k=threads)
+        out = Out(np.zeros((rows, n)), "i32", judge=judge)
+        return Call([args, x, out], groups=(blocks * rows, 1, 1), threadgroup=threads, threadgroup_memory={0: max(16, 4 * threads)})
+
+    return ggml.case("argsort", f"argsort_f32_i32_{'desc' if is_descending else 'asc'}", make, f"{columns[0]}in{threads}")
+
+
+def argsort_merge(is_descending: bool) -> Case:
+    def make(s: Sizes) -> Call:
+        rows, n, length = s(3, 2), s(230, 50), s(64, 16)
+        x = values(s, "f32", (rows, n)).astype(np.float32)
+        sign = -1 if is_descending else 1
+        blocks = [e + np.argsort(sign * x[:, e : e + length], axis=1, kind="stable") for e in range(0, n, length)]
+        sorted_blocks = np.concatenate(blocks, axis=1).astype(np.int32)
+
+        def judge(found: np.ndarray) -> None:
+            found = found.reshape(rows, n).astype(np.int64)
+            for e in range(0, n, 2 * length):
+                part = slice(e, min(n, e + 2 * length))
+                assert (np.sort(found[:, part], axis=1) == np.arange(n)[part]).all()
+                taken = np.take_along_axis(x, found[:, part], axis=1)
+                np.testing.assert_array_equal(sign * taken, np.sort(sign * x[:, part], axis=1))
+
+        args = ggml.of("argsort_merge", {"0": x, "": x}, top_k=n, len=length)
+        out = Out(np.zeros((rows, n)), "i32", judge=judge)
+        return Call([args, x, sorted_blocks, out], groups=(-(-n // (2 * length)) * rows, 1, 1), threadgroup=32)
+
+    return ggml.case("argsort", f"argsort_merge_f32_i32_{'desc' if is_descending else 'asc'}", make)
+
+
+def top_k(k: int) -> Case:
+    def make(s: Sizes) -> Call:
+        rows, n = s(3, 2), s(900, 150)
+        x = s.normal((rows, n)).astype(np.float32)
+        x[:, ::5] = x[:, :1]
+
+        def judge(found: np.ndarray) -> None:
+            found = found.reshape(rows, k).astype(np.int64)
+            assert all(len(set(row)) == k for row in found)
+            np.testing.assert_array_equal(np.sort(np.take_along_axis(x, found, axis=1)), np.sort(x)[:, n - k :])
+
+        args = ggml.of("top_k", {"0": x}, top_k=k)
+        memory = {0: 1024, 1: 16, 2: 16, 3: 16}
+        return Call([args, x, Out(np.zeros((rows, k)), "i32", judge=judge)], groups=(rows, 1, 1), threadgroup=128, threadgroup_memory=memory)
+
+    return ggml.case("argsort", "top_k_f32_i32", make, str(k))
+
+
+CASES += (
+    [argsort(d, (200, 21), n) for d, n in ((False, 256), (True, 256), (False, 64), (True, 32))]
+    + [argsort_merge(d) for d in (False, True)] + [top_k(k) for k in (1, 7, 100)]
+)  # fmt: skip

@@ -80,3 +80,17 @@ kernel void e(device int* out [[buffer(0)]], threadgroup int4* given [[threadgro
     threadgroup_barrier(mem_flags::mem_threadgroup);
     out[i] = s[31 - i] + given[i % 16].x;
 }
+//--- two bytes at odd addresses, in any order
+// buffer 0: u8 = iota(66)
+// buffer 1: u16 = zeros(16)
+// buffer 2: u16 = zeros(16)
+// dispatch: g grid=16 threadgroup=16
+// expect 1: u16 = expr(16, 257 * (1 + 2 * (i * 7 % 16)) + 256)
+// expect 2: u16 = expr(16, 257 * (3 * (i * 5 % 16)) + 256)
+#include <metal_stdlib>
+using namespace metal;
+kernel void g(device const uchar* in [[buffer(0)]], device ushort* out [[buffer(1)]], device ushort* other [[buffer(2)]],
+              uint i [[thread_position_in_grid]]) {
+    out[i] = ((device const ushort*)(in + 1))[i * 7 % 16];
+    other[i] = *(device const ushort*)(in + 3 * (i * 5 % 16));
+}

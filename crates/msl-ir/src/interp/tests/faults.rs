@@ -102,7 +102,10 @@ fn what_hardware_forgives_is_a_fault_on_request() {
             FaultKind::Misaligned,
         ),
         ("%one = and %x, %c1 %is = eq %one, %c1 if %is { barrier threadgroup [device] }", FaultKind::DivergentBarrier),
-        ("%k: u32 = const 32 %is = lt %x, %k if %is { return } barrier threadgroup [device]", FaultKind::DivergentBarrier),
+        (
+            "%k: u32 = const 32 %is = lt %x, %k if %is { return } barrier threadgroup [device]",
+            FaultKind::DivergentBarrier,
+        ),
         ("%k: u32 = const 32 %is = lt %x, %k if %is { barrier threadgroup [] }", FaultKind::DivergentBarrier),
         (
             "%s = global_addr s %p = index_addr %s, %c0 %n: u32 = const 64 %q = ptr_offset %p, %n %y = load %q",

@@ -31,6 +31,7 @@ python-test: develop cli
 # What takes too long for every change: bounds that are stated for many rounds.
 test-slow: develop
 	PYMETALLIC_TEST_LEAK_CYCLES=10000 $(BIN)/python -m pytest -s tests/python/test_lifetimes.py
+	$(CARGO) test -p metallic --test conformance -- --ignored everywhere
 
 # Races and undefined behavior where threads meet: ThreadSanitizer and Miri, with a nightly Rust; some minutes.
 test-threads: llvm

@@ -329,9 +329,20 @@ fn math_functions_are_accurate_on_cuda_devices() {
     }
 }
 
+/// Every value of `half` and `bfloat`, and many of each exponent of `float`: `make test-slow`.
+#[test]
+#[ignore = "takes a minute"]
+fn math_functions_are_accurate_everywhere_on_the_cpu_device() {
+    check_math_at(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()), 512);
+}
+
 fn check_math(device: Arc<dyn Device>) {
+    check_math_at(device, 4);
+}
+
+fn check_math_at(device: Arc<dyn Device>, per_exponent: u32) {
     let mut executor = OnDevice::new(device);
-    if let Err(failures) = msl::conformance::accuracy::check_math(&mut executor, 4) {
+    if let Err(failures) = msl::conformance::accuracy::check_math(&mut executor, per_exponent) {
         panic!("\n{failures}");
     }
 }

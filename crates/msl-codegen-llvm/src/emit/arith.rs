@@ -283,8 +283,16 @@ fn divide_32(ll: &Ll, rem: bool, signed: bool, a: V, b: V) -> V {
 
 pub fn fma(ll: &Ll, s: Scalar, flags: FpFlags, a: V, b: V, c: V) -> V {
     match s {
-        Scalar::BF16 => {
+        Scalar::BF16 if flags.is_fast() => {
             let r = fma(ll, Scalar::F32, flags, bf16_to_f32(ll, a), bf16_to_f32(ll, b), bf16_to_f32(ll, c));
+            f32_to_bf16(ll, r)
+        }
+        Scalar::BF16 => {
+            // The product is exact in f64; the sum is not where magnitudes lie far apart.
+            let w = ll.like(ll.f64(), a);
+            let x = |v| ll.cast(O::LLVMFPExt, bf16_to_f32(ll, v), w);
+            let m = ll.bin(O::LLVMFMul, x(a), x(b));
+            let r = round_f64_to_odd_f32(ll, add_to_odd(ll, m, x(c)));
             f32_to_bf16(ll, r)
         }
         Scalar::F16 => {
@@ -299,8 +307,30 @@ pub fn fma(ll: &Ll, s: Scalar, flags: FpFlags, a: V, b: V, c: V) -> V {
     }
 }
 
+/// The sum in `f64`, rounded to odd: what it lost is in its last bit.
+fn add_to_odd(ll: &Ll, a: V, b: V) -> V {
+    let i = ll.like(ll.int(64), a);
+    let add = |x, y| ll.bin(O::LLVMFAdd, x, y);
+    let sub = |x, y| ll.bin(O::LLVMFSub, x, y);
+    let sum = add(a, b);
+    let part = sub(sum, b);
+    let lost = add(sub(a, part), sub(b, sub(sum, part)));
+    let zero = ll.zero(ll.type_of(a));
+    let bits = ll.bitcast(sum, i);
+    let is_even = ll.icmp(IP::LLVMIntEQ, ll.and(bits, ll.cint(i, 1)), ll.zero(i));
+    // Of infinities and NaN nothing is lost: the comparison is ordered.
+    let is_inexact = ll.and(ll.fcmp(RP::LLVMRealONE, lost, zero), is_even);
+    let grows = ll.xor(ll.fcmp(RP::LLVMRealOGT, lost, zero), ll.fcmp(RP::LLVMRealOLT, sum, zero));
+    let odd = ll.select(grows, ll.add(bits, ll.cint(i, 1)), ll.sub(bits, ll.cint(i, 1)));
+    ll.bitcast(ll.select(is_inexact, odd, bits), ll.type_of(a))
+}
+
 /// `f64` to `f16` through `f32`, rounding to odd on the way so that nothing is rounded twice.
 fn round_f64_to_f16(ll: &Ll, v: V, t: crate::llvm::T) -> V {
+    ll.cast(O::LLVMFPTrunc, round_f64_to_odd_f32(ll, v), t)
+}
+
+fn round_f64_to_odd_f32(ll: &Ll, v: V) -> V {
     let f = ll.like(ll.f32(), v);
     let i = ll.like(ll.int(32), v);
     let d = ll.type_of(v);
@@ -313,7 +343,7 @@ fn round_f64_to_f16(ll: &Ll, v: V, t: crate::llvm::T) -> V {
     let away = ll.fcmp(RP::LLVMRealOGT, abs(back), abs(v));
     let toward = ll.select(away, ll.sub(bits, ll.cint(i, 1)), bits);
     let odd = ll.select(inexact, ll.or(toward, ll.cint(i, 1)), bits);
-    ll.cast(O::LLVMFPTrunc, ll.bitcast(odd, f), t)
+    ll.bitcast(odd, f)
 }
 
 pub fn compare(ll: &Ll, op: CompareOp, s: Scalar, a: V, b: V) -> V {

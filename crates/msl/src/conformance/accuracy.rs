@@ -3,8 +3,10 @@
 //! Each function runs over the whole range of its type: every exponent with samples of the mantissa, zeros, subnormals,
 //! infinities, NaN and the neighborhoods of special values; functions of two arguments over a product of such sets.
 //! Results are compared with double precision. In safe mode `precise::f` and plain `f` must keep the bound for every argument and
-//! give zeros the right sign; vector forms must give the bits of the scalar form; `half` and `bfloat` must be within one unit. In
-//! fast mode only normal numbers count.
+//! give zeros the right sign; vector forms must give the bits of the scalar form; `half` and `bfloat` must be within one unit
+//! (`accuracy/small.rs`). In fast mode only normal numbers count.
+
+mod small;
 
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
@@ -71,6 +73,9 @@ const UNARY: &[Unary] = &[
     unary("rsqrt", |x| 1.0 / x.sqrt(), 0.5, Bound::Ulp(2.0)),
 ];
 
+/// Functions that have no `precise::` form of this shape.
+const PLAIN: &[(&str, fn(f64) -> f64, f64)] = &[("sincos_sine", f64::sin, 4.0), ("sincos_cosine", f64::cos, 4.0)];
+
 struct Binary {
     name: &'static str,
     reference: fn(f64, f64) -> f64,
@@ -134,6 +139,36 @@ const EXACT: &[Exact] = &[
     ("exponent_of(a)", |a, _| if a == 0.0 || !a.is_finite() { 0.0 } else { (exponent(a) + 1) as f32 }),
     ("fraction_of(a)", |a, _| (if a.is_infinite() { 0.0 } else { a - a.trunc() }).copysign(a)),
     ("whole_of(a)", |a, _| a.trunc()),
+    ("logb(a)", |a, _| match a.abs() {
+        0.0 => f32::NEG_INFINITY,
+        m if m.is_finite() => exponent(a) as f32,
+        m => m,
+    }),
+    ("fdim(a, b)", |a, b| {
+        if a.is_nan() || b.is_nan() {
+            f32::NAN
+        } else if a > b {
+            a - b
+        } else {
+            0.0
+        }
+    }),
+    // Which zero is the smaller one is not said.
+    ("fmin(a, b) + 0.0f", |a, b| a.min(b) + 0.0),
+    ("fmax(a, b) + 0.0f", |a, b| a.max(b) + 0.0),
+    ("fmin3(a, b, 0.25f) + 0.0f", |a, b| a.min(b).min(0.25) + 0.0),
+    ("fmax3(a, b, 0.25f) + 0.0f", |a, b| a.max(b).max(0.25) + 0.0),
+    ("isnan(a) || isnan(b) ? 0.0f : fmedian3(a, b, 0.25f) + 0.0f", |a, b| {
+        if a.is_nan() || b.is_nan() { 0.0 } else { a.min(b).max(a.max(b).min(0.25)) + 0.0 }
+    }),
+    ("isnan(a) ? 0.0f : saturate(a) + 0.0f", |a, _| if a.is_nan() { 0.0 } else { a.clamp(0.0, 1.0) + 0.0 }),
+    ("isinf(a) ? 0.0f : fract(a)", |a, _| match a {
+        _ if a.is_infinite() => 0.0,
+        _ if a.is_nan() => a,
+        _ => (a - a.floor()).min(1f32.next_down()),
+    }),
+    ("isnan(a) ? 0.0f : float(long(a))", |a, _| if a.is_nan() { 0.0 } else { a as i64 as f32 }),
+    ("isnan(a) ? 0.0f : float(ulong(a))", |a, _| if a.is_nan() { 0.0 } else { a as u64 as f32 }),
     ("float(int(a))", |a, _| a as i32 as f32),
     ("float(uint(a))", |a, _| a as u32 as f32),
     ("float(half(a))", |a, _| half::f16::from_f32(a).to_f32()),
@@ -145,6 +180,8 @@ const HELPERS: &str = "
 static float mantissa_of(float x) { int e; return frexp(x, e); }
 static float exponent_of(float x) { int e; frexp(x, e); return float(e); }
 static float fraction_of(float x) { float w; return modf(x, w); }
+static float sincos_sine(float x) { float c; return sincos(x, c); }
+static float sincos_cosine(float x) { float c; sincos(x, c); return c; }
 static float whole_of(float x) { float w; modf(x, w); return w; }
 ";
 
@@ -354,7 +391,7 @@ pub fn check_math(executor: &mut dyn Executor, per_exponent: u32) -> Result<(), 
     let mut runner = Runner { executor, failures: Vec::new() };
     check_safe(&mut runner, per_exponent)?;
     check_exact(&mut runner, per_exponent)?;
-    check_small(&mut runner, per_exponent)?;
+    small::check_small(&mut runner, (48 / per_exponent.clamp(1, 48)) as usize)?;
     check_fast(&mut runner, per_exponent)?;
     if runner.failures.is_empty() { Ok(()) } else { Err(runner.failures.join("\n")) }
 }
@@ -371,6 +408,9 @@ fn check_safe(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String> 
                  uint i [[thread_position_in_grid]]) {{ out[i] = {name}(float{n}(x[i])); }}\n"
             );
         }
+    }
+    for (name, ..) in PLAIN {
+        source += &kernel(&format!("plain_{name}"), "float", 1, &format!("{name}(a)"));
     }
     for Binary { name, .. } in BINARY {
         source += &kernel(&format!("plain_{name}"), "float", 2, &format!("{name}(a, b)"));
@@ -411,6 +451,15 @@ fn check_safe(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String> 
                 }
             }
         }
+    }
+    for (name, reference, bound) in PLAIN {
+        let kernel = format!("plain_{name}");
+        let Some(out) = runner.run(&kernel, std::slice::from_ref(&bytes), x.len(), bytes.len()) else { continue };
+        let results = x.iter().zip(from_bytes(&out)).map(|(&x, found)| {
+            let x = f64::from(x);
+            strict(vec![x], f64::from(found), reference(x), *bound, F32)
+        });
+        runner.judge(&kernel, results);
     }
     let (x, y) = pairs(per_exponent);
     let inputs = [to_bytes(&x), to_bytes(&y)];
@@ -461,37 +510,6 @@ fn check_exact(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String>
         // A conversion of NaN to an integer is zero; what exponent NaN has is not said.
         let is_exponent = expression.contains("ilogb");
         runner.judge(expression, results.filter(|v| !(is_exponent && v.args[0].is_nan())));
-    }
-    Ok(())
-}
-
-/// `half` and `bfloat`: within one unit of their own.
-fn check_small(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String> {
-    let mut source = String::new();
-    for Unary { name, .. } in UNARY {
-        source += &kernel(&format!("half_{name}"), "half", 1, &format!("{name}(a)"));
-        source += &kernel(&format!("bfloat_{name}"), "bfloat", 1, &format!("{name}(a)"));
-    }
-    runner.open(&source, MathMode::Safe)?;
-    let step = (48 / per_exponent.clamp(1, 48)) as usize | 1;
-    let bits: Vec<u16> = (0..=u16::MAX).step_by(step).collect();
-    let bytes: Vec<u8> = bits.iter().flat_map(|b| b.to_le_bytes()).collect();
-    type Widen = fn(u16) -> f64;
-    let kinds: [(&str, Format, Widen); 2] =
-        [("half", F16, |b| half::f16::from_bits(b).to_f64()), ("bfloat", BF16, |b| half::bf16::from_bits(b).to_f64())];
-    for (ty, format, widen) in kinds {
-        for Unary { name, reference, .. } in UNARY {
-            let kernel = format!("{ty}_{name}");
-            let Some(out) = runner.run(&kernel, std::slice::from_ref(&bytes), bits.len(), bytes.len()) else {
-                continue;
-            };
-            let found = out.chunks_exact(2).map(|c| widen(u16::from_le_bytes([c[0], c[1]])));
-            let results = bits.iter().zip(found).map(|(&b, found)| {
-                let x = widen(b);
-                strict(vec![x], found, reference(x), 1.0, format)
-            });
-            runner.judge(&kernel, results);
-        }
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import wider
 
 HERE = Path(__file__).resolve().parent
 PACKAGED = HERE.parent / "python" / "pymetallic" / "kernels"
@@ -43,6 +44,7 @@ UNITS: dict[str, tuple[str, Callable[[float], float]]] = {
     "matrix_multiply": ("GFLOP/s", lambda t: 2 * M**3 / t / 1e9),
     "mandelbrot": ("Mpixel/s", lambda t: SIDE * SIDE / t / 1e6),
     "k10 cold compile": ("ms", lambda t: t * 1e3),
+    **wider.UNITS,
 }
 
 
@@ -65,6 +67,7 @@ class Data:
         self.cells = (rng.random((LIFE, LIFE)) < 0.35).astype(np.uint8)
         self.heat = np.zeros((GRID, GRID), np.float32)
         self.heat[0, :], self.heat[:, 0] = 1.0, 0.5
+        self.wider = wider.Data()
 
     def product(self) -> np.ndarray:
         return self.A @ self.B
@@ -170,6 +173,7 @@ def ours(data: Data, cases: dict[str, dict[str, Case]]) -> None:
         launch_cold()
 
     add("k10 cold compile", Case(compile_cold))
+    wider.ours(data.wider, device, lambda label, run, check: add(label, Case(run, check)))
 
 
 def numpy_peer(data: Data, cases: dict[str, dict[str, Case]]) -> None:
@@ -184,14 +188,19 @@ def numpy_peer(data: Data, cases: dict[str, dict[str, Case]]) -> None:
     cases.setdefault("k3 matmul naive", {})["numpy"] = Case(lambda: np.matmul(data.A, data.B, out=product))
     cases.setdefault("k6 reduce", {})["numpy"] = Case(lambda: data.a.sum())
     cases.setdefault("k9 jacobi", {})["numpy"] = Case(jacobi)
+    wider.numpy_peer(data.wider, lambda label, run, check: cases.setdefault(label, {}).update(numpy=Case(run, check)))
 
 
-def c_peer(data: Data, cases: dict[str, dict[str, Case]], folder: Path) -> str:
-    compiler = next((c for c in ("clang-22", "clang", "gcc", "cc") if shutil.which(c)), None)
-    if compiler is None:
-        return "no C compiler"
-    library_file = folder / "kernels.so"
-    command = [compiler, "-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC", str(HERE / "kernels.c"), "-o", str(library_file)]
+def c_peers(data: Data, cases: dict[str, dict[str, Case]], folder: Path) -> list[str]:
+    """The same with each C compiler found: which one is better depends on the kernel."""
+    found = [next((c for c in names if shutil.which(c)), None) for names in (("clang-22", "clang"), ("gcc", "cc"))]
+    return [c_peer(data, cases, folder, c) for c in found if c] or ["no C compiler"]
+
+
+def c_peer(data: Data, cases: dict[str, dict[str, Case]], folder: Path, compiler: str) -> str:
+    library_file = folder / f"{compiler}.so"
+    sources = [str(HERE / "kernels.c"), str(HERE / "wider.c")]
+    command = [compiler, "-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC", *sources, "-o", str(library_file), "-lm"]
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode != 0:
         return f"{compiler} failed: {built.stderr.splitlines()[:1]}"
@@ -216,6 +225,7 @@ def c_peer(data: Data, cases: dict[str, dict[str, Case]], folder: Path) -> str:
         "k9 jacobi": Case(jacobi),
     }.items():
         cases.setdefault(label, {})[name] = case
+    wider.c_peer(data.wider, lib, lambda label, run, check: cases.setdefault(label, {}).update({name: Case(run, check)}))
     return name
 
 
@@ -345,7 +355,7 @@ def main() -> int:
         os.environ["PYMETALLIC_CACHE_DIR"] = folder
         ours(data, cases)
         numpy_peer(data, cases)
-        notes = [c_peer(data, cases, Path(folder))]
+        notes = c_peers(data, cases, Path(folder))
         chosen = [k for k in UNITS if k in cases and (not options.only or any(k.startswith(o) for o in options.only.split(",")))]
         results = {}
         for label in chosen:

@@ -137,3 +137,47 @@ kernel void goes_over(device const char* a [[buffer(0)]], device const char* b [
     }
     out[i] = sum;
 }
+//--- pointers into threadgroup memory that change places
+// buffer 0: u32 = iota(256)
+// buffer 1: u32 = zeros(256)
+// dispatch: swap grid=256 threadgroup=256
+// expect 1: u32 = expr(249, i + 14) expr(7, i + 7)
+#include <metal_stdlib>
+using namespace metal;
+kernel void swap(device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]], uint l [[thread_position_in_threadgroup]]) {
+    threadgroup uint a[256];
+    threadgroup uint b[256];
+    threadgroup uint* from = a;
+    threadgroup uint* to = b;
+    a[l] = in[l];
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint s = 1; s < 8; s <<= 1) {
+        for (uint t = l; t < 256; t += 256) to[t] = from[(l + s) & 255] + s;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        threadgroup uint* other = from;
+        from = to;
+        to = other;
+    }
+    out[l] = from[l];
+}
+//--- a variable of all threads that changes after some have left
+// buffer 0: u32 = iota(256)
+// buffer 1: u32 = zeros(256)
+// dispatch: k grid=256 threadgroup=256
+// expect 1: u32 = expr(100, i * 8 + 100) expr(156, (i + 100) * 8)
+#include <metal_stdlib>
+using namespace metal;
+kernel void k(device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]], uint l [[thread_position_in_threadgroup]]) {
+    threadgroup uint a[256];
+    uint all = 1;
+    uint own = in[l];
+    for (uint i = 0; i < 3; i++) {
+        if (l < 100) own += 100;
+        all = all * 2;
+        a[l] = own;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        if (l < 100) own = a[l] - 100;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    out[l] = own * all + (l < 100 ? 100 : 0);
+}

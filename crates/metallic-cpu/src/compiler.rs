@@ -8,7 +8,8 @@ use metallic_hal::{Dispatch, Error, Explanation, PipelineSource, Result, env};
 use msl_base::{ExpansionId, Span};
 use msl_codegen_llvm::abi::EntryFn;
 use msl_codegen_llvm::{
-    CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Groups, Isa, TargetOptions,
+    AsmLine, CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Groups, Isa,
+    TargetOptions,
 };
 use msl_ir::passes::assume_textures::KnownTexture;
 use msl_ir::{ParamKind, PixelFormat};
@@ -45,7 +46,7 @@ impl Compiler {
         let text = match stage {
             "llvm" => self.llvm.emit_llvm_ir(module, entry, &options, true),
             "llvm-raw" => self.llvm.emit_llvm_ir(module, entry, &options, false),
-            "asm" => self.llvm.emit_asm(module, entry, &options),
+            "asm" => self.llvm.emit_asm_lines(module, entry, &options).map(|lines| annotated(source, &lines)),
             _ => {
                 return Err(Error::Unsupported(format!(
                     "device cpu has the stages llvm, llvm-raw and asm, not {stage}"
@@ -191,6 +192,25 @@ impl Kernel {
         };
         (id, message, argument, source.location(site.span))
     }
+}
+
+/// Assembly text with the lines of the source that it comes from, as comments.
+fn annotated(source: &PipelineSource, lines: &[AsmLine]) -> String {
+    let comment = if cfg!(target_arch = "aarch64") { "//" } else { "#" };
+    let mut last = None;
+    let mut out = String::new();
+    for line in lines {
+        let place = line.span.and_then(|span| source.source_map.as_ref()?.line(span));
+        if let Some((location, text)) = place
+            && last.as_ref() != Some(&(location.file.clone(), location.line))
+        {
+            out.push_str(&format!("\t{comment} {}:{}: {}\n", location.file, location.line, text.trim()));
+            last = Some((location.file, location.line));
+        }
+        out.push_str(&line.text);
+        out.push('\n');
+    }
+    out
 }
 
 fn describe(source: &PipelineSource, error: &CodegenError) -> String {

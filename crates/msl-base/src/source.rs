@@ -183,6 +183,14 @@ impl SourceMap {
         self.position(self.use_site(span).start)
     }
 
+    /// Where the span starts, at its use site, and that line's text.
+    pub fn line(&self, span: Span) -> Option<(Location, &str)> {
+        let start = self.use_site(span).start;
+        let location = self.position(start)?;
+        let text = self.file_at(start)?.text.lines().nth(location.line as usize - 1)?;
+        Some((location, text))
+    }
+
     /// A global position as file, line and column.
     pub fn position(&self, position: u32) -> Option<Location> {
         if position == 0 {
@@ -210,6 +218,9 @@ mod tests {
         assert_eq!(at(a, 14), Location { file: "a.metal".into(), line: 2, column: 7 });
         assert_eq!(at(b, 2), Location { file: "b.metal".into(), line: 1, column: 3 });
         assert_eq!(map.position(0), None);
+        let (location, text) = map.line(Span::new(map.file(a).start + 14, map.file(a).start + 16)).unwrap();
+        assert_eq!((location.line, text), (2, "int é = 1;"));
+        assert_eq!(map.line(Span::NONE), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::CodegenError;
 use crate::abi::EntryFn;
 use crate::cpu::{Body, emit_kernel};
 use crate::jit::LoadedObject;
+use crate::lines::{AsmLine, Lines};
 use crate::llvm::Ll;
 use crate::remarks::{Explanation, Remarks};
 use crate::target::{Lease, TargetOptions};
@@ -60,6 +61,13 @@ impl CompileOptions {
             parts: None,
         }
     }
+}
+
+/// Who wants to know what is decided about a kernel, and where its code comes from.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Watch<'a> {
+    pub remarks: Option<&'a Remarks>,
+    pub lines: Option<&'a Lines>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,7 +187,7 @@ impl CpuCompiler {
         entry: &str,
         options: &CompileOptions,
     ) -> Result<CompiledKernel, CodegenError> {
-        let (ll, target, body, mut stats) = self.build(module, entry, options, true, None)?;
+        let (ll, target, body, mut stats) = self.build(module, entry, options, true, Watch::default())?;
         let t = Instant::now();
         let object = target.emit(&ll, false)?;
         stats.codegen_ms = ms(t);
@@ -199,7 +207,7 @@ impl CpuCompiler {
 
     /// Whether a kernel can be compiled: all errors but LLVM's own, for a fraction of the time.
     pub fn check(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<(), CodegenError> {
-        self.build(module, entry, options, false, None).map(|_| ())
+        self.build(module, entry, options, false, Watch::default()).map(|_| ())
     }
 
     /// LLVM IR as text, before or after optimization.
@@ -210,21 +218,35 @@ impl CpuCompiler {
         options: &CompileOptions,
         optimized: bool,
     ) -> Result<String, CodegenError> {
-        let (ll, ..) = self.build(module, entry, options, optimized, None)?;
+        let (ll, ..) = self.build(module, entry, options, optimized, Watch::default())?;
         Ok(ll.to_text())
     }
 
     /// Assembly text.
     pub fn emit_asm(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<String, CodegenError> {
-        let (ll, target, ..) = self.build(module, entry, options, true, None)?;
+        let (ll, target, ..) = self.build(module, entry, options, true, Watch::default())?;
         let bytes = target.emit(&ll, true)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// What became of the kernel's lines, and why.
+    /// Assembly text, with the places in the source that instructions come from.
+    pub fn emit_asm_lines(
+        &self,
+        module: &Module,
+        entry: &str,
+        options: &CompileOptions,
+    ) -> Result<Vec<AsmLine>, CodegenError> {
+        let lines = Lines::default();
+        let watch = Watch { lines: Some(&lines), remarks: None };
+        let (ll, target, ..) = self.build(module, entry, options, true, watch)?;
+        let bytes = target.emit(&ll, true)?;
+        Ok(lines.split(&String::from_utf8_lossy(&bytes)))
+    }
+
+    /// What becomes of the kernel's lines, and why.
     pub fn explain(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<Explanation, CodegenError> {
         let sink = Remarks::default();
-        let (_, _, body, _) = self.build(module, entry, options, false, Some(&sink))?;
+        let (_, _, body, _) = self.build(module, entry, options, false, Watch { remarks: Some(&sink), lines: None })?;
         Ok(sink.into_explanation(body.lanes, body.gang, body.gangs))
     }
 
@@ -234,7 +256,7 @@ impl CpuCompiler {
         entry: &str,
         options: &CompileOptions,
         optimize: bool,
-        remarks: Option<&Remarks>,
+        watch: Watch,
     ) -> Result<(Ll, Lease, Body, CompileStats), CodegenError> {
         let find = |m: &Module| m.entry_points.iter().find(|e| e.name == entry).cloned();
         let point: EntryPoint = find(module).ok_or_else(|| CodegenError::NoEntryPoint(entry.into()))?;
@@ -281,7 +303,7 @@ impl CpuCompiler {
         let target = Lease::new(&self.options)?;
         let ll = Ll::new(entry);
         target.prepare(&ll);
-        let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL, remarks)?;
+        let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL, watch)?;
         (stats.gang, stats.gangs, stats.is_split) = (body.gang, body.gangs, body.is_split);
         stats.emit_ms = ms(t);
         if cfg!(debug_assertions) || std::env::var_os("METALLIC_VERIFY").is_some() {

@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod emit;
 mod error;
 mod jit;
+mod lines;
 mod llvm;
 pub mod nvptx;
 #[cfg(all(feature = "static", target_os = "linux", target_env = "gnu"))]
@@ -22,6 +23,7 @@ mod target;
 
 pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Groups};
 pub use error::CodegenError;
+pub use lines::AsmLine;
 pub use nvptx::{NvptxCompiler, NvptxKernel, NvptxOptions};
 pub use remarks::{Explanation, Form, Remark};
 pub use target::{Isa, TargetOptions};

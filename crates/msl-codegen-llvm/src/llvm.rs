@@ -33,7 +33,7 @@ extern "C" fn ignore_diagnostic(_: LLVMDiagnosticInfoRef, _: *mut std::os::raw::
 pub struct Ll {
     pub context: LLVMContextRef,
     pub module: LLVMModuleRef,
-    builder: LLVMBuilderRef,
+    pub builder: LLVMBuilderRef,
     intrinsics: RefCell<HashMap<String, (T, V)>>,
 }
 

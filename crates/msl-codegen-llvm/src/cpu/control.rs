@@ -49,6 +49,7 @@ impl Emit<'_> {
 
     fn inst(&mut self, id: ValueId) -> Result<bool, CodegenError> {
         let f = self.f;
+        self.set_line(id);
         match &f.insts[id].op {
             Op::If { condition, then, otherwise } => self.emit_if(id, *condition, then, otherwise),
             Op::Loop { label, body, continuing, .. } => self.emit_loop(id, *label, body, continuing),

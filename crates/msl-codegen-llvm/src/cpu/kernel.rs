@@ -9,7 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-use msl_base::Id;
+use msl_base::{Id, Span};
 use msl_ir::passes::assume_conditions::assume_conditions;
 use msl_ir::{
     Access, AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, HOST_SLACK, LocalId, Module, Op, ParamKind,
@@ -27,12 +27,13 @@ use super::ranges::Start;
 use super::runs::{self, Attempt};
 use crate::CodegenError;
 use crate::abi;
-use crate::compiler::{CompileOptions, FaultSite, Groups};
+use crate::compiler::{CompileOptions, FaultSite, Groups, Watch};
 use crate::emit::arith;
 use crate::emit::flow::{Flow, State};
 use crate::emit::live::{Liveness, Places};
 use crate::emit::shape::{ALL, Root, Shape};
 use crate::emit::value::{Comp, Gang, Val};
+use crate::lines::Lines;
 use crate::llvm::{B, Ll, V};
 use crate::remarks::Remarks;
 use crate::target::Target;
@@ -115,6 +116,7 @@ pub struct Emit<'a> {
     pub site_flag: u32,
     /// Who wants to know what is decided, if anybody does.
     pub remarks: Option<&'a Remarks>,
+    pub lines: Option<&'a Lines>,
 
     // The gang.
     pub gang_index: V,
@@ -166,7 +168,7 @@ pub fn emit_kernel(
     entry: &EntryPoint,
     options: &CompileOptions,
     name: &str,
-    remarks: Option<&Remarks>,
+    watch: Watch,
 ) -> Result<Body, CodegenError> {
     let f = &module.functions[entry.function];
     let places = Places::find(f, &module.types);
@@ -178,6 +180,9 @@ pub fn emit_kernel(
     let ty = ll.fn_type(ll.void(), &[ll.ptr(), ll.int(64), ll.int(64), ll.ptr()]);
     let function = ll.add_function(name, ty, false);
     target.function_attributes(ll, function);
+    if let Some(lines) = watch.lines {
+        lines.begin(ll, function);
+    }
     for i in [1, 4] {
         ll.attr_at(function, i, "noalias");
     }
@@ -380,7 +385,7 @@ pub fn emit_kernel(
         let kernel = Kernel { module, f, places: &places, live: &live, target, options, read_only: &read_only };
         let (Choice { gang, flow, layout, is_split }, limit) = choose_gang(&kernel, version.edge);
         // The first version is the one that runs but at edges.
-        let remarks = remarks.filter(|_| k == 0);
+        let remarks = watch.remarks.filter(|_| k == 0);
         if k == 0 {
             (out.gang, out.gangs, out.is_split, out.lanes) = (gang.threads(), layout.gangs, is_split, gang.lanes);
         }
@@ -419,6 +424,7 @@ pub fn emit_kernel(
             sites: &mut out.sites,
             site_flag: if options.groups == Groups::Any { abi::EDGE_SITE } else { 0 },
             remarks,
+            lines: watch.lines,
             gang_index: ll.c32(0),
             linear_index: zero,
             joined_group: None,
@@ -458,6 +464,9 @@ pub fn emit_kernel(
         }
     }
 
+    if let Some(lines) = watch.lines {
+        lines.at(ll, Span::NONE);
+    }
     ll.at_end(next);
     let step = count.unwrap_or_else(|| ll.c32(1));
     let linear_next = ll.add(linear, ll.zext(step, ll.int(64)));
@@ -539,6 +548,13 @@ fn explain_guards(sink: &Remarks, f: &Function, guards: &super::guards::Guards) 
 }
 
 impl Emit<'_> {
+    /// What is emitted from here on comes from this instruction.
+    pub fn set_line(&self, id: ValueId) {
+        if let Some(lines) = self.lines {
+            lines.at(self.ll, self.f.insts[id].span);
+        }
+    }
+
     /// Gives memory to the locals that need an address.
     fn place_private(&mut self) {
         let f = self.f;

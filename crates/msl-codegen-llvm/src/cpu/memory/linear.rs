@@ -132,7 +132,22 @@ impl Emit<'_> {
                 if n == 1 {
                     masks = vec![masks.into_iter().reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| me.all_on())];
                 }
-                me.slow_linear(e, base, length, &places, (var.ty, l.stride, scale), &masks, &values, site)
+                let index = (var.ty, l.stride, scale);
+                if me.mask.is_none() {
+                    return me.slow_linear(e, base, length, &places, index, &masks, &values, site);
+                }
+                // A loop that threads leave one by one ends with an iteration for none of them, beyond the end of
+                // what it walks along.
+                let any = me.any(&Some(masks.clone()));
+                let (some, join) = (ll.new_block("some"), ll.new_block("none"));
+                let from = ll.current();
+                ll.cond_br(any, some, join);
+                ll.at_end(some);
+                let out = me.slow_linear(e, base, length, &places, index, &masks, &values, site);
+                let end = ll.current();
+                ll.br(join);
+                ll.at_end(join);
+                out.into_iter().map(|v| ll.phi(ll.type_of(v), &[(v, end), (ll.zero(ll.type_of(v)), from)])).collect()
             },
         );
         self.join_parts(out, n, e, shape, what)

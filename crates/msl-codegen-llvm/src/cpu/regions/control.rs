@@ -29,6 +29,7 @@ impl Emit<'_> {
         let f = self.f;
         let op = &f.insts[id].op;
         let barrier = self.flow.barrier[id.index()];
+        self.set_line(id);
         match op {
             Op::Barrier { .. } if barrier => {
                 self.flush()?;

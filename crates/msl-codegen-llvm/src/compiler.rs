@@ -6,6 +6,7 @@ use msl_base::Span;
 use msl_ir::passes::assume_textures::{KnownTexture, assume_textures};
 use msl_ir::passes::expand_switches::{expand_switches, has_switches_with_barriers};
 use msl_ir::passes::pipeline;
+use msl_ir::passes::unroll_loops::Growth;
 use msl_ir::{EntryPoint, HOST_SLACK, Module, READ_SLACK};
 
 use crate::CodegenError;
@@ -274,6 +275,7 @@ impl CpuCompiler {
             let mut m = module.clone();
             let facts = pipeline::Facts {
                 matrix_products: pipeline::MatrixProducts::Expanded,
+                growth: Growth::Moderate,
                 loads_for_shuffles: false,
                 threads_per_threadgroup: Some(options.threadgroup),
                 // Some kernels have code for both kinds.

@@ -3,7 +3,7 @@
 //! In: [`TargetOptions`]. Out: a [`Target`] holding an LLVM target machine and the pass pipeline.
 //! Promised: asking for features that the host lacks only matters to someone who runs the code.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -130,11 +130,17 @@ pub(crate) fn initialize() {
 }
 
 /// What has no setter: options of the process's LLVM.
-///
-/// Scheduling again after register allocation takes a tenth of code generation; processors that run out of
-/// order gain nothing from it (`benches/cpu.py`, all kernels within the noise).
 unsafe fn set_llvm_options() {
-    let options = [c"msl".as_ptr(), c"-disable-post-ra".as_ptr()];
+    let options = [
+        c"msl",
+        // Scheduling again after register allocation takes a tenth of code generation; processors that run out of
+        // order gain nothing from it (`benches/cpu.py`, all kernels within the noise).
+        c"-disable-post-ra",
+        // How long to look for the best place to split a live range. The default, 10000, takes most of the time of
+        // kernels of many thousand instructions, whose code gets smaller with less; others come out the same.
+        c"-grow-region-complexity-budget=100",
+    ];
+    let options = options.map(CStr::as_ptr);
     // SAFETY: as many pointers to text as are announced; the caller sees to it that nobody uses LLVM yet.
     unsafe { LLVMParseCommandLineOptions(options.len() as c_int, options.as_ptr(), ptr::null()) }
 }
@@ -158,7 +164,7 @@ pub(crate) fn check(error: LLVMErrorRef) -> Result<(), CodegenError> {
     // SAFETY: a non-null error is ours to consume, once.
     unsafe {
         let message = LLVMGetErrorMessage(error);
-        let text = std::ffi::CStr::from_ptr(message).to_string_lossy().into_owned();
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
         LLVMDisposeErrorMessage(message);
         Err(CodegenError::Llvm(text))
     }

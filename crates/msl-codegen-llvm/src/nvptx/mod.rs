@@ -28,6 +28,7 @@ mod simdgroup;
 
 use msl_base::Span;
 use msl_ir::passes::pipeline;
+use msl_ir::passes::unroll_loops::Growth;
 use msl_ir::{EntryPoint, Module};
 
 use crate::CodegenError;
@@ -226,6 +227,7 @@ impl NvptxCompiler {
                 } else {
                     pipeline::MatrixProducts::Expanded
                 },
+                growth: Growth::Large,
                 loads_for_shuffles: true,
                 threads_per_threadgroup: Some(options.threadgroup),
                 full_threadgroups: !options.edge_groups,

@@ -5,6 +5,8 @@
 
 use msl_base::{Diagnostic, Span};
 
+use super::unroll_loops::Growth;
+
 use super::{
     eliminate_common, expand_copies, expand_matrix_products, expand_switches, forward_stores, hoist_invariants,
     infer_access, inline_calls, legalize_pointers, remove_dead, rewrite, simplify, simplify_control,
@@ -21,6 +23,8 @@ pub struct Facts {
     pub full_threadgroups: bool,
     pub threads_per_grid: Option<[u32; 3]>,
     pub matrix_products: MatrixProducts,
+    /// How large loops may become when they are unrolled.
+    pub growth: Growth,
     /// Loading from threadgroup memory is as good as a shuffle, or better.
     pub loads_for_shuffles: bool,
 }
@@ -108,10 +112,10 @@ pub const PASSES: &[Pass] = &[
     Pass {
         name: "unroll_loops",
         reason: "needs constant bounds; gives constant indices, which let arrays split",
-        run: |m, f, _| {
+        run: |m, f, facts| {
             // An outer loop may become countable when an inner one is gone.
             for _ in 0..4 {
-                if !unroll_loops::unroll_loops(m, f) {
+                if !unroll_loops::unroll_loops(m, f, facts.growth) {
                     break;
                 }
                 clean(m, f);

@@ -22,24 +22,55 @@ use crate::ir::{Block, Function, LabelId, LocalId, LoopHint, Module, Op, ValueId
 use crate::types::{AddressSpace, TypeTable};
 use msl_base::{FxMap, FxSet};
 
-/// Instructions that a loop with a hint may become.
-const HINTED_LIMIT: usize = 16_384;
+/// How large loops may become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Growth {
+    /// As far as code is likely to run faster: what is indexed may as well lie in memory, and machine code for tens of
+    /// thousands of instructions takes long to make.
+    #[default]
+    Moderate,
+    /// Whatever it takes to keep private arrays in registers.
+    Large,
+}
+
+impl Growth {
+    /// Instructions that a loop with a hint may become.
+    fn hinted(self) -> usize {
+        match self {
+            Growth::Moderate => 4_096,
+            Growth::Large => 16_384,
+        }
+    }
+    /// Instructions that all loops of a function together may become.
+    fn total(self) -> usize {
+        match self {
+            Growth::Moderate => 16_384,
+            Growth::Large => 200_000,
+        }
+    }
+}
+
 /// Instructions that a loop which indexes a private array may become.
 const INDEXING_LIMIT: usize = 4_096;
 const SMALL_LIMIT: usize = 64;
 const MAX_TRIPS: usize = 1_024;
-/// All loops of a function together.
-const TOTAL_LIMIT: usize = 200_000;
 
-pub fn unroll_loops(module: &mut Module, id: FunctionId) -> bool {
+pub fn unroll_loops(module: &mut Module, id: FunctionId, growth: Growth) -> bool {
     if !contains(&module.functions[id], |op| matches!(op, Op::Loop { .. })) {
         return false;
     }
     let provenance = Provenance::new(module, &module.functions[id]);
     with_function(module, id, |module, f| {
         let void = module.types.void();
-        let mut pass =
-            Pass { types: &module.types, provenance, void, grown: 0, changed: false, written: FxMap::default() };
+        let mut pass = Pass {
+            types: &module.types,
+            provenance,
+            void,
+            growth,
+            grown: 0,
+            changed: false,
+            written: FxMap::default(),
+        };
         pass.written = count_stores(f, &pass.provenance);
         let body = std::mem::take(&mut f.body.insts);
         f.body.insts = pass.list(f, body, &FxMap::default());
@@ -51,6 +82,7 @@ struct Pass<'a> {
     types: &'a TypeTable,
     provenance: Provenance,
     void: crate::TypeId,
+    growth: Growth,
     grown: usize,
     changed: bool,
     /// The stores to each local that is only used whole.
@@ -138,13 +170,13 @@ impl Pass<'_> {
         }
         let size = count(f, &body.insts) + count(f, &continuing.insts);
         let total = size.saturating_mul(trips);
-        if self.grown + total > TOTAL_LIMIT {
+        if self.grown + total > self.growth.total() {
             return None;
         }
         let wanted = match *hint {
             // Not a loop at all, whatever the hint says.
             _ if trips <= 1 => true,
-            LoopHint::Unroll(n) if n == 0 || n as usize >= trips => total <= HINTED_LIMIT,
+            LoopHint::Unroll(n) if n == 0 || n as usize >= trips => total <= self.growth.hinted(),
             LoopHint::Unroll(_) | LoopHint::NoUnroll => false,
             LoopHint::None => {
                 trips <= 2 && total <= SMALL_LIMIT * 4
@@ -331,7 +363,7 @@ mod tests {
              kernel k = @k { p: buffer 0 device read_write f32 }",
         );
         let k = entry(&m);
-        assert!(unroll_loops(&mut m, k));
+        assert!(unroll_loops(&mut m, k, Growth::Moderate));
         super::super::pipeline::clean(&mut m, k);
         super::super::split_aggregates::split_aggregates(&mut m, k);
         super::super::pipeline::clean(&mut m, k);

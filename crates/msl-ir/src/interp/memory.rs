@@ -238,7 +238,9 @@ impl Memory {
 
     /// Notes an access that was checked. `changes` is false for a write of what is there already.
     pub fn note(&mut self, place: *mut u8, thread: u32, access: Access, changes: bool) -> Result<(), Problem> {
-        let Some(races) = &mut self.races else { return Ok(()) };
+        // Nobody sees what others do beyond the end of threadgroup memory.
+        let is_beyond = self.beyond.as_ptr_range().contains(&place.cast_const());
+        let Some(races) = self.races.as_mut().filter(|_| !is_beyond) else { return Ok(()) };
         if matches!(access.space, AddressSpace::Thread | AddressSpace::Constant) {
             return Ok(());
         }

@@ -7,6 +7,7 @@ mod call;
 mod cast;
 mod init;
 mod lambda;
+mod list;
 mod literal;
 mod member;
 mod name;

@@ -8,6 +8,7 @@ mod args;
 mod deduce;
 mod instantiate;
 pub mod order;
+mod written;
 
 use std::sync::Arc;
 

@@ -125,6 +125,14 @@ fn results_and_faults_are_those_of_the_interpreter() {
     }
 }
 
+#[test]
+fn clamps_are_for_borders_only() {
+    let (index, _) = INDICES.iter().find(|(index, _)| index.contains("min %b")).unwrap();
+    let text = llvm(&kernel(index), "f", [32, 8, 1], Groups::Full);
+    // Bounds of the whole threadgroup are compared, threads are not.
+    assert!(text.contains("load <16 x i32>") && !text.contains("x i32> @llvm.smin"), "{text}");
+}
+
 /// Calls of what looks at threads one by one, which is given scratch memory first; edges get the context.
 fn slow_calls(text: &str) -> usize {
     text.lines().filter(|l| l.contains("call void %") && l.contains("(ptr %3,")).count()

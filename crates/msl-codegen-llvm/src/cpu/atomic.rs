@@ -80,6 +80,10 @@ impl Emit<'_> {
             ll.at_end(done);
             return Ok(None);
         }
+        if !used && self.is_shared(p.root) && !p.valid && s != Scalar::Bool {
+            self.plain_scatter(id, op, s, &p, &v);
+            return Ok(None);
+        }
         let result = self.lane_results(s);
         self.for_each_active_lane(|me, part, lane| {
             let offset = me.lane_offset(&p, part, lane);
@@ -91,6 +95,43 @@ impl Emit<'_> {
             return Ok(None);
         }
         Ok(Some(self.get_lane_results(s, &result)))
+    }
+
+    /// Operations in threadgroup memory whose results nobody asks for. Where all threads do theirs within bounds,
+    /// one after the other without a test.
+    fn plain_scatter(&mut self, id: ValueId, op: AtomicOp, s: Scalar, p: &Pointer, v: &Comp) {
+        let ll = self.ll;
+        let gang = self.gang;
+        let (base, length) = self.root_address(p.root);
+        let limit = ll.splat(self.limit(length, u64::from(s.size())), gang.lanes);
+        let offsets: Vec<V> = (0..gang.parts)
+            .map(|part| match &p.var {
+                None => p.scalar.get(ll, gang, part, true),
+                Some(var) => self.offsets64(p, var, part),
+            })
+            .collect();
+        let mut tests: Vec<V> = offsets.iter().map(|o| ll.ult(*o, limit)).collect();
+        tests.extend(self.mask.clone().into_iter().flatten());
+        let ok = self.all_of(&tests);
+        let (fast, slow, done) = (ll.new_block("all"), ll.new_block("some"), ll.new_block("done"));
+        ll.cond_br(ok, fast, slow);
+        ll.at_end(fast);
+        for (part, offset) in offsets.iter().enumerate() {
+            let value = v.get(ll, gang, part as u32, true);
+            for lane in 0..gang.lanes {
+                let at = ll.gep(base, ll.extract(*offset, lane));
+                self.plain_rmw(op, s, at, ll.extract(value, lane), None);
+            }
+        }
+        ll.br(done);
+        ll.at_end(slow);
+        self.for_each_active_lane(|me, part, lane| {
+            let offset = me.lane_offset(p, part, lane);
+            let x = me.ll.extract_at(v.get(me.ll, me.gang, part, true), lane);
+            me.atomic_lane(id, op, s, p, offset, x, part, lane, true, None);
+        });
+        ll.br(done);
+        ll.at_end(done);
     }
 
     pub fn compare_exchange(

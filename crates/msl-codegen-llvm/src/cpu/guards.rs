@@ -11,8 +11,9 @@
 //! threadgroup ([`super::ranges`]). Nothing but the test is decided here: a threadgroup for which it fails runs
 //! the general version.
 
+use llvm_sys::LLVMIntPredicate as IP;
 use msl_ir::analysis::tree::falls_through;
-use msl_ir::{Block, CompareOp, Function, Op, ValueId};
+use msl_ir::{BinaryOp, Block, CompareOp, Function, Op, ValueId};
 
 use super::ranges::{Known, Ranges, Start, Visitor};
 use crate::llvm::V;
@@ -21,24 +22,32 @@ use crate::llvm::V;
 pub struct Guards {
     pub holds: V,
     pub directions: Vec<(ValueId, bool)>,
+    /// The results of `min` and `max`, and the operand that each is: clamps at the borders of an image.
+    pub equal: Vec<(ValueId, ValueId)>,
 }
 
 /// More would cost more to test than masks do.
 const MOST: usize = 12;
 
+/// As many clamps as a kernel with a neighborhood has.
+const MOST_CLAMPS: usize = 48;
+
 #[derive(Default)]
 struct Search {
     tests: Vec<V>,
     directions: Vec<(ValueId, bool)>,
+    equal: Vec<(ValueId, ValueId)>,
+    looks_at_clamps: bool,
 }
 
 impl Start<'_> {
-    /// Emits the test where the builder stands, if there are such conditions.
+    /// Emits the test where the builder stands, if there are such conditions. Clamps are only looked at where
+    /// one test serves many threadgroups.
     pub fn guards(&self) -> Option<Guards> {
-        let mut search = Search::default();
+        let mut search = Search { looks_at_clamps: self.count.is_some(), ..Search::default() };
         Ranges::new(self, false).walk(&mut search);
         let holds = search.tests.into_iter().reduce(|a, b| self.ll.and(a, b))?;
-        Some(Guards { holds, directions: search.directions })
+        Some(Guards { holds, directions: search.directions, equal: search.equal })
     }
 }
 
@@ -67,6 +76,33 @@ impl Visitor for Search {
     }
 
     fn access(&mut self, _: &mut Ranges, _: ValueId, _: bool) {}
+
+    /// A clamp is expected to change nothing if it keeps what differs between threads from going below zero, or
+    /// beyond what the host or the grid says.
+    fn value(&mut self, ranges: &mut Ranges, id: ValueId) {
+        let ll = ranges.start.ll;
+        let Op::Binary(op @ (BinaryOp::Min | BinaryOp::Max), a, b) = ranges.start.f.insts[id].op else { return };
+        if !self.looks_at_clamps || self.equal.len() == MOST_CLAMPS {
+            return;
+        }
+        let (Some(x), Some(y)) = (ranges.bounds_of(a), ranges.bounds_of(b)) else { return };
+        let (same, (lo, hi, ok), bound) = match (x.3, y.3) {
+            (true, false) => (a, (x.0, x.1, x.2), y),
+            (false, true) => (b, (y.0, y.1, y.2), x),
+            _ => return,
+        };
+        let constant = ll.as_const_int(bound.0);
+        let test = match op {
+            BinaryOp::Max if constant == Some(0) => ll.icmp(IP::LLVMIntSGE, lo, bound.0),
+            BinaryOp::Min if constant.is_none() => ll.icmp(IP::LLVMIntSLE, hi, bound.0),
+            _ => return,
+        };
+        let test = ll.and(test, ll.and(ok, bound.2));
+        if ll.as_const_int(test) != Some(0) {
+            self.tests.push(test);
+            self.equal.push((id, same));
+        }
+    }
 }
 
 /// Threads that differ are rarely equal to something; else the greater part of the work counts.

@@ -307,7 +307,7 @@ pub fn emit_kernel(
     let mut versions = Vec::new();
     let specialized = guards.as_ref().map(|g| {
         let mut m = module.clone();
-        assume_conditions(&mut m, entry.function, &g.directions);
+        assume_conditions(&mut m, entry.function, &g.directions, &g.equal);
         m
     });
     // Where edges are laid out differently, threads that are counted have a masked version of their own: not

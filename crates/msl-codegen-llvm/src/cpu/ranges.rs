@@ -93,6 +93,8 @@ pub trait Visitor {
     ) -> Option<bool>;
     /// A load or store; `always`: every thread comes here once.
     fn access(&mut self, ranges: &mut Ranges, id: ValueId, always: bool);
+    /// Anything else that has no blocks.
+    fn value(&mut self, _ranges: &mut Ranges, _id: ValueId) {}
 }
 
 impl<'a> Ranges<'a> {
@@ -138,7 +140,7 @@ impl<'a> Ranges<'a> {
                         always &= !leaves(f, then, None) && !leaves(f, otherwise, None);
                     }
                 }
-                op if op.blocks().is_empty() => {}
+                op if op.blocks().is_empty() => visitor.value(self, *id),
                 Op::Scope { body, label } => {
                     self.block(body, &mut locals.clone(), always, visitor);
                     self.forget(*id, locals);
@@ -200,6 +202,15 @@ impl<'a> Ranges<'a> {
         };
         self.known.insert(v, k.clone());
         k
+    }
+
+    /// The bounds of an integer, whether they count, and whether it differs between threads.
+    pub fn bounds_of(&mut self, v: ValueId) -> Option<(V, V, V, bool)> {
+        let [k] = self.eval(v)?[..] else { return None };
+        match self.settled(k) {
+            Known::Range { lo, hi, ok, varies, .. } => Some((lo, hi, ok, varies)),
+            Known::Truth { .. } => None,
+        }
     }
 
     fn source(&mut self, source: &Source) -> Option<Vec<Known>> {

@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow test-threads rust-test python-test test-corpora-run test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-install test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-random test-threads rust-test python-test test-corpora-run test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-install test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -22,6 +22,8 @@ lint: setup
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 rust-test: setup
+	@# Random programs for a minute and mutated sources for some seconds each; the programs for longer: test-random.
+	export METALLIC_RANDOM_SECONDS=$${METALLIC_RANDOM_SECONDS:-60}; \
 	if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace --exclude pymetallic --no-fail-fast; else $(CARGO) test --workspace --exclude pymetallic --no-fail-fast; fi
 
 python-test: develop cli
@@ -32,6 +34,14 @@ python-test: develop cli
 test-slow: develop
 	PYMETALLIC_TEST_LEAK_CYCLES=10000 $(BIN)/python -m pytest -s tests/python/test_lifetimes.py
 	$(CARGO) test -p metallic --test conformance -- --ignored everywhere
+
+# Random programs in MSL, the CPU device against the interpreter, for an hour; what differs is made short. RANDOM_FIRST is
+# the seed to begin with.
+RANDOM_SECONDS ?= 3600
+RANDOM_FIRST ?= 1
+test-random: llvm
+	METALLIC_RANDOM_SECONDS=$(RANDOM_SECONDS) METALLIC_RANDOM_FIRST=$(RANDOM_FIRST) METALLIC_RANDOM_REDUCE=1 PYMETALLIC_CACHE_DIR= \
+		$(CARGO) test --release -p metallic --test random_programs -- --nocapture random_programs_compute
 
 # Races and undefined behavior where threads meet: ThreadSanitizer and Miri, with a nightly Rust; some minutes.
 test-threads: llvm

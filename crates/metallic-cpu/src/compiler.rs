@@ -29,8 +29,8 @@ pub(crate) struct Kernel {
 }
 
 impl Compiler {
-    pub fn new() -> Result<Compiler> {
-        let features = env::CPU_FEATURES.get().unwrap_or_default();
+    /// For the vector instructions that a name stands for; see [`env::CPU_FEATURES`].
+    pub fn new(features: &str) -> Result<Compiler> {
         let isa = Isa::restricted(features.trim())
             .map_err(|message| Error::Device(format!("{}: {message}", env::CPU_FEATURES.name)))?;
         let llvm = CpuCompiler::new(TargetOptions { isa });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metallic_hal::{
     Buffer, Device, DeviceInfo, Explanation, HostBuffer, HostMemory, HostTexture, Pipeline, PipelineSource, Queue,
-    Result, SerialQueue, StorageMode, Texture, TextureDescriptor,
+    Result, SerialQueue, StorageMode, Texture, TextureDescriptor, env,
 };
 
 use crate::compiler::Compiler;
@@ -26,9 +26,15 @@ impl CpuDevice {
     }
 
     pub fn with_threads(threads: usize) -> Result<CpuDevice> {
+        CpuDevice::with_features(threads, &env::CPU_FEATURES.get().unwrap_or_default())
+    }
+
+    /// With the vector instructions that a value of `PYMETALLIC_CPU_FEATURES` stands for; an error where the machine
+    /// lacks them.
+    pub fn with_features(threads: usize, features: &str) -> Result<CpuDevice> {
         let mut info = DeviceInfo::host(format!("CPU ({})", processor_name()), "cpu", 0x6370);
         info.compute_units = u32::try_from(threads).unwrap_or(u32::MAX);
-        let compiler = Arc::new(Compiler::new()?);
+        let compiler = Arc::new(Compiler::new(features)?);
         Ok(CpuDevice { info, compiler, executor: Arc::new(Encoder::new(Pool::new(threads))) })
     }
 }

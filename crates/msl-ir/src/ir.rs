@@ -535,6 +535,12 @@ impl Builtin {
 
 /// Operands and results; `T` is any scalar or vector of numbers. Only threads active at the
 /// operation take part; reading from a thread that is not gives an unspecified value.
+///
+/// The order in which sums and products of floats are made is that of trees, which devices make in
+/// few steps: a reduction combines thread i with thread i + 16, then + 8, 4, 2, 1; in an inclusive
+/// scan thread i combines with thread i − 1, then − 2, 4, 8, 16, of what that one had before the
+/// step. A thread that does not take part is left out. An exclusive scan is 0, or 1, combined with
+/// the inclusive one of the thread before. In fast mode a device may take another order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum SimdOp {
     /// `(T value, u32 lane) -> T`: the value of that thread of the simdgroup (lane modulo 32).

@@ -87,11 +87,9 @@ impl Emit<'_> {
                     self.per_simdgroup(uniform, &list)
                 }
                 SimdOp::InclusiveAdd | SimdOp::ExclusiveAdd | SimdOp::InclusiveMul | SimdOp::ExclusiveMul => {
-                    let mul = matches!(op, SimdOp::InclusiveMul | SimdOp::ExclusiveMul);
-                    let exclusive = matches!(op, SimdOp::ExclusiveAdd | SimdOp::ExclusiveMul);
                     let mut v = Vec::new();
                     for g in 0..groups {
-                        let scan = self.scan(self.joined(&c, g), self.joined_mask(g), s, mul, exclusive, fp);
+                        let scan = self.scan(op, self.joined(&c, g), self.joined_mask(g), s, fp);
                         v.extend(self.split(scan));
                     }
                     Comp { shape: Shape::VARYING, v }
@@ -178,6 +176,7 @@ impl Emit<'_> {
         }
     }
 
+    /// What changes nothing: added to −0, only −0 does; of a NaN and a number, `min` takes the number.
     fn identity(&self, op: SimdOp, s: Scalar, t: crate::llvm::T) -> V {
         let ll = self.ll;
         let bits = s.bits();
@@ -191,10 +190,10 @@ impl Emit<'_> {
             _ => ll.creal(t, x),
         };
         match op {
-            SimdOp::ReduceMul if s.is_float() => real(1.0),
-            SimdOp::ReduceMin if s.is_float() => real(f64::INFINITY),
-            SimdOp::ReduceMax if s.is_float() => real(f64::NEG_INFINITY),
-            SimdOp::ReduceMul => ll.cint(t, 1),
+            SimdOp::ReduceMul | SimdOp::InclusiveMul | SimdOp::ExclusiveMul if s.is_float() => real(1.0),
+            SimdOp::ReduceAdd | SimdOp::InclusiveAdd if s.is_float() => real(-0.0),
+            SimdOp::ReduceMin | SimdOp::ReduceMax if s.is_float() => real(f64::NAN),
+            SimdOp::ReduceMul | SimdOp::InclusiveMul | SimdOp::ExclusiveMul => ll.cint(t, 1),
             SimdOp::ReduceMin => ll.cint(t, high),
             SimdOp::ReduceMax => ll.cint(t, low),
             SimdOp::ReduceAnd => ll.ones(t),
@@ -204,7 +203,7 @@ impl Emit<'_> {
 
     fn combine_op(op: SimdOp) -> BinaryOp {
         match op {
-            SimdOp::ReduceMul => BinaryOp::Mul,
+            SimdOp::ReduceMul | SimdOp::InclusiveMul | SimdOp::ExclusiveMul => BinaryOp::Mul,
             SimdOp::ReduceMin => BinaryOp::Min,
             SimdOp::ReduceMax => BinaryOp::Max,
             SimdOp::ReduceAnd => BinaryOp::And,
@@ -220,7 +219,7 @@ impl Emit<'_> {
         let t = ll.type_of(v);
         let mut v = if self.mask.is_some() { ll.select(mask, v, self.identity(op, s, t)) } else { v };
         let b = Self::combine_op(op);
-        // Identities of min and max are infinite, which fast flags would call impossible.
+        // Identities of min and max are NaN, which fast flags would call impossible.
         let fp = if matches!(b, BinaryOp::Min | BinaryOp::Max) { FpFlags::STRICT } else { fp };
         let mut n = 32;
         while n > 1 {
@@ -231,12 +230,11 @@ impl Emit<'_> {
         ll.extract(v, 0)
     }
 
-    /// Prefix sums or products over active lanes.
-    fn scan(&self, v: V, mask: V, s: Scalar, mul: bool, exclusive: bool, fp: FpFlags) -> V {
+    /// Prefix sums or products over active lanes. Those that are exclusive begin with 0 or 1, which is what each lane
+    /// combines with below the first one.
+    fn scan(&self, op: SimdOp, v: V, mask: V, s: Scalar, fp: FpFlags) -> V {
         let ll = self.ll;
-        let t = ll.type_of(v);
-        let op = if mul { SimdOp::ReduceMul } else { SimdOp::ReduceAdd };
-        let identity = self.identity(op, s, t);
+        let identity = self.identity(op, s, ll.type_of(v));
         let mut v = if self.mask.is_some() { ll.select(mask, v, identity) } else { v };
         let b = Self::combine_op(op);
         let shifted = |v: V, by: u32| {
@@ -246,6 +244,6 @@ impl Emit<'_> {
         for by in [1, 2, 4, 8, 16] {
             v = arith::binary(ll, b, s, fp, v, shifted(v, by));
         }
-        if exclusive { shifted(v, 1) } else { v }
+        if matches!(op, SimdOp::ExclusiveAdd | SimdOp::ExclusiveMul) { shifted(v, 1) } else { v }
     }
 }

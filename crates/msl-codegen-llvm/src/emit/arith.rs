@@ -393,8 +393,9 @@ pub fn convert(ll: &Ll, from: Scalar, to: Scalar, v: V) -> V {
         // Wide integers would be rounded twice on the way through f32.
         if from.is_integer() && from.bits() > 16 {
             let d = ll.like(ll.f64(), v);
+            let v = if from.bits() > 53 { shortened_to_odd(ll, from, v) } else { v };
             let wide = ll.cast(if from.is_signed() { O::LLVMSIToFP } else { O::LLVMUIToFP }, v, d);
-            return f32_to_bf16(ll, ll.cast(O::LLVMFPTrunc, wide, ll.like(ll.f32(), v)));
+            return f32_to_bf16(ll, round_f64_to_odd_f32(ll, wide));
         }
         return f32_to_bf16(ll, convert(ll, from, Scalar::F32, v));
     }
@@ -417,6 +418,20 @@ pub fn convert(ll: &Ll, from: Scalar, to: Scalar, v: V) -> V {
         (false, false) => ll.zext(v, t),
         (true, false) => float_to_int(ll, from, to, v),
     }
+}
+
+/// An integer of 64 bits that is exact in `f64`: the lowest of the bits that are kept is set where one below it was.
+fn shortened_to_odd(ll: &Ll, from: Scalar, v: V) -> V {
+    let t = ll.type_of(v);
+    let c = |bits: u64| ll.cint(t, bits);
+    let is_small = match from.is_signed() {
+        true => ll.icmp(IP::LLVMIntULT, ll.add(v, c(1 << 53)), c(1 << 54)),
+        false => ll.icmp(IP::LLVMIntULT, v, c(1 << 53)),
+    };
+    let is_cut = ll.ne(ll.and(v, c(0x7ff)), ll.zero(t));
+    let kept = ll.and(v, c(!0x7ff));
+    let odd = ll.select(is_cut, ll.or(kept, c(0x800)), kept);
+    ll.select(is_small, v, odd)
 }
 
 /// Saturating; NaN gives 0.

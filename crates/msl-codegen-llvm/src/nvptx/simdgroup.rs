@@ -2,7 +2,8 @@
 //!
 //! Every instruction names the threads that take part. Where all threads of the warp are known to arrive,
 //! these are the ones that started; elsewhere, the ones that are active. Reductions and scans by halving
-//! need all 32; otherwise the active threads are visited one after another.
+//! need all 32; otherwise the active threads are visited one after another, or, where the order of a float sum is
+//! promised (see [`SimdOp`]), each thread fetches all values and combines them as 32 threads would.
 
 use msl_ir::{BinaryOp, FpFlags, Scalar, SimdOp, ValueId};
 
@@ -86,15 +87,56 @@ impl Emit<'_> {
         ll.bitcast(ll.trunc(one(word), bits), t)
     }
 
+    /// What changes nothing: added to −0, only −0 does. Exclusive scans begin with 0.
     fn identity(&self, op: SimdOp, s: Scalar) -> V {
         let ll = self.ll;
         let t = register_type(ll, s);
         let mul = matches!(op, SimdOp::ReduceMul | SimdOp::InclusiveMul | SimdOp::ExclusiveMul);
+        let real = match op {
+            _ if mul => 1.0,
+            SimdOp::ExclusiveAdd => 0.0,
+            _ => -0.0,
+        };
         match s {
-            Scalar::BF16 => ll.cint(t, if mul { 0x3f80 } else { 0 }),
-            s if s.is_float() => ll.creal(t, if mul { 1.0 } else { 0.0 }),
+            Scalar::BF16 => ll.cint(t, u64::from((real as f32).to_bits() >> 16)),
+            s if s.is_float() => ll.creal(t, real),
             _ => ll.cint(t, u64::from(mul)),
         }
+    }
+
+    /// Whether the order of combination can be seen, and is promised.
+    fn is_ordered(op: SimdOp, s: Scalar, fp: FpFlags) -> bool {
+        s.is_float() && !fp.is_fast() && !matches!(op, SimdOp::ReduceMin | SimdOp::ReduceMax)
+    }
+
+    /// The values of 32 threads, those of absent ones replaced, combined as halving does. `source` gives a thread's index,
+    /// perhaps beyond 31, for which there is no thread.
+    fn tree(
+        &self,
+        op: SimdOp,
+        s: Scalar,
+        fp: FpFlags,
+        mask: V,
+        v: V,
+        source: impl Fn(&Self, u32) -> V,
+        near: bool,
+    ) -> V {
+        let ll = self.ll;
+        let identity = self.identity(op, s);
+        let mut row: Vec<V> = (0..32)
+            .map(|i| {
+                let index = source(self, i);
+                let is_there = ll.and(ll.lshr(mask, ll.and(index, ll.c32(31))), ll.c32(1));
+                let is_there = ll.and(ll.ne(is_there, ll.c32(0)), ll.ult(index, ll.c32(32)));
+                ll.select(is_there, self.shuffle("idx", s, mask, v, index, 31), identity)
+            })
+            .collect();
+        while row.len() > 1 {
+            let half = row.len() / 2;
+            let pair = |i: usize| if near { (row[2 * i], row[2 * i + 1]) } else { (row[i], row[i + half]) };
+            row = (0..half).map(|i| self.combine(op, s, fp, pair(i).0, pair(i).1)).collect();
+        }
+        row[0]
     }
 
     fn combine(&self, op: SimdOp, s: Scalar, fp: FpFlags, a: V, b: V) -> V {
@@ -134,12 +176,20 @@ impl Emit<'_> {
             mask,
             |me| {
                 let mut v = v;
-                for by in [16, 8, 4, 2, 1] {
+                // The steps of Metal's lanes.
+                for by in if me.renumbered { [16, 2, 8, 4, 1] } else { [16, 8, 4, 2, 1] } {
                     v = me.combine(op, s, fp, v, me.shuffle("bfly", s, mask, v, ll.c32(by), 31));
                 }
                 v
             },
             |me| {
+                if Self::is_ordered(op, s, fp) {
+                    let source = |me: &Self, i: u32| {
+                        let lane = ll.c32(i);
+                        if me.renumbered { super::matrix::warp_lane(ll, lane) } else { lane }
+                    };
+                    return me.tree(op, s, fp, mask, v, source, false);
+                }
                 let first = ll.intrinsic1("cttz", i32t, &[mask, ll.cbool(true)]);
                 let start = me.shuffle("idx", s, mask, v, first, 31);
                 let rest = ll.and(mask, ll.sub(mask, ll.c32(1)));
@@ -169,6 +219,11 @@ impl Emit<'_> {
                 if exclusive { shifted(v, 1) } else { v }
             },
             |me| {
+                if Self::is_ordered(op, s, fp) {
+                    let below = ll.c32(u32::from(exclusive));
+                    let source = |me: &Self, i: u32| ll.sub(ll.sub(me.lane, below), ll.c32(i));
+                    return me.tree(op, s, fp, mask, v, source, true);
+                }
                 me.over_lanes(mask, identity, |me, sum, lane| {
                     let x = me.shuffle("idx", s, mask, v, lane, 31);
                     let counts = if exclusive { ll.ult(lane, me.lane) } else { me.ule(lane, me.lane) };

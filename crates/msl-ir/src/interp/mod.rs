@@ -6,8 +6,8 @@
 //! Promised: strict float semantics whatever the flags of an instruction (never contracted,
 //! never reassociated; see [`scalar`]); the same result every time; every access checked
 //! (bounds, address space, writability), in every address space; on request, data races, poisoned
-//! uninitialized memory, and what is [forgiven](crate::ir#what-is-forgiven). Reductions over a simdgroup go from the least to the
-//! greatest thread index. Reading from a thread that does not take part gives the poison pattern.
+//! uninitialized memory, and what is [forgiven](crate::ir#what-is-forgiven). Reading from a thread that does not
+//! take part gives the poison pattern.
 //!
 //! How: a threadgroup runs in lock step. A value is a row of one word per thread; a block is
 //! executed for a list of active threads, which branches split and join. Barriers and simdgroup

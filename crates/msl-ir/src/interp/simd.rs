@@ -156,23 +156,48 @@ impl<'a> Exec<'_, 'a> {
         }
     }
 
-    fn reduce(&mut self, op: BinaryOp, s: Scalar, d: usize, a: usize, lanes: &[u32]) {
-        let mut total = self.regs[a + lanes[0] as usize];
-        for &t in &lanes[1..] {
-            total = scalar::binary(op, s, total, self.regs[a + t as usize]);
+    /// The values of the simdgroup that these threads are of; nothing where a thread is not there.
+    fn row(&self, a: usize, lanes: &[u32]) -> [Option<u64>; SIMDGROUP as usize] {
+        let mut row = [None; SIMDGROUP as usize];
+        for &t in lanes {
+            row[(t % SIMDGROUP) as usize] = Some(self.regs[a + t as usize]);
         }
-        self.set(d, lanes, total);
+        row
+    }
+
+    fn reduce(&mut self, op: BinaryOp, s: Scalar, d: usize, a: usize, lanes: &[u32]) {
+        let mut row = self.row(a, lanes);
+        for by in [16, 8, 4, 2, 1] {
+            for i in 0..by {
+                row[i] = combine(op, s, row[i], row[i + by]);
+            }
+        }
+        self.set(d, lanes, row[0].unwrap_or_default());
     }
 
     fn scan(&mut self, op: BinaryOp, s: Scalar, [d, a]: [usize; 2], lanes: &[u32], inclusive: bool) {
-        let one = u64::from(op == BinaryOp::Mul);
-        let mut total = scalar::convert(Scalar::U32, s, one);
-        for (i, &t) in lanes.iter().enumerate() {
-            let x = self.regs[a + t as usize];
-            // The first element enters as it is: adding −0 to 0 would change it.
-            let next = if i == 0 { x } else { scalar::binary(op, s, total, x) };
-            self.regs[d + t as usize] = if inclusive { next } else { total };
-            total = next;
+        let mut row = self.row(a, lanes);
+        for by in [1, 2, 4, 8, 16] {
+            for i in (by..row.len()).rev() {
+                row[i] = combine(op, s, row[i], row[i - by]);
+            }
         }
+        let start = scalar::convert(Scalar::U32, s, u64::from(op == BinaryOp::Mul));
+        for &t in lanes {
+            let i = (t % SIMDGROUP) as usize;
+            self.regs[d + t as usize] = if inclusive {
+                row[i].unwrap_or_default()
+            } else {
+                let before = i.checked_sub(1).and_then(|i| row[i]);
+                before.map_or(start, |x| scalar::binary(op, s, start, x))
+            };
+        }
+    }
+}
+
+fn combine(op: BinaryOp, s: Scalar, a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(scalar::binary(op, s, a, b)),
+        (a, b) => a.or(b),
     }
 }

@@ -132,6 +132,10 @@ impl Walk<'_> {
                 BinaryOp::Min | BinaryOp::Max | BinaryOp::Rem => s[0].mix_near(s[1]),
                 _ => s[0].mix(s[1]),
             }),
+            // Addresses: what they vary by is not in their first part alone.
+            Op::Compare(_, a, b) if types.pointee(self.f.insts[*a].ty).is_some() => {
+                ValueShape::splat(Shape::of(shape(a).bits() | shape(b).bits()))
+            }
             Op::Binary(_, a, b) | Op::Compare(_, a, b) => mixed(&[a, b]),
             Op::Select { condition, a, b } => {
                 let c = shape(condition);

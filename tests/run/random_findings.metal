@@ -1,0 +1,90 @@
+// What random programs found: a device did not do what the interpreter does.
+//--- pointers to private memory are compared where only one varies
+// buffer 0: u32 = 0 1 2 3 3 2 1 0
+// buffer 1: u32 = zeros(8)
+// dispatch: compare grid=8 threadgroup=8
+// expect 1: u32 = 1000 100 10 1  1 10 100 1000
+kernel void compare(device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    uint a[4] = { 0, 0, 0, 0 };
+    thread uint* chosen = a + (in[i] & 3u);
+    for (thread uint* q = a; q != a + 4; q++)
+        if (q == chosen) *q = 1;
+    out[i] = a[0] * 1000 + a[1] * 100 + a[2] * 10 + a[3];
+}
+//--- the order in which floats of a simdgroup are added
+// options: math=safe
+// buffer 0: f32 = 1e8 fill(31, 1)
+// buffer 1: f32 = zeros(64)
+// dispatch: sum grid=32 threadgroup=32
+// expect 1: f32 = fill(32, 100000024) 1e8
+// expect 1[63]: f32 = 100000024
+// dispatch: some grid=32 threadgroup=32
+// expect 1: f32 = fill(20, 100000016) fill(12, -1)
+// dispatch: sum grid=20 threadgroup=32
+// expect 1: f32 = fill(20, 100000016)
+#include <metal_stdlib>
+using namespace metal;
+kernel void sum(device const float* in [[buffer(0)]], device float* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = simd_sum(in[i]);
+    out[32 + i] = simd_prefix_inclusive_sum(in[i]);
+}
+kernel void some(device const float* in [[buffer(0)]], device float* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    float total = -1.0f;
+    if (i < 20) total = simd_sum(in[i]);
+    out[i] = total;
+}
+//--- absent threads add nothing, not even a sign
+// options: math=safe
+// buffer 0: f32 = fill(32, -0.0)
+// buffer 1: u32 = zeros(96)
+// dispatch: zeros grid=20 threadgroup=20
+// expect 1: u32 = fill(20, 0x80000000)
+// expect 1[32]: u32 = fill(20, 0x80000000)
+// expect 1[64]: u32 = zeros(20)
+// buffer 0: f32 = fill(32, nan)
+// buffer 1: f32 = zeros(96)
+// dispatch: least grid=20 threadgroup=20
+// expect 1: f32 = fill(20, nan)
+// expect 1[32]: f32 = fill(20, nan)
+#include <metal_stdlib>
+using namespace metal;
+kernel void zeros(device const float* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = as_type<uint>(simd_sum(in[i]));
+    out[32 + i] = as_type<uint>(simd_prefix_inclusive_sum(in[i]));
+    out[64 + i] = as_type<uint>(simd_prefix_exclusive_sum(in[i]));
+}
+kernel void least(device const float* in [[buffer(0)]], device float* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = simd_min(in[i]);
+    out[32 + i] = simd_max(in[i]);
+}
+//--- wide integers become bfloat by rounding once
+// options: math=safe
+// buffer 0: u32 = 0x80800001 0x80800000 0x81800000 7
+// buffer 1: i32 = -1077936129 1077936129 -1077936128 -7
+// buffer 2: u64 = 0x8080000000000001 0x4040000000000001 0x4040000000000000 0x40400001
+// buffer 3: i64 = -4629700416936869889 0x4040000000000001 -4629700416936869888 -1077936129
+// buffer 4: f32 = zeros(16)
+// dispatch: convert grid=4 threadgroup=4
+// expect 4: f32 = 2164260864 2147483648 2181038080 7  -1082130432 1082130432 -1073741824 -7
+// expect 4[8]: f32 = 9295429630892703744 4647714815446351872 4611686018427387904 1082130432
+// expect 4[12]: f32 = -4647714815446351872 4647714815446351872 -4611686018427387904 -1082130432
+kernel void convert(device const uint* a [[buffer(0)]], device const int* b [[buffer(1)]], device const ulong* c [[buffer(2)]],
+                    device const long* d [[buffer(3)]], device float* out [[buffer(4)]], uint i [[thread_position_in_grid]]) {
+    out[i] = float(bfloat(a[i]));
+    out[4 + i] = float(bfloat(b[i]));
+    out[8 + i] = float(bfloat(c[i]));
+    out[12 + i] = float(bfloat(d[i]));
+}
+//--- fma of bfloat rounds once
+// options: math=safe
+// buffer 0: f32 = 1e-30 -1e-30 0 1.2676506002282294e30
+// buffer 1: f32 = zeros(4)
+// dispatch: once grid=4 threadgroup=4
+// expect 1: f32 = 1.1328125 1.125 1.125 1.2676506002282294e30
+#include <metal_stdlib>
+using namespace metal;
+kernel void once(device const float* in [[buffer(0)]], device float* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    // The product lies halfway between two numbers.
+    bfloat a = bfloat(1.0625f) + bfloat(in[2]);
+    out[i] = float(fma(a, a, bfloat(in[i])));
+}

@@ -526,8 +526,8 @@ impl Ll {
     pub fn extract_value(&self, v: V, i: u32) -> V {
         unsafe { LLVMBuildExtractValue(self.builder, v, i, c"".as_ptr()) }
     }
-    /// Text for the assembler that all threads which run together must reach together.
-    pub fn convergent_asm(&self, text: &str, constraints: &str, ret: T, args: &[V]) -> V {
+    /// Text for the assembler that computes a value from its operands.
+    pub fn plain_asm(&self, text: &str, constraints: &str, ret: T, args: &[V]) -> V {
         let types: Vec<T> = args.iter().map(|a| self.type_of(*a)).collect();
         let ty = self.fn_type(ret, &types);
         unsafe {
@@ -543,12 +543,21 @@ impl Ll {
                 0,
             );
             let call = self.call(ty, f, args);
-            for name in ["convergent", "nounwind"] {
-                let kind = LLVMGetEnumAttributeKindForName(name.as_ptr().cast(), name.len());
-                let a = LLVMCreateEnumAttribute(self.context, kind, 0);
-                LLVMAddCallSiteAttribute(call, llvm_sys::LLVMAttributeFunctionIndex, a);
-            }
+            self.call_attr(call, "nounwind");
             call
+        }
+    }
+    /// The same, where all threads that run together must reach it together.
+    pub fn convergent_asm(&self, text: &str, constraints: &str, ret: T, args: &[V]) -> V {
+        let call = self.plain_asm(text, constraints, ret, args);
+        self.call_attr(call, "convergent");
+        call
+    }
+    fn call_attr(&self, call: V, name: &str) {
+        unsafe {
+            let kind = LLVMGetEnumAttributeKindForName(name.as_ptr().cast(), name.len());
+            let a = LLVMCreateEnumAttribute(self.context, kind, 0);
+            LLVMAddCallSiteAttribute(call, llvm_sys::LLVMAttributeFunctionIndex, a);
         }
     }
 

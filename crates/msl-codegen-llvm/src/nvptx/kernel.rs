@@ -518,7 +518,7 @@ fn is_read_plainly(f: &Function, module: &Module, provenance: &Provenance, param
 }
 
 /// Whether the whole kernel may treat denormal numbers as zero: LLVM decides that by function. Comparisons
-/// tell them apart even in fast math, and so do `bf16` operations, which are done in `f32`.
+/// tell them apart even in fast math, and so do `bf16` operations, which are done in `f32`, and those of `f16`.
 fn flushes_denormals(f: &Function, module: &Module) -> bool {
     fn walk(f: &Function, module: &Module, block: &Block) -> bool {
         block.insts.iter().all(|id| {
@@ -527,9 +527,10 @@ fn flushes_denormals(f: &Function, module: &Module) -> bool {
             let own = match &inst.op {
                 Op::Unary(_, a) | Op::Binary(_, a, _) | Op::Fma(a, ..) => match scalar(*a) {
                     Some(msl_ir::Scalar::F32) => inst.fp.is_fast(),
-                    s => s != Some(msl_ir::Scalar::BF16),
+                    // The instructions for halves flush theirs, too.
+                    s => !matches!(s, Some(msl_ir::Scalar::F16 | msl_ir::Scalar::BF16)),
                 },
-                Op::Compare(_, a, _) => !matches!(scalar(*a), Some(msl_ir::Scalar::F32 | msl_ir::Scalar::BF16)),
+                Op::Compare(_, a, _) => !scalar(*a).is_some_and(msl_ir::Scalar::is_float),
                 _ => true,
             };
             own && inst.op.blocks().iter().all(|b| walk(f, module, b))

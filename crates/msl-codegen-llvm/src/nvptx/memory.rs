@@ -218,9 +218,9 @@ impl Emit<'_> {
             }
             _ if space == AddressSpace::Thread => return None,
             _ if space == AddressSpace::Threadgroup => {
-                // Anywhere in the threadgroup's own memory.
-                let at = ll.ptr_to_int(p.p);
+                // Anywhere in the threadgroup's own memory, which need not begin at address 0.
                 let bytes = ll.intrinsic("llvm.nvvm.read.ptx.sreg.total_smem_size", ll.int(32), &[]);
+                let at = ll.sub(ll.ptr_to_int(p.p), self.start_of_threadgroup_memory());
                 (ok, offset, param) = (ll.ult(at, self.limit(ll.zext(bytes, ll.int(64)), size)), at, None);
             }
             _ => {
@@ -242,6 +242,21 @@ impl Emit<'_> {
             }
         }
         Some(Bounds { ok, offset, param })
+    }
+
+    /// The address of the first variable in threadgroup memory.
+    fn start_of_threadgroup_memory(&self) -> V {
+        let ll = self.ll;
+        let is_shared = |g: &msl_ir::GlobalId| self.module.globals[*g].space == AddressSpace::Threadgroup;
+        let mut shared: Vec<_> = self.globals.iter().filter(|(g, _)| is_shared(g)).collect();
+        shared.sort_by_key(|(g, _)| g.index());
+        let variables = shared.into_iter().map(|(_, v)| *v);
+        let params = self.f.params.iter().enumerate().filter_map(|(i, ty)| match self.module.types.pointee(*ty) {
+            Some((AddressSpace::Threadgroup, _)) => Some(self.args[i].value),
+            _ => None,
+        });
+        let starts = variables.chain(params).map(|v| ll.ptr_to_int(v));
+        starts.reduce(|a, b| ll.intrinsic1("umin", ll.int(64), &[a, b])).unwrap_or_else(|| ll.c64(0))
     }
 
     /// Whether some resident buffer holds the bytes.

@@ -122,13 +122,18 @@ impl Emit<'_> {
         near: bool,
     ) -> V {
         let ll = self.ll;
-        let identity = self.identity(op, s);
+        let (i64t, t) = (ll.int(64), ll.type_of(v));
+        let bits = ll.int(s.bits());
+        let identity = ll.bitcast(self.identity(op, s), bits);
+        let mask64 = ll.zext(mask, i64t);
         let mut row: Vec<V> = (0..32)
             .map(|i| {
                 let index = source(self, i);
-                let is_there = ll.and(ll.lshr(mask, ll.and(index, ll.c32(31))), ll.c32(1));
-                let is_there = ll.and(ll.ne(is_there, ll.c32(0)), ll.ult(index, ll.c32(32)));
-                ll.select(is_there, self.shuffle("idx", s, mask, v, index, 31), identity)
+                let value = ll.bitcast(self.shuffle("idx", s, mask, v, index, 31), bits);
+                // All ones or zero: for 32 conditions at a time, `ptxas` has too few predicates.
+                let is_there = ll.plain_asm("bfe.s64 $0, $1, $2, 1;", "=l,l,r", i64t, &[mask64, index]);
+                let is_there = ll.trunc(is_there, bits);
+                ll.bitcast(ll.xor(identity, ll.and(ll.xor(value, identity), is_there)), t)
             })
             .collect();
         while row.len() > 1 {

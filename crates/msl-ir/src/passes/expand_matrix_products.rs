@@ -107,6 +107,15 @@ struct Block<'a> {
     others: Option<&'a mut OtherThreads>,
 }
 
+/// Pointers to the two elements of a pair, and what they have in common.
+struct Fresh {
+    p: ValueId,
+    q: ValueId,
+    align: u32,
+    scalar: Scalar,
+    span: Span,
+}
+
 impl Block<'_> {
     /// Keeps track of what memory holds.
     fn notice(&mut self, types: &TypeTable, f: &Function, v: ValueId, op: &Op) {
@@ -122,6 +131,19 @@ impl Block<'_> {
         }
     }
 
+    /// Where the pair of elements of a matrix has just been loaded from.
+    fn fresh_pair(&self, types: &TypeTable, f: &Function, v: ValueId) -> Option<Fresh> {
+        let Op::Compose(pair) = &f.insts[v].op else { return None };
+        let &[x, y] = &pair[..] else { return None };
+        if !self.fresh.contains(&x) || !self.fresh.contains(&y) {
+            return None;
+        }
+        let (&Op::Load { ptr: p, align, .. }, &Op::Load { ptr: q, .. }) = (&f.insts[x].op, &f.insts[y].op) else {
+            return None;
+        };
+        Some(Fresh { p, q, align, scalar: types.scalar_of(f.insts[x].ty)?, span: f.insts[v].span })
+    }
+
     /// The row of a matrix that has just been loaded, its elements one after the other in memory.
     fn row(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<[ValueId; 2]> {
         if let Some(row) = self.rows.get(&v) {
@@ -133,15 +155,7 @@ impl Block<'_> {
     }
 
     fn new_row(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<[ValueId; 2]> {
-        let Op::Compose(pair) = &f.insts[v].op else { return None };
-        let &[x, y] = &pair[..] else { return None };
-        if !self.fresh.contains(&x) || !self.fresh.contains(&y) {
-            return None;
-        }
-        let (Op::Load { ptr: p, align, .. }, Op::Load { ptr: q, .. }) = (&f.insts[x].op, &f.insts[y].op) else {
-            return None;
-        };
-        let (p, q, align, scalar, span) = (*p, *q, *align, types.scalar_of(f.insts[x].ty)?, f.insts[v].span);
+        let Fresh { p, q, align, scalar, span } = self.fresh_pair(types, f, v)?;
         let size = u64::from(scalar.size());
         let others = self.others.as_mut()?;
         for thread in 0..32u32 {
@@ -170,15 +184,7 @@ impl Block<'_> {
 
     /// This thread's pair of elements of a matrix that has just been loaded, by one load.
     fn pair(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<ValueId> {
-        let Op::Compose(pair) = &f.insts[v].op else { return None };
-        let &[x, y] = &pair[..] else { return None };
-        if !self.fresh.contains(&x) || !self.fresh.contains(&y) {
-            return None;
-        }
-        let (Op::Load { ptr: p, align, .. }, Op::Load { ptr: q, .. }) = (&f.insts[x].op, &f.insts[y].op) else {
-            return None;
-        };
-        let (p, q, align, scalar, span) = (*p, *q, *align, types.scalar_of(f.insts[x].ty)?, f.insts[v].span);
+        let Fresh { p, q, align, scalar, span } = self.fresh_pair(types, f, v)?;
         let others = self.others.as_mut()?;
         let size = u64::from(scalar.size());
         if !(0..32).all(|thread| others.distance_between(types, f, p, q, thread) == Some(size)) {
@@ -193,15 +199,7 @@ impl Block<'_> {
     /// The pair of elements of the transpose of a matrix that has just been loaded, which are one after the other in
     /// memory.
     fn transposed_pair(&mut self, types: &mut TypeTable, f: &mut Function, v: ValueId) -> Option<ValueId> {
-        let Op::Compose(pair) = &f.insts[v].op else { return None };
-        let &[x, y] = &pair[..] else { return None };
-        if !self.fresh.contains(&x) || !self.fresh.contains(&y) {
-            return None;
-        }
-        let (Op::Load { ptr: p, align, .. }, Op::Load { ptr: q, .. }) = (&f.insts[x].op, &f.insts[y].op) else {
-            return None;
-        };
-        let (p, q, align, scalar, span) = (*p, *q, *align, types.scalar_of(f.insts[x].ty)?, f.insts[v].span);
+        let Fresh { p, q, align, scalar, span } = self.fresh_pair(types, f, v)?;
         let size = u64::from(scalar.size());
         let others = self.others.as_mut()?;
         for thread in 0..32 {

@@ -553,7 +553,7 @@ impl Ll {
         self.call_attr(call, "convergent");
         call
     }
-    fn call_attr(&self, call: V, name: &str) {
+    pub fn call_attr(&self, call: V, name: &str) {
         unsafe {
             let kind = LLVMGetEnumAttributeKindForName(name.as_ptr().cast(), name.len());
             let a = LLVMCreateEnumAttribute(self.context, kind, 0);

@@ -7,6 +7,7 @@ use msl_codegen_llvm::{NvptxCompiler, NvptxKernel, NvptxOptions};
 use msl_ir::text;
 
 const VECTOR_ADD: &str = include_str!("kernels/vector_add.ir");
+const LIFE: &str = include_str!("kernels/life.ir");
 const MATMUL: &str = include_str!("kernels/matmul_naive.ir");
 const MANDELBROT: &str = include_str!("kernels/mandelbrot.ir");
 const REDUCE: &str = include_str!("kernels/reduce256.ir");
@@ -69,7 +70,18 @@ fn read_only_buffers_go_through_the_read_only_cache() {
 fn fast_arithmetic_uses_approximate_instructions() {
     let kernel = compile(MATMUL, "matmul", &NvptxOptions::new([16, 16, 1]));
     assert!(kernel.ptx.contains("fma.rn"), "{}", kernel.ptx);
-    assert!(!kernel.ptx.contains("call"), "{}", kernel.ptx);
+    let mut calls = kernel.ptx.lines().filter(|line| line.contains("call."));
+    assert!(calls.all(|line| line.contains("fault")), "{}", kernel.ptx);
+}
+
+/// A block that all of them share would keep the threads of a warp apart after each branch that has a test on one side.
+#[test]
+fn each_test_has_its_own_end() {
+    let kernel = compile(LIFE, "life", &NvptxOptions { edge_groups: false, ..NvptxOptions::new([32, 8, 1]) });
+    // The size, eight loads, one that depends on their sum, the store.
+    assert_eq!(kernel.ptx.matches("call.uni fault").count(), 4, "{}", kernel.ptx);
+    assert!(kernel.ptx.contains(".noreturn"), "{}", kernel.ptx);
+    assemble("life", &kernel, 90);
 }
 
 #[test]
@@ -102,6 +114,51 @@ fn loops_that_stay_in_bounds_run_without_tests_and_unrolled() {
 fn threadgroup_memory_that_stays_in_bounds_is_not_clamped() {
     let kernel = compile(REDUCE, "reduce256", &NvptxOptions { edge_groups: false, ..NvptxOptions::new([256, 1, 1]) });
     assert!(!kernel.ptx.contains("min.u64"), "{}", kernel.ptx);
+}
+
+/// Rows of 9 numbers; thread (x, y) of an 8 x 8 threadgroup takes the one at x + 1 in its row and in the next.
+fn padded(rows: u32) -> String {
+    format!(
+        "global tile: array<f32, {}> threadgroup
+fn padded(%out: ptr<device, f32>) -> void {{
+  %p = builtin thread_position_in_threadgroup
+  %x = extract %p, 0
+  %y = extract %p, 1
+  %one: u32 = const 1
+  %nine: u32 = const 9
+  %tile = global_addr @tile
+  %row = mul %y, %nine
+  %column = add %x, %one
+  %i = add %row, %column
+  %j = add %i, %nine
+  %a = index_addr %tile, %i
+  %b = index_addr %tile, %j
+  %first = load %out
+  store %a, %first
+  barrier threadgroup [threadgroup]
+  %u = load %a
+  %v = load %b
+  %w = add %u, %v
+  store %out, %w
+}}
+kernel padded = @padded {{
+  out: buffer 0 device read_write f32
+}}
+",
+        rows * 9
+    )
+}
+
+#[test]
+fn places_that_no_thread_can_leave_are_not_clamped() {
+    let options = NvptxOptions { edge_groups: false, ..NvptxOptions::new([8, 8, 1]) };
+    let kernel = compile(&padded(9), "padded", &options);
+    assert!(!kernel.ptx.contains("min."), "{}", kernel.ptx);
+    // The second of the loads is at a constant distance.
+    assert!(kernel.ptx.contains("+36]"), "{}", kernel.ptx);
+    // Without the last row, the second load is beyond the end in the last row of threads.
+    let kernel = compile(&padded(8), "padded", &options);
+    assert!(kernel.ptx.contains("min."), "{}", kernel.ptx);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Several bounds checks as one.
 //!
-//! Accesses of one block that follow each other, with nothing between them that could be noticed, are tested
-//! before the first one: the thread ends at the first that is out of bounds, as it would have, and in the usual case
-//! there is one branch, after which the loads can be issued together. What their addresses need is computed ahead.
+//! Accesses of one block that follow each other, with nothing between them that other threads could notice, are
+//! tested before the first one: the thread ends because of the first that is out of bounds, and in the usual case there is
+//! one branch, after which the loads can be issued together. What their addresses need is computed ahead. A thread that
+//! ends so leaves the stores before that access undone, too; after a fault buffers hold nothing that could be relied on.
 
 use std::collections::HashSet;
 
@@ -35,10 +36,9 @@ impl Emit<'_> {
                     let space = self.space_of(*ptr);
                     let is_store = matches!(op, Op::Store { .. });
                     if self.known.contains_key(id) {
-                        if is_store {
-                            break;
-                        }
-                    } else if matches!(space, AddressSpace::Device | AddressSpace::Constant) {
+                        continue;
+                    }
+                    if matches!(space, AddressSpace::Device | AddressSpace::Constant) {
                         if self.checked.contains(id) || tests.len() == MOST {
                             break;
                         }
@@ -51,9 +51,6 @@ impl Emit<'_> {
                             tests.push((*id, kind, bounds));
                         }
                         self.checked.insert(*id);
-                        if is_store {
-                            break;
-                        }
                     } else if is_store && space == AddressSpace::Thread {
                         writes_locals = true;
                     }
@@ -135,7 +132,7 @@ impl Emit<'_> {
             });
         }
         if let Some((site, offset)) = found {
-            self.go_to_fault(site, offset);
+            self.end_with_fault(site, offset);
         }
         ll.at_end(good);
     }

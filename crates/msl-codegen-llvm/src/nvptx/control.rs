@@ -108,7 +108,7 @@ impl Emit<'_> {
             Op::Trap(message) => {
                 let (span, text) = (f.insts[id].span, message.to_string());
                 let site = self.site(crate::FaultKind::Trap, None, span, Some(text));
-                self.go_to_fault(site, ll.c64(0));
+                self.end_with_fault(site, ll.c64(0));
                 return Ok(false);
             }
             _ => {

@@ -5,6 +5,7 @@
 //! smaller size, so that simdgroups are what Metal makes them, and the threads left over end at once.
 //! Barriers do not wait for threads that have ended.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use msl_base::{Id, Span};
@@ -12,9 +13,10 @@ use msl_ir::analysis::{GangLayout, Provenance, Root, Uniformity};
 use msl_ir::{AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, Module, Op, ParamKind, ValueId};
 
 use super::control::Frame;
+use super::interval::Interval;
 use super::{NvptxKernel, NvptxOptions, SYMBOL, status};
 use crate::CodegenError;
-use crate::compiler::{FaultKind, FaultSite};
+use crate::compiler::FaultSite;
 use crate::llvm::{B, Ll, T, V};
 
 /// What the hardware gives to a thread for its variables.
@@ -103,14 +105,12 @@ pub struct Emit<'a> {
     /// Accesses that are tested.
     pub checked: HashSet<ValueId>,
     pub alignments: super::align::Locals,
+    pub intervals: RefCell<HashMap<ValueId, Option<Interval>>>,
     /// Accesses that need no test where code is being emitted.
     pub known: HashMap<ValueId, super::hoist::Known>,
     pub frames: Vec<Frame>,
     /// The end of the thread.
     pub end: B,
-    /// Where threads that faulted go, with their site and offset.
-    pub fault: B,
-    pub fault_from: Vec<(V, V, B)>,
 }
 
 pub fn emit_kernel(
@@ -176,7 +176,7 @@ pub fn emit_kernel(
     }
 
     let start = ll.block(function, "start");
-    let (end, fault) = (ll.block(function, "end"), ll.block(function, "fault"));
+    let end = ll.block(function, "end");
     ll.at_end(start);
     // Two pointers, then words.
     let info = |i: u32| ll.param(function, first + 2 + i);
@@ -240,11 +240,10 @@ pub fn emit_kernel(
         may_hoist: true,
         checked: HashSet::new(),
         alignments: super::align::Locals::new(f),
+        intervals: RefCell::default(),
         known: HashMap::new(),
         frames: Vec::new(),
         end,
-        fault,
-        fault_from: Vec::new(),
     };
     let thread_memory = f.locals.values().fold(0u64, |n, local| n.saturating_add(module.types.size_of(local.ty)));
     if thread_memory > MOST_THREAD_MEMORY {
@@ -265,7 +264,8 @@ pub fn emit_kernel(
     if e.block(&f.body)? {
         ll.br(end);
     }
-    e.finish();
+    ll.at_end(end);
+    ll.ret_void();
     Ok(NvptxKernel {
         ptx: String::new(),
         inline,
@@ -435,50 +435,6 @@ impl Emit<'_> {
             Builtin::QuadgroupsPerThreadgroup => vec![groups_of(threads(), 4)],
             Builtin::DispatchQuadgroupsPerThreadgroup => vec![ll.c32(all.div_ceil(4))],
         }
-    }
-
-    /// Registers a place that can fault.
-    pub fn site(&mut self, kind: FaultKind, param: Option<u32>, span: Span, message: Option<String>) -> V {
-        self.sites.push(FaultSite { kind, param, span, message });
-        self.ll.c32(self.sites.len() as u32 - 1)
-    }
-
-    /// Ends the current block with a fault of this thread.
-    pub fn go_to_fault(&mut self, site: V, offset: V) {
-        self.fault_from.push((site, offset, self.ll.current()));
-        self.ll.br(self.fault);
-    }
-
-    fn finish(&mut self) {
-        let ll = self.ll;
-        ll.at_end(self.fault);
-        if self.fault_from.is_empty() {
-            ll.br(self.end);
-        } else {
-            let sites: Vec<_> = self.fault_from.iter().map(|(s, _, b)| (*s, *b)).collect();
-            let offsets: Vec<_> = self.fault_from.iter().map(|(_, o, b)| (*o, *b)).collect();
-            let site = ll.phi(ll.int(32), &sites);
-            let offset = ll.phi(ll.int(64), &offsets);
-            let found = ll.cmpxchg_in(self.status, ll.c32(0), ll.c32(1), "device");
-            let record = ll.block(ll.current_function(), "record");
-            ll.cond_br(ll.eq(found, ll.c32(0)), record, self.end);
-            ll.at_end(record);
-            let host = ll.load(ll.int(64), ll.gep_const(self.status, status::HOST), 8);
-            let host = ll.int_to_ptr_in(host, 1);
-            let put = |v: V, at: u64| {
-                ll.store(v, ll.gep_const(host, at), 4);
-            };
-            put(ll.c32(1), status::CLAIMED);
-            put(site, status::SITE);
-            put(self.dispatch, status::DISPATCH);
-            for (i, v) in self.position_in_grid().into_iter().enumerate() {
-                put(v, status::THREAD + 4 * i as u64);
-            }
-            ll.store(offset, ll.gep_const(host, status::OFFSET), 8);
-            ll.br(self.end);
-        }
-        ll.at_end(self.end);
-        ll.ret_void();
     }
 
     pub fn ty(&self, v: ValueId) -> msl_ir::TypeId {

@@ -128,6 +128,9 @@ impl Emit<'_> {
             && let (Some(offset), [root]) = (p.offset, self.provenance.roots(pointer))
             && let Some((start, length)) = self.extent(*root)
         {
+            if self.is_within(pointer, *root, size) {
+                return p.p;
+            }
             return self.clamped(start, length, offset, size, align);
         }
         if let Some(known) = self.known.get(&id) {
@@ -135,6 +138,17 @@ impl Emit<'_> {
         }
         self.test(id, pointer, p, size, kind);
         p.p
+    }
+
+    /// Whether an access is known to be within a variable.
+    fn is_within(&self, pointer: ValueId, root: Root, size: u64) -> bool {
+        let ty = match root {
+            Root::Global(g) => self.module.globals[g].ty,
+            Root::Local(l) => self.f.locals[l].ty,
+            Root::Param(_) | Root::Unknown { .. } => return false,
+        };
+        let length = i128::from(self.module.types.size_of(ty));
+        self.offset_interval(pointer).is_some_and(|o| o.lo >= 0 && o.hi + i128::from(size) <= length)
     }
 
     fn clamped(&self, start: V, length: V, offset: V, size: u64, align: u32) -> V {

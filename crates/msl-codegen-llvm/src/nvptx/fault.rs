@@ -1,0 +1,68 @@
+//! Threads that fault: where they are registered, and what they leave behind.
+//!
+//! A thread that faults calls a function that never returns. A block shared by all places would be what every branch
+//! with such a place on one side has in common with the other side: the machine code would then bring the threads of
+//! a warp together there, at the end, and run all that comes after the branch once for each side.
+
+use msl_base::Span;
+
+use super::kernel::Emit;
+use super::status;
+use crate::compiler::{FaultKind, FaultSite};
+use crate::llvm::{Ll, T, V};
+
+const NAME: &str = "fault";
+
+impl Emit<'_> {
+    /// Registers a place that can fault.
+    pub fn site(&mut self, kind: FaultKind, param: Option<u32>, span: Span, message: Option<String>) -> V {
+        self.sites.push(FaultSite { kind, param, span, message });
+        self.ll.c32(self.sites.len() as u32 - 1)
+    }
+
+    /// Ends the current block with a fault of this thread.
+    pub fn end_with_fault(&mut self, site: V, offset: V) {
+        let ll = self.ll;
+        let (ty, f) = function(ll);
+        let [x, y, z] = self.position_in_grid();
+        let call = ll.call(ty, f, &[self.status, site, offset, self.dispatch, x, y, z]);
+        // Else LLVM makes one place of several.
+        ll.call_attr(call, "nomerge");
+        ll.unreachable();
+    }
+}
+
+/// The function that ends a thread: the first one of the launches that share a status block writes its record.
+fn function(ll: &Ll) -> (T, V) {
+    let (i32t, i64t) = (ll.int(32), ll.int(64));
+    let ty = ll.fn_type(ll.void(), &[ll.ptr_in(1), i32t, i64t, i32t, i32t, i32t, i32t]);
+    if let Some(f) = ll.named_function(NAME) {
+        return (ty, f);
+    }
+    let here = ll.current();
+    let f = ll.add_function(NAME, ty, true);
+    for attribute in ["noinline", "noreturn", "cold"] {
+        ll.attr(f, attribute);
+    }
+    let [block, site, offset, dispatch, x, y, z] = std::array::from_fn(|i| ll.param(f, i as u32));
+    let (entry, record, end) = (ll.block(f, "entry"), ll.block(f, "record"), ll.block(f, "end"));
+    ll.at_end(entry);
+    let found = ll.cmpxchg_in(block, ll.c32(0), ll.c32(1), "device");
+    ll.cond_br(ll.eq(found, ll.c32(0)), record, end);
+    ll.at_end(record);
+    let host = ll.load(i64t, ll.gep_const(block, status::HOST), 8);
+    let host = ll.int_to_ptr_in(host, 1);
+    ll.store(ll.c32(1), ll.gep_const(host, status::CLAIMED), 4);
+    ll.store(site, ll.gep_const(host, status::SITE), 4);
+    ll.store(dispatch, ll.gep_const(host, status::DISPATCH), 4);
+    for (i, v) in [x, y, z].into_iter().enumerate() {
+        ll.store(v, ll.gep_const(host, status::THREAD + 4 * i as u64), 4);
+    }
+    ll.store(offset, ll.gep_const(host, status::OFFSET), 8);
+    ll.br(end);
+    ll.at_end(end);
+    ll.intrinsic("llvm.nvvm.exit", ll.void(), &[]);
+    ll.unreachable();
+    ll.at_end(here);
+    (ty, f)
+}

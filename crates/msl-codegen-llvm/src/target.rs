@@ -274,6 +274,11 @@ impl Target {
         })
     }
 
+    /// Vectors of 32-bit elements can be shuffled by numbers known at run time (AVX2, AVX-512).
+    pub fn has_permutes(&self) -> bool {
+        self.lanes >= 8
+    }
+
     /// Gives the module the target's triple and data layout.
     pub fn prepare(&self, ll: &Ll) {
         // SAFETY: the module and the machine are alive; the layout is disposed of after use.

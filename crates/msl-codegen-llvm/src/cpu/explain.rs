@@ -24,6 +24,8 @@ pub enum AccessForm {
     /// Counting down.
     Reversed,
     Tested,
+    /// Following a pattern that is the same for all gangs.
+    Patterned,
     Scattered,
     /// Different values for one place.
     Contended,
@@ -272,6 +274,13 @@ impl Emit<'_> {
             AccessForm::Tested => (
                 id_of("tested-load", "tested-store"),
                 format!("probably contiguous, tested at run time: vector {what}s if so, else one per lane{mask}"),
+                None,
+            ),
+            AccessForm::Patterned => (
+                id_of("patterned-load", "patterned-store"),
+                format!(
+                    "all vectors of threads access in the same order: vector {what}s and shuffles where they are close{mask}"
+                ),
                 None,
             ),
             AccessForm::Scattered => (

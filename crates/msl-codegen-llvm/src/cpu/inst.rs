@@ -14,6 +14,11 @@ use crate::llvm::V;
 impl Emit<'_> {
     pub fn value_inst(&mut self, id: ValueId) -> Result<(), CodegenError> {
         let val = self.make_value(id)?;
+        if let Some(value) = &val
+            && self.may_have_pattern(id)
+        {
+            self.note_patterns(id, value);
+        }
         self.vals[id.index()] = val;
         Ok(())
     }

@@ -134,6 +134,8 @@ pub struct Emit<'a> {
 
     // The point reached.
     pub vals: Vec<Option<Val>>,
+    /// What is known of vectors of integers: by LLVM value, so that it is there wherever the vector is.
+    pub patterns: RefCell<HashMap<V, super::pattern::Pattern>>,
     pub storage: Vec<Storage>,
     pub captured: HashMap<(ValueId, LocalId), usize>,
     pub state: State,
@@ -436,6 +438,7 @@ pub fn emit_kernel(
             separate_locals: false,
             private_slots: RefCell::default(),
             vals: vec![None; n],
+            patterns: RefCell::default(),
             storage: vec![Storage::default(); f.locals.len()],
             captured: HashMap::new(),
             state: vec![None; f.locals.len()],

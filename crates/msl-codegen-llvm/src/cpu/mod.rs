@@ -5,7 +5,7 @@
 //! whole threadgroups agree on, `bounds` accesses of which a threadgroup knows at its start that they are within
 //! bounds, both with the least and greatest values of `ranges`; `runs` joins threadgroups that are side by side;
 //! `regions` splits at barriers; `control` and `masks` do divergence; `hoist` moves bounds checks out of loops;
-//! `locals` keeps variables; `inst` emits values, `wide` those of
+//! `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits values, `wide` those of
 //! 16-bit floats in fast math; `explain` tells people what was
 //! decided; `memory`, `check`, `private`, `atomic` and
 //! `simdgroup` do what their names say.
@@ -25,6 +25,7 @@ pub mod layout;
 mod locals;
 mod masks;
 mod memory;
+mod pattern;
 mod private;
 mod ranges;
 mod regions;

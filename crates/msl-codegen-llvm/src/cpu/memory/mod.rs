@@ -1,11 +1,12 @@
 //! Loads and stores through pointers: device, constant and threadgroup memory.
 //!
 //! The shape of the address decides: the same in all lanes, one scalar access; linear, vector
-//! accesses after one check of the first and last byte; anything else a test for consecutive
-//! lanes where that is likely, then gathers and scatters. Every access is within the bounds of
+//! accesses after one check of the first and last byte; a number plus a pattern of lanes, vector accesses and
+//! shuffles; anything else a test for consecutive lanes where that is likely, then gathers and scatters. Every access is within the bounds of
 //! what the pointer was derived from; failing the quick test leads to the helpers in `check`.
 
 mod linear;
+mod patterned;
 mod scattered;
 mod uniform;
 
@@ -148,6 +149,7 @@ impl Emit<'_> {
                     }
                 }
                 Some(l) if self.is_reversible(p, var, l, e, what) => AccessForm::Reversed,
+                _ if self.has_patterns(p, var, e) => AccessForm::Patterned,
                 _ if self.is_likely_consecutive(p, var, e) => AccessForm::Tested,
                 _ => AccessForm::Scattered,
             },

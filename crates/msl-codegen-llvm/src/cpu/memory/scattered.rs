@@ -4,6 +4,7 @@
 use llvm_sys::LLVMIntPredicate as IP;
 use msl_ir::Scalar;
 
+use super::patterned::Request;
 use super::{ALIGN, Access, Element};
 use crate::cpu::kernel::Emit;
 use crate::cpu::masks::Mask;
@@ -33,7 +34,11 @@ impl Emit<'_> {
                 .map(|i| v.iter().map(|c| self.stored_form(e.scalar, c.get(ll, gang, i, true))).collect())
                 .collect(),
         };
-        let out = if self.is_likely_consecutive(p, var, e) {
+        let out = if let Some(patterns) = self.access_patterns(p, var, e, n) {
+            let values = &values;
+            let request = Request { p, var, e, base, length, values, site, n };
+            self.patterned_access(&request, &patterns)
+        } else if self.is_likely_consecutive(p, var, e) {
             let (ok, firsts) = self.consecutive(p, var, e, length, n);
             let mask = if values.is_empty() { None } else { self.mask.clone() };
             self.two_ways(

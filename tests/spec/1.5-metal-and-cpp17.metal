@@ -60,9 +60,28 @@ kernel void f(device int* o) {
     o[6] = x;
 }
 //--- fold expressions over assignment operators
-// error: unsupported-fold
+// gives: i32 = 6 12
 template <typename... T> void add(thread int& x, T... t) { (x += ... += t); }
-kernel void f(device int* o) { int x = 1; add(x, 5); o[0] = x; }
+template <typename... T> void set(int v, thread T&... t) { (t = ... = v); }
+kernel void f(device int* o) {
+    int x = 1;
+    add(x, 5);
+    o[0] = x;
+    int a, b, c;
+    set(4, a, b, c);
+    o[1] = a + b + c;
+}
+//--- structured bindings of vectors, of members of a base
+// gives: i32 = 1 2 34
+struct A { int a, b; };
+struct B : A {};
+kernel void f(device int* o) {
+    auto [x, y] = int2(1, 2);
+    o[0] = x; o[1] = y;
+    B two = {{3, 4}};
+    auto& [a, b] = two;
+    o[2] = a * 10 + b;
+}
 //--- inline variables
 // gives: i32 = 5 6
 inline constant constexpr int five = 5;
@@ -445,3 +464,67 @@ static int kind(int x) {
     return r;
 }
 kernel void f(device int* o) { o[0] = kind(0); o[1] = kind(1); o[2] = kind(15); o[3] = kind(9); }
+//--- a member that several bases have
+// error: ambiguous-member
+struct A { int x; }; struct B { int x; }; struct C : A, B {};
+kernel void f(device int* o) { C c; c.A::x = 1; o[0] = c.x; }
+//--- one base several times, members of each
+// gives: i32 = 21 8
+struct T { int t; }; struct A : T {}; struct B : T {}; struct C : A, B {};
+kernel void f(device int* o) { C c; c.A::t = 1; c.B::t = 2; o[0] = c.A::t + 10 * c.B::t; o[1] = sizeof(C); }
+//--- from a base to the class that derives from it, through pointers that are kept
+// gives: i32 = 2 3 14
+struct A { int a; };
+struct B { int b; int get() { return b; } };
+struct C : A, B { int c; };
+template <typename D> struct Base { int x; int run() { return x + static_cast<thread D&>(*this).y; } };
+struct Derived : A, Base<Derived> { int y; };
+kernel void f(device int* o) {
+    C c; c.a = 1; c.b = 2; c.c = 3;
+    thread B* p = &c;
+    o[0] = p->get();
+    thread C* q = static_cast<thread C*>(p);
+    o[1] = q->c;
+    Derived d; d.a = 7; d.x = 3; d.y = 4;
+    o[2] = d.run() + d.a;
+}
+//--- methods for variables and for values: `&`, `&&`
+// gives: i32 = 1 2 3 4
+struct S { int g() & { return 1; } int g() const & { return 2; } int g() && { return 3; } int h() const & { return 4; } };
+kernel void f(device int* o) { S s; const S t = {}; o[0] = s.g(); o[1] = t.g(); o[2] = S().g(); o[3] = S().h(); }
+//--- an operator for the comma
+// gives: i32 = 8
+struct S { int v; int operator,(int x) const { return v * x; } };
+kernel void f(device int* o) { S s = {2}; o[0] = (s, 4); }
+//--- arrays of characters from literals, `u8`
+// gives: i32 = 98 0 103 120 4 121 97
+struct Word { char text[6]; int v; };
+constant Word words[] = {{"ab", 1}, {"cdefg", 2}};
+constant char lists[2][4] = {"xyz", "uv"};
+kernel void f(device int* o) {
+    o[0] = words[0].text[1]; o[1] = words[0].text[2]; o[2] = words[1].text[4];
+    o[3] = lists[0][0];
+    char local[] = "xyz";
+    o[4] = sizeof(local); o[5] = local[1];
+    o[6] = u8'a';
+}
+//--- `offsetof`
+// gives: i32 = 4 14
+struct S { char c; int i; struct { short a, b[3]; } n; };
+kernel void f(device int* o) { static_assert(offsetof(S, n) == 8); o[0] = offsetof(S, i); o[1] = offsetof(S, n.b[2]); }
+//--- names that are taken: of parameters, of enumerators
+// error: redefinition
+enum E { a, b, a };
+static int g(int x) { int x = 1; return x; }
+kernel void f(device int* o) { o[0] = g(a); }
+//--- a label of a `switch` does not skip an initializer
+// error: skipped-initializer
+kernel void f(device int* o) { switch (o[0]) { case 1: int x = 4; o[1] = x; break; case 2: o[2] = 1; } }
+//--- default arguments: given once, and to the last parameters
+// error: missing-default-argument
+static int g(int x = 1, int y) { return x + y; }
+kernel void f(device int* o) { o[0] = g(1, 2); }
+//--- constants need functions that are `constexpr`
+// error: not-constant
+static int three() { return 3; }
+kernel void f(device int* o) { int a[three()]; a[0] = 1; o[0] = a[0]; }

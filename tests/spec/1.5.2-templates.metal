@@ -97,3 +97,21 @@ kernel void f(device int* o) {
 struct S { static constexpr int size() { return 4; } };
 template <typename T> int length() { array<int, T::size()> a; return a.size(); }
 kernel void f(device int* o) { o[0] = length<S>(); }
+//--- `using` of the members of a pack of bases
+// gives: i32 = 3 15
+template <typename... T> struct Overloaded : T... { using T::operator()...; };
+template <typename... T> Overloaded(T...) -> Overloaded<T...>;
+kernel void f(device int* o) { Overloaded v{[](int x) { return x; }, [](float x) { return int(x * 10); }}; o[0] = v(3); o[1] = v(1.5f); }
+//--- tuples: bases by index, initialized as a pack
+// gives: i32 = 371
+template <size_t I, typename T> struct Leaf { T v; };
+template <typename S, typename... T> struct Leaves;
+template <size_t... I, typename... T> struct Leaves<index_sequence<I...>, T...> : Leaf<I, T>... { Leaves(T... t) : Leaf<I, T>{t}... {} };
+template <typename... T> struct Tuple : Leaves<make_index_sequence<sizeof...(T)>, T...> { using Leaves<make_index_sequence<sizeof...(T)>, T...>::Leaves; };
+template <size_t I, typename T> thread T& get(thread Leaf<I, T>& l) { return l.v; }
+kernel void f(device int* o) { Tuple<int, short, char> t(1, 2, 3); get<1>(t) = 7; o[0] = get<0>(t) + get<1>(t) * 10 + get<2>(t) * 100; }
+//--- deduction from an object of the template copies it
+// gives: i32 = 10
+template <typename T> struct W { T v; };
+template <typename T> W(T) -> W<T>;
+kernel void f(device int* o) { W w{5}; W x = w; W y(w); o[0] = x.v + y.v; }

@@ -54,10 +54,17 @@ kernel void f(device int* o) { wchar_t c = 1; o[0] = c; }
 //--- inline assembly
 // error: unsupported-inline-assembly
 kernel void f(device int* o) { asm("nop"); o[0] = 1; }
-//--- `main` is a function like any other
-// gives: i32 = 1
-static int main_value() { return 1; }
-kernel void f(device int* o) { o[0] = main_value(); }
+//--- no function is named `main`
+// error: reserved-name
+kernel void main(device int* o) { o[0] = 1; }
+//--- variable arguments
+// error: not-in-msl
+static int g(int x, ...) { return x; }
+kernel void f(device int* o) { o[0] = g(1, 2); }
+//--- `override` and `final` of functions
+// error: not-in-msl
+struct A { int g() { return 1; } }; struct B : A { int g() override { return 2; } };
+kernel void f(device int* o) { B b; o[0] = b.g(); }
 //--- a kernel returns nothing
 // error: kernel-result
 kernel int f(device int* o) { return o[0]; }

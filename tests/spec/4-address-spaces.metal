@@ -35,6 +35,10 @@ kernel void f(device int* o, uint i [[thread_index_in_threadgroup]]) { threadgro
 //--- threadgroup variables with initializers, which are ignored with a warning
 // gives: i32 = 4
 kernel void f(device int* o) { threadgroup int t = 3; t = 4; o[0] = t; }
+//--- threadgroup variables in other functions
+// error: threadgroup-variable
+static int g(uint i) { threadgroup int s[4]; s[i] = 1; return s[0]; }
+kernel void f(device int* o, uint i [[thread_position_in_threadgroup]]) { o[i] = g(i); }
 //--- a device variable in a function
 // error: local-address-space
 kernel void f(device int* o) { device int x; o[0] = x; }

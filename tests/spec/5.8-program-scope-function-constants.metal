@@ -44,3 +44,26 @@ kernel void f(device int* o) { o[0] = a.x; }
 constant int n [[function_constant(0)]];
 template <typename T> T power(int k) { T r = 1; for (int i = 0; i < k; i++) r *= 2; return r; }
 kernel void f(device int* o) { o[0] = power<int>(n); }
+//--- sizes of arrays do not depend on function constants
+// error: not-constant
+constant int n [[function_constant(0)]];
+constant int m = is_function_constant_defined(n) ? n : 4;
+kernel void f(device int* o) { int a[m]; a[0] = 1; o[0] = a[0]; }
+//--- nor do `constexpr` constants and template arguments
+// constant n: i32 = 3
+// error: not-constant
+constant int n [[function_constant(0)]];
+kernel void f(device int* o) { constexpr int m = n + 1; o[0] = m; }
+//--- each constant has an index of its own
+// constant 0: i32 = 3
+// error: duplicate-index
+constant int a [[function_constant(0)]];
+constant int b [[function_constant(0)]];
+kernel void f(device int* o) { o[0] = a + b; }
+//--- indices are from 0 to 65535
+// error: index-out-of-range
+constant int a [[function_constant(65536)]];
+kernel void f(device int* o) { o[0] = a; }
+//--- constants are of the program, not of a function
+// error: invalid-function-constant
+kernel void f(device int* o) { constant int a [[function_constant(0)]] = 1; o[0] = a; }

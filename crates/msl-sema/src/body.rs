@@ -75,6 +75,7 @@ impl Checker<'_> {
         for p in &decl.fp_pragma {
             self.apply_fp_pragma(*p);
         }
+        self.check_parameter_list(&def, &decl);
         let function_scope = Scope::function(&scope);
         let block = Scope::block(&function_scope);
         let serial = self.next_serial();
@@ -218,6 +219,47 @@ impl Checker<'_> {
         }
     }
 
+    /// What no list of parameters may have.
+    fn check_parameter_list(&mut self, def: &Rc<FnDef>, decl: &ast::FunctionDecl) {
+        if decl.is_variadic && !self.is_library_span(decl.span) {
+            let d = Diagnostic::error(
+                "not-in-msl",
+                decl.name.span,
+                "the Metal Shading Language has no functions with variable arguments",
+            )
+            .help("use a template with a parameter pack: 'template <typename... T> void f(T... args)'");
+            self.report(d);
+        }
+        let mut with_default = None;
+        for (i, p) in decl.params.iter().enumerate() {
+            let declared = def.decl.params.get(i).and_then(|p| p.default.as_ref());
+            match (&p.default, declared) {
+                (Some(own), Some(first)) if own.span != first.span => {
+                    let d = Diagnostic::error("redefinition", own.span, "this default argument has been given already")
+                        .note_at(first.span, "it was given here")
+                        .help("leave it out of the definition");
+                    self.report(d);
+                }
+                (None, None)
+                    if with_default.is_some() && !p.is_pack && !matches!(p.ty.kind, ast::TypeExprKind::Pack(_)) =>
+                {
+                    let name = p.name.map_or_else(|| "this parameter".to_owned(), |n| format!("'{n}'"));
+                    let mut d = Diagnostic::error(
+                        "missing-default-argument",
+                        p.span,
+                        format!("{name} needs a default argument, for a parameter in front of it has one"),
+                    );
+                    if let Some(at) = with_default {
+                        d = d.note_at(at, "the earlier default argument is here");
+                    }
+                    self.report(d);
+                    return;
+                }
+                (own, first) => with_default = own.as_ref().or(first).map(|e| e.span).or(with_default),
+            }
+        }
+    }
+
     pub fn is_declared(&self, block: &Rc<Scope>, name: Symbol) -> bool {
         match &block.kind {
             ScopeKind::Block(b) => b.names.borrow().contains_key(&name),
@@ -255,8 +297,20 @@ impl Checker<'_> {
             return;
         }
         let infos = self.classes[class.0 as usize].fields.clone();
-        let mut given: Vec<Option<&ast::MemberInitializer>> = vec![None; infos.len()];
+        let mut given: Vec<Option<(&ast::MemberInitializer, Rc<Scope>)>> = vec![None; infos.len()];
+        let mut expanded = Vec::new();
         for init in initializers {
+            if !init.is_pack {
+                expanded.push((init, self.scope.clone()));
+                continue;
+            }
+            let mut names = Vec::new();
+            crate::walk::names_in_name(&init.name, &mut names);
+            crate::walk::names_in_initializer(&init.init, &mut names);
+            let scopes = self.expansion_scopes(&names, init.span).unwrap_or_default();
+            expanded.extend(scopes.into_iter().map(|scope| (init, scope)));
+        }
+        for (init, scope) in expanded {
             // Delegation to another constructor of the class.
             let Some(last) = init.name.segments.last() else { continue };
             let member = match last.ident {
@@ -281,7 +335,7 @@ impl Checker<'_> {
                         push_init(out, target.expr, value, init.span);
                         continue;
                     }
-                    let ty = match self.attempt(|c| c.resolve_type_name(&init.name)) {
+                    let ty = match self.attempt(|c| c.in_scope(&scope, |c| c.resolve_type_name(&init.name))) {
                         Ok(t) => t,
                         Err(_) => {
                             let text = text_of(&last.ident);
@@ -311,7 +365,7 @@ impl Checker<'_> {
             if given[index].is_some() {
                 self.error("redefinition", init.span, "this is initialised twice");
             }
-            given[index] = Some(init);
+            given[index] = Some((init, scope));
         }
         let is_union = self.program.classes[class].is_union;
         for (i, info) in infos.iter().enumerate() {
@@ -322,8 +376,11 @@ impl Checker<'_> {
                 category: Category::LValue(AddressSpace::Thread),
                 span,
             };
-            let value = match (given[i], &info.decl) {
-                (Some(init), _) => Some((self.check_initializer(info.ty, &init.init, init.span), init.span)),
+            let value = match (&given[i], &info.decl) {
+                (Some((init, scope)), _) => {
+                    let value = self.in_scope(scope, |c| c.check_initializer(info.ty, &init.init, init.span));
+                    Some((value, init.span))
+                }
                 (None, Some(d)) if d.init.is_some() => {
                     // The member's own initialiser does not see the constructor's parameters.
                     let scope = Scope::block(&self.classes[class.0 as usize].scope.clone());

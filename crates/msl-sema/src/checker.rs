@@ -60,6 +60,14 @@ pub struct Checker<'a> {
     pub embedded_enums: FxMap<(usize, usize), Rc<EnumDef>>,
     /// Function constants without a value are not an error: nothing is compiled.
     pub ignore_unset: bool,
+    /// The function constant, if any, that something looked at depends on.
+    pub late: Option<Symbol>,
+    /// What is being checked has to be known while compiling.
+    pub is_early: bool,
+    /// The function constants met so far, by index.
+    pub function_constant_indices: FxMap<i64, (Symbol, Span)>,
+    /// Constants whose values depend on a function constant, and that.
+    pub late_globals: FxMap<GlobalId, Symbol>,
     /// Some class met so far has a destructor that does something.
     pub any_destructor: bool,
 }
@@ -105,6 +113,10 @@ impl<'a> Checker<'a> {
             embedded_classes: FxMap::default(),
             embedded_enums: FxMap::default(),
             ignore_unset: false,
+            late: None,
+            is_early: false,
+            function_constant_indices: FxMap::default(),
+            late_globals: FxMap::default(),
             any_destructor: false,
         }
     }
@@ -204,7 +216,9 @@ impl<'a> Checker<'a> {
         let outer = std::mem::replace(&mut self.fcx, fcx);
         let (outer_unevaluated, outer_default) = (std::mem::take(&mut self.unevaluated), self.default_space.take());
         let outer_auto = self.auto_binding.take();
+        let (outer_late, outer_early) = (self.late.take(), std::mem::take(&mut self.is_early));
         let result = f(self);
+        (self.late, self.is_early) = (outer_late, outer_early);
         self.unevaluated = outer_unevaluated;
         self.default_space = outer_default;
         self.auto_binding = outer_auto;

@@ -421,6 +421,8 @@ pub struct FnCtx {
     /// The written return type where it mentions `auto`.
     pub auto_ret: Option<ast::TypeExpr>,
     pub const_locals: FxMap<LocalId, Rc<Const>>,
+    /// Those of them whose values depend on a function constant.
+    pub late_locals: FxMap<LocalId, Symbol>,
     pub loop_depth: u32,
     pub switch_depth: u32,
     /// Statements before the body, made while its scope was set up.

@@ -335,6 +335,23 @@ impl Checker<'_> {
                 None => return None,
             }
         }
+        let is_source = |a: &&ast::Attribute| {
+            let name = a.name.as_str();
+            builtin(name).is_some() || matches!(name, "buffer" | "texture" | "sampler" | "threadgroup" | "stage_in")
+        };
+        let mut sources = written.attributes.iter().filter(is_source);
+        if let (Some(first), Some(second)) = (sources.next(), sources.next()) {
+            let what = if first.name == second.name {
+                format!("'[[{}]]' is given twice", first.name)
+            } else {
+                format!("a parameter has one source: '[[{}]]' excludes '[[{}]]'", first.name, second.name)
+            };
+            self.report(
+                Diagnostic::error("conflicting-attributes", second.span, what)
+                    .note_at(first.span, "the other one is here"),
+            );
+            return None;
+        }
         if let Some(a) = written.attributes.iter().find(|a| a.name == "stage_in") {
             self.error("unsupported-stage-in", a.span, "'[[stage_in]]' is not supported for kernels");
             return None;
@@ -432,6 +449,7 @@ impl Checker<'_> {
                 self.error("missing-argument", a.span, format!("'{}' takes an index", a.name));
                 return None;
             };
+            // Function constants may choose it (MSL specification, section 5.8.1.4).
             let value = self.constant_integer(e, "the index of a parameter")?;
             let limit = slot.limit();
             match u32::try_from(value) {

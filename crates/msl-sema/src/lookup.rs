@@ -201,6 +201,47 @@ impl Checker<'_> {
         out
     }
 
+    /// Reports a member that several bases have: each object of theirs has one of its own.
+    pub fn report_ambiguous_member(&mut self, class: ClassId, key: NameKey, found: &[Entity], span: Span) -> bool {
+        let is_own = match found.first() {
+            Some(Entity::Field(..)) => true,
+            Some(Entity::Function(f)) => f.is_method(),
+            _ => false,
+        };
+        if !is_own || key == NameKey::Conversion || self.classes[class.0 as usize].bases.is_empty() {
+            return false;
+        }
+        let mut owners = Vec::new();
+        self.member_owners(class, key, &mut owners);
+        let [first, .., last] = owners[..] else { return false };
+        let name = match key {
+            NameKey::Name(n) => n.to_string(),
+            _ => "this operator".into(),
+        };
+        let text = self.class_name(class);
+        let (one, other) = (self.class_name(first), self.class_name(last));
+        let message = if first == last {
+            format!("'{text}' has '{name}' more than once: it has several bases '{one}'")
+        } else {
+            format!("'{name}' is a member of two bases of '{text}', of '{one}' and of '{other}'")
+        };
+        let help = format!("name the base whose member is meant: 'x.Base::{name}'");
+        self.report(Diagnostic::error("ambiguous-member", span, message).help(help));
+        true
+    }
+
+    /// The classes of the subobjects that have the member, one for each.
+    fn member_owners(&self, class: ClassId, key: NameKey, out: &mut Vec<ClassId>) {
+        let info = &self.classes[class.0 as usize];
+        if info.members.contains_key(&key) {
+            out.push(class);
+            return;
+        }
+        for base in &info.bases {
+            self.member_owners(base.class, key, out);
+        }
+    }
+
     /// What stands before the last `::`. Reports what is wrong and gives `None`.
     pub fn resolve_qualifier(&mut self, name: &ast::Name) -> Option<Qualifier> {
         let count = name.segments.len() - 1;

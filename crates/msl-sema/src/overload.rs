@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use msl_base::{Diagnostic, Span};
+use msl_syntax::ast::RefQualifier;
 
 use crate::checker::Checker;
 use crate::conversion::{Ics, Rank};
@@ -150,6 +151,16 @@ impl Checker<'_> {
             } else {
                 let Some(object) = this else { return fail("it needs an object to be called on".into()) };
                 let quals = def.decl.this_quals;
+                let is_value = !object.is_lvalue() || object.is_xvalue;
+                match def.decl.this_ref {
+                    RefQualifier::LValue if is_value && !quals.is_const => {
+                        return fail("the object is a value, and the method is for variables ('&')".into());
+                    }
+                    RefQualifier::RValue if !is_value => {
+                        return fail("the object is a variable, and the method is for values ('&&')".into());
+                    }
+                    _ => {}
+                }
                 match self.method_space(def, object) {
                     Some(s) => this_space = Some(s),
                     None if !quals.is_const && object.space() == Some(AddressSpace::Constant) => {
@@ -244,6 +255,10 @@ impl Checker<'_> {
         }
         if any_better {
             return true;
+        }
+        if a.def.is_method() && b.def.is_method() && a.def.decl.this_ref != b.def.decl.this_ref {
+            // For a value: `&&` before `const &`.
+            return a.def.decl.this_ref == RefQualifier::RValue;
         }
         if a.def.is_method() && b.def.is_method() && a.this_rank.2 != b.this_rank.2 {
             return !a.this_rank.2;

@@ -145,7 +145,8 @@ impl Checker<'_> {
     }
 
     pub fn array_length(&mut self, e: &ast::Expr) -> Option<u64> {
-        let value = self.constant_integer(e, "the size of an array")?;
+        let what = "the size of an array";
+        let value = self.early(what, e.span, |c| c.constant_integer(e, what))?;
         if value < 0 {
             self.error("negative-array-size", e.span, format!("an array cannot have {value} elements"));
             return None;
@@ -617,9 +618,16 @@ impl Checker<'_> {
         let has_underlying = def.decl.underlying.is_some();
         let mut next: i128 = 0;
         let mut range = (0i128, 0i128);
-        for (i, enumerator) in def.decl.enumerators.iter().flatten().enumerate() {
+        let all = def.decl.enumerators.as_deref().unwrap_or_default();
+        for (i, enumerator) in all.iter().enumerate() {
+            if let Some(first) = all[..i].iter().find(|e| e.name == enumerator.name) {
+                let message = format!("'{}' is an enumerator of this enumeration already", enumerator.name);
+                let d = Diagnostic::error("redefinition", enumerator.span, message).note_at(first.span, "it is here");
+                self.hard(|c| c.report(d));
+            }
             if let Some(e) = &enumerator.value {
-                let value = self.hard(|c| c.in_scope(&block, |c| c.constant_wide(e, "the value of an enumerator")));
+                let what = "the value of an enumerator";
+                let value = self.hard(|c| c.in_scope(&block, |c| c.early(what, e.span, |c| c.constant_wide(e, what))));
                 next = value.unwrap_or(next);
             }
             range = (range.0.min(next), range.1.max(next));
@@ -666,7 +674,7 @@ impl Checker<'_> {
 
     pub fn decltype_of(&mut self, e: &ast::Expr) -> QualTy {
         self.unevaluated += 1;
-        let ty = self.decltype_inner(e);
+        let (ty, _) = self.noting_late(|c| c.decltype_inner(e));
         self.unevaluated -= 1;
         ty
     }

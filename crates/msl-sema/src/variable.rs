@@ -159,10 +159,17 @@ impl Checker<'_> {
             init_scope = Scope::function(scope);
         }
         let has_init = init.is_some();
-        let Some((mut ty, value)) = self.in_scope(&init_scope, |c| c.typed_initializer(&decl.ty, init.as_ref(), span))
-        else {
-            return failed(QualTy::ERROR);
-        };
+        let (typed, late) = self.noting_late(|c| {
+            c.asking_early(decl.flags.is_constexpr, |c| {
+                c.in_scope(&init_scope, |c| c.typed_initializer(&decl.ty, init.as_ref(), span))
+            })
+        });
+        let Some((mut ty, value)) = typed else { return failed(QualTy::ERROR) };
+        if let Some(constant) = late
+            && decl.flags.is_constexpr
+        {
+            self.report_late(&format!("the value of '{name}'"), constant, span);
+        }
         // The type belongs to the declaration's own scope, the value to the definition's.
         if ty.is_error() {
             return failed(ty);
@@ -222,6 +229,9 @@ impl Checker<'_> {
         };
         let align = self.alignment_of(&decl.attributes).unwrap_or(0);
         let id = self.make_constant(name, ty, value.clone(), align, span);
+        if let Some(constant) = late {
+            self.late_globals.insert(id, constant);
+        }
         Rc::new(LocalVar { name, place: Place::Global(id), ty, owner: 0, value: Some(Rc::new(value)).into(), span })
     }
 
@@ -260,6 +270,11 @@ impl Checker<'_> {
                 None
             }
         };
+        if let Some(index) = index
+            && self.program.types.as_numeric(ty.ty).is_some()
+        {
+            self.check_function_constant(decl, ty, index, attribute.span, name);
+        }
         let numeric = self.program.types.as_numeric(ty.ty);
         if numeric.is_none() && !ty.is_error() {
             let text = self.type_name(QualTy { space: None, ..ty });
@@ -298,7 +313,34 @@ impl Checker<'_> {
         };
         ty.space = Some(AddressSpace::Constant);
         let id = self.make_constant(name, ty, value.clone(), 0, span);
+        self.late_globals.insert(id, name);
         Rc::new(LocalVar { name, place: Place::Global(id), ty, owner: 0, value: Some(Rc::new(value)).into(), span })
+    }
+
+    /// MSL specification, section 5.8.1: indices are from 0 to 65535, one for each constant.
+    fn check_function_constant(&mut self, decl: &ast::VariableDecl, ty: QualTy, index: i64, at: Span, name: Symbol) {
+        let span = decl.name.span;
+        if !ty.is_error() && ty.space != Some(AddressSpace::Constant) {
+            let message = format!("the function constant '{name}' has to be in address space 'constant'");
+            let d = Diagnostic::error("global-address-space", span, message);
+            self.report(d.help("write 'constant' in front of its type"));
+        }
+        if !(0..=65535).contains(&index) {
+            let message = format!("the index {index} of a function constant is not between 0 and 65535");
+            self.error("index-out-of-range", at, message);
+            return;
+        }
+        let (other, was) = *self.function_constant_indices.entry(index).or_insert((name, span));
+        if was != span {
+            let ((first, was), (other, span)) =
+                if was.start < span.start { ((other, was), (name, span)) } else { ((name, span), (other, was)) };
+            let at = if other == name { at } else { span };
+            let message = format!("the function constants '{first}' and '{other}' both have the index {index}");
+            let d = Diagnostic::error("duplicate-index", at, message)
+                .note_at(was, format!("'{first}' is declared here"))
+                .help("the host tells function constants apart by their indices: give each its own");
+            self.report(d);
+        }
     }
 
     // ---- types from initialisers -------------------------------------------------------------
@@ -456,6 +498,12 @@ impl Checker<'_> {
             self.error("unsupported-bit-field", span, "bit-fields are not supported by Metal");
         }
         let block = self.scope.clone();
+        if let Some(was) = self.parameter_named(&block, name) {
+            let d =
+                Diagnostic::error("redefinition", span, format!("'{name}' is a parameter of this function already"))
+                    .note_at(was, "the parameter is here");
+            self.report(d);
+        }
         if self.is_declared(&block, name)
             && let Some(Entity::Local(old)) =
                 self.lookup_unqualified(crate::declare::NameKey::Name(name)).entities.first()
@@ -474,7 +522,19 @@ impl Checker<'_> {
             }
             scope.declare(name, Entity::Local(Rc::new(LocalVar { name, place, ty, owner, value: value.into(), span })));
         };
-        let typed = self.typed_initializer(&v.ty, v.init.as_ref(), span);
+        if let Some(a) = v.attributes.iter().find(|a| a.name == "function_constant") {
+            let message = "function constants are declared outside of functions";
+            let d = Diagnostic::error("invalid-function-constant", a.span, message);
+            self.report(d.help(format!("declare '{name}' in front of the function")));
+        }
+        let (typed, late) = self.noting_late(|c| {
+            c.asking_early(v.flags.is_constexpr, |c| c.typed_initializer(&v.ty, v.init.as_ref(), span))
+        });
+        if let Some(constant) = late
+            && v.flags.is_constexpr
+        {
+            self.report_late(&format!("the value of '{name}'"), constant, span);
+        }
         let Some((ty, init)) = typed else {
             declare(self, Place::Error, QualTy::ERROR, None);
             return;
@@ -483,6 +543,17 @@ impl Checker<'_> {
         let is_reference = self.program.types.is_reference(ty.ty);
         match ty.space {
             Some(AddressSpace::Threadgroup) if !is_reference => {
+                if !self.may_own_threadgroup_memory(span) {
+                    let d = Diagnostic::error(
+                        "threadgroup-variable",
+                        span,
+                        format!("'{name}' is in threadgroup memory, which only kernels can declare"),
+                    )
+                    .help(format!("declare it in the kernel and pass a pointer or reference: 'threadgroup T *{name}'"));
+                    self.report(d);
+                    declare(self, Place::Error, QualTy::ERROR, None);
+                    return;
+                }
                 if init.is_some() {
                     // Metal's compiler accepts and ignores it.
                     let message =
@@ -528,6 +599,9 @@ impl Checker<'_> {
             let align = self.alignment_of(&v.attributes).unwrap_or(0);
             let ty = QualTy { quals: ty.quals.with(Quals::CONST), space: Some(AddressSpace::Constant), ..ty };
             let id = self.make_constant(name, ty, value.clone(), align, span);
+            if let Some(constant) = late {
+                self.late_globals.insert(id, constant);
+            }
             declare(self, Place::Global(id), ty, Some(Rc::new(value)));
             return;
         }
@@ -553,6 +627,9 @@ impl Checker<'_> {
         let stored = self.storage_type(ty);
         let align = self.alignment_of(&v.attributes).unwrap_or(0);
         let local = self.fcx.locals.push(hir::Local { name: Some(name), ty: stored, align, span });
+        if let Some(constant) = late {
+            self.fcx.late_locals.insert(local, constant);
+        }
         let mut value = None;
         if let Some(e) = &init
             && !failed
@@ -579,6 +656,25 @@ impl Checker<'_> {
         }
         declare(self, Place::Local(local), ty, value);
         out.push(hir::Stmt { kind: StmtKind::Variable { local, init }, span });
+    }
+
+    /// In the body of a kernel (MSL specification, section 4.4); the library may do it anywhere.
+    fn may_own_threadgroup_memory(&self, span: Span) -> bool {
+        let Some(id) = self.fcx.function else { return true };
+        crate::declare::is_kernel(&self.functions[id.0 as usize].def.decl) || self.is_library_span(span)
+    }
+
+    /// The parameter of that name, where the block is the outermost of a function.
+    fn parameter_named(&self, block: &Rc<Scope>, name: Symbol) -> Option<Span> {
+        let params = block.parent.as_ref()?;
+        let ScopeKind::Block(names) = &params.kind else { return None };
+        if !matches!(params.parent.as_ref()?.kind, ScopeKind::Function) {
+            return None;
+        }
+        match names.names.borrow().get(&name)?.first()? {
+            Entity::Local(v) if v.owner == self.fcx.serial => Some(v.span),
+            _ => None,
+        }
     }
 
     /// A nameless local with a value.

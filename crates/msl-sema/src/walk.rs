@@ -12,7 +12,7 @@ pub fn names_in_arg(arg: &TemplateArg, out: &mut Vec<Symbol>) {
     }
 }
 
-fn names_in_name(name: &Name, out: &mut Vec<Symbol>) {
+pub fn names_in_name(name: &Name, out: &mut Vec<Symbol>) {
     for (i, s) in name.segments.iter().enumerate() {
         match &s.ident {
             Ident::Name(n) if i == 0 && !name.is_global => out.push(*n),

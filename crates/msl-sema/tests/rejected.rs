@@ -387,7 +387,8 @@ fn declarations_that_are_wrong() {
     reject(
         r#"int float4(int x) { return x; } void g() { threadgroup int t = 1; static int s = 2; device int d; }"#,
         r#"
-        1:60 warning threadgroup-initializer: a threadgroup variable is not initialised where it is declared; the value is ignored
+        1:60 error threadgroup-variable: 't' is in threadgroup memory, which only kernels can declare
+          help: declare it in the kernel and pass a pointer or reference: 'threadgroup T *t'
         1:78 error static-variable: static variables have to be constants in Metal
         1:96 error local-address-space: a variable of a function cannot be in address space 'device'
           help: a pointer into device memory is declared 'device T *p'

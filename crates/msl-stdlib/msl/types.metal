@@ -54,6 +54,7 @@ __VECTOR_NAMES(float)
 
 // What is coherent across threadgroups: device memory is on every device here.
 #define coherent(scope)
+#define offsetof(type, member) __builtin_offsetof(type, member)
 #define METAL_FUNC inline
 #define METAL_CONST const
 #define METAL_VALID_ARGS

@@ -195,10 +195,11 @@ pub enum DeclKind {
     },
     /// `using namespace a;`
     UsingDirective(Name),
-    /// `using a::b;`, also of base members.
+    /// `using a::b;`, also of base members; `using T::f...;` of the members of a pack of bases.
     Using {
         name: Name,
         has_typename: bool,
+        is_pack: bool,
     },
     /// `typedef` and `using x = …`, template or not.
     Alias(Arc<AliasDecl>),
@@ -366,12 +367,24 @@ pub struct FunctionDecl {
     pub params: Vec<ParamDecl>,
     /// `...` at the end (C variadic).
     pub is_variadic: bool,
-    /// Of a member: `const`, `volatile`, address space (`device`, `constant`, …), `&`/`&&` ignored.
+    /// Of a member: `const`, `volatile`, address space (`device`, `constant`, …).
     pub this_quals: Qualifiers,
+    /// Of a member: which objects it is for.
+    pub this_ref: RefQualifier,
     /// Explicit `noexcept(...)` is dropped.
     pub body: FunctionBody,
     pub fp_pragma: Vec<FpPragma>,
     pub span: Span,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefQualifier {
+    #[default]
+    None,
+    /// `&`
+    LValue,
+    /// `&&`
+    RValue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -635,8 +648,7 @@ pub enum ExprKind {
     Pack(Box<Expr>),
     /// `(… op pack)`, `(pack op …)`, `(init op … op pack)`
     Fold {
-        op: BinaryOperator,
-        is_comma: bool,
+        op: FoldOperator,
         is_left: bool,
         pack: Box<Expr>,
         init: Option<Box<Expr>>,
@@ -647,6 +659,14 @@ pub enum ExprKind {
     /// `noexcept(e)`
     Noexcept(Box<Expr>),
     Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoldOperator {
+    Binary(BinaryOperator),
+    /// `=` (None) and compound assignment.
+    Assign(Option<BinaryOperator>),
+    Comma,
 }
 
 #[derive(Clone, Debug)]

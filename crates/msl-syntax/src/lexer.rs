@@ -321,6 +321,11 @@ impl<'a> Lexer<'a> {
                 }
                 self.intern(&self.text[begin..end])
             }
+            // Every text is UTF-8 here.
+            Some(quote @ (b'"' | b'\'')) if &self.text[begin..end] == "u8" => {
+                self.pos = end;
+                return self.quoted(*quote);
+            }
             Some(b'\\' | 0x80..) => {
                 let spelling = self.slow(begin, &mut end, |_, c| is_identifier_char(c));
                 Symbol::new(&spelling)

@@ -49,6 +49,7 @@ pub fn split_aggregates(module: &mut Module, id: FunctionId) -> bool {
     if !contains(f, |op| matches!(op, Op::LocalAddr(l) if is_split(*l))) {
         return false;
     }
+    let goes_outward = goes_outward(module, id);
     with_function(module, id, |module, f| {
         let mut finder = Finder {
             types: &module.types,
@@ -56,6 +57,7 @@ pub fn split_aggregates(module: &mut Module, id: FunctionId) -> bool {
             places: FxMap::default(),
             plans: BTreeMap::new(),
             pinned: FxSet::default(),
+            goes_outward,
         };
         let mut order = Vec::new();
         tree::walk(f, &f.body, &mut |v| order.push(v));
@@ -81,6 +83,35 @@ struct Finder<'a> {
     plans: BTreeMap<LocalId, Plan>,
     /// Pointers that are accessed or kept.
     pinned: FxSet<ValueId>,
+    /// Kept pointers to a structure may lead to what it is part of.
+    goes_outward: bool,
+}
+
+/// Whether pointers to a base become pointers to what derives from it.
+fn goes_outward(module: &Module, id: FunctionId) -> bool {
+    let types = &module.types;
+    let thread_pointee = |f: &Function, v: ValueId| match types.pointee(f.insts[v].ty) {
+        Some((AddressSpace::Thread, pointee)) => Some(pointee),
+        _ => None,
+    };
+    let is_struct = |t: TypeId| matches!(types.get(t), Type::Struct(_));
+    let outward = |f: &Function| {
+        f.insts.values().any(|inst| match inst.op {
+            Op::PtrCast(base) => match (thread_pointee(f, base), types.pointee(inst.ty)) {
+                (Some(from), Some((_, to))) => {
+                    is_struct(from) && is_struct(to) && types.size_of(from) < types.size_of(to)
+                }
+                _ => false,
+            },
+            Op::PtrOffset { base, offset } => {
+                thread_pointee(f, base).is_some_and(|t| types.scalar_of(t) == Some(Scalar::U8))
+                    && matches!(f.insts[offset].op, Op::Const(bits) if (bits as i64) < 0)
+            }
+            _ => false,
+        })
+    };
+    let f = &module.functions[id];
+    outward(f) || contains(f, |op| matches!(op, Op::Call { .. })) && module.functions.values().any(outward)
 }
 
 impl Finder<'_> {
@@ -106,12 +137,20 @@ impl Finder<'_> {
     fn roam(&mut self, v: ValueId) {
         let Some(p) = self.places.get(&v).copied() else { return };
         self.pinned.insert(v);
+        let is_part = self.goes_outward && p.array.is_none() && matches!(self.types.get(p.ty), Type::Struct(_));
         let plan = self.plans.entry(p.local).or_default();
-        if p.is_cast {
+        if p.is_cast || is_part {
             plan.whole = true;
         } else {
             plan.pins.push(p.array.unwrap_or((p.offset, p.ty)));
         }
+    }
+
+    /// What lies around the place may be reached from it.
+    fn keep_whole(&mut self, v: ValueId) {
+        let Some(p) = self.places.get(&v).copied() else { return };
+        self.pinned.insert(v);
+        self.plans.entry(p.local).or_default().whole = true;
     }
 
     fn visit(&mut self, v: ValueId) {
@@ -147,10 +186,13 @@ impl Finder<'_> {
             }
             Op::PtrOffset { base, offset } => {
                 let Some(p) = self.places.get(base).copied() else { return };
+                let is_known = matches!(self.f.insts[*offset].op, Op::Const(_));
                 match self.constant(*offset) {
                     Some(0) => {
                         self.places.insert(v, Place { from: Some(*base), ..p });
                     }
+                    // From a base to the object it is part of: nothing else moves a pointer to what is not an array.
+                    _ if is_known && p.array.is_none() => self.keep_whole(*base),
                     _ => self.roam(*base),
                 }
             }

@@ -123,7 +123,7 @@ impl Checker<'_> {
                     self.require_complete(ty.ty, t.span);
                     i64::from(self.align_of(ty.ty))
                 }
-                _ => match self.constant_integer(e, "an alignment") {
+                _ => match self.early("an alignment", e.span, |c| c.constant_integer(e, "an alignment")) {
                     Some(v) => v,
                     None => continue,
                 },

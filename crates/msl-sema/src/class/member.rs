@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use msl_base::Diagnostic;
 use msl_syntax::ast;
 
 use super::layout::Layout;
@@ -27,6 +28,14 @@ impl Checker<'_> {
             ast::DeclKind::Class(class) => self.add_nested_class(id, class, layout),
             ast::DeclKind::Enum(e) => self.add_enum(id, e),
             ast::DeclKind::Function(f) => {
+                if crate::declare::is_kernel(f) {
+                    let d = Diagnostic::error(
+                        "invalid-kernel",
+                        f.name.span,
+                        "a kernel is a function of its own, not a member of a class",
+                    );
+                    self.report(d.help("move it out of the class"));
+                }
                 let key = match f.kind {
                     ast::FunctionKind::Constructor => NameKey::Constructor,
                     ast::FunctionKind::Destructor => NameKey::Destructor,
@@ -77,6 +86,13 @@ impl Checker<'_> {
                     return;
                 }
                 self.add_field(id, v, layout);
+            }
+            ast::DeclKind::Using { name, is_pack: true, .. } => {
+                let mut names = Vec::new();
+                crate::walk::names_in_name(name, &mut names);
+                for scope in self.expansion_scopes(&names, member.span).unwrap_or_default() {
+                    self.in_scope(&scope, |c| c.add_using(id, name));
+                }
             }
             ast::DeclKind::Using { name, .. } => self.add_using(id, name),
             ast::DeclKind::Friend(inner) => {

@@ -2,6 +2,7 @@
 
 mod eval;
 mod intrinsic;
+mod late;
 
 use half::{bf16, f16};
 

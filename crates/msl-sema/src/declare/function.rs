@@ -71,6 +71,15 @@ impl Declarer<'_> {
     }
 
     fn add_function(&mut self, f: &Arc<ast::FunctionDecl>, ns: NsId, key: NameKey) {
+        if ns == NsId::GLOBAL && matches!(key, NameKey::Name(n) if n == "main") {
+            let d = Diagnostic::error("reserved-name", f.name.span, "no function of Metal can be named 'main'");
+            let help = if is_kernel(f) {
+                "name the kernel after what it does"
+            } else {
+                "a program of Metal starts with the kernels that the host asks for"
+            };
+            self.diags.push(d.help(help));
+        }
         let has_body = !matches!(f.body, ast::FunctionBody::None);
         let signature = std::sync::OnceLock::new();
         let key_of = |f: &ast::FunctionDecl| signature_key(f).into_boxed_str();

@@ -1,7 +1,7 @@
 //! Binary operators, assignment, the conditional operator and folds.
 
 use msl_base::{Diagnostic, Span};
-use msl_syntax::ast::{self, BinaryOperator, OverloadedOperator};
+use msl_syntax::ast::{self, BinaryOperator, FoldOperator, OverloadedOperator};
 
 use super::{Value, constant, rvalue_expr};
 use crate::checker::Checker;
@@ -531,7 +531,7 @@ impl Checker<'_> {
         Value { expr: hir::Expr { kind, ty, category, span }, quals, is_xvalue: false }
     }
 
-    fn compound_assign(&mut self, op: BinaryOperator, l: Value, r: Value, op_span: Span, span: Span) -> Value {
+    pub fn compound_assign(&mut self, op: BinaryOperator, l: Value, r: Value, op_span: Span, span: Span) -> Value {
         let operands = [l, r];
         if let Some(v) = self.try_operator(OverloadedOperator::Assign(Some(op)), &operands, span) {
             return v;
@@ -703,8 +703,7 @@ impl Checker<'_> {
 
     pub fn check_fold(
         &mut self,
-        op: BinaryOperator,
-        is_comma: bool,
+        op: FoldOperator,
         is_left: bool,
         pack: &ast::Expr,
         init: Option<&ast::Expr>,
@@ -722,25 +721,30 @@ impl Checker<'_> {
             if is_left { items.insert(0, v) } else { items.push(v) }
         }
         if items.is_empty() {
-            return match (is_comma, op) {
-                (true, _) => Value::rvalue(rvalue_expr(ExprKind::Zero, Ty::VOID, span)),
-                (_, BinaryOperator::And) => Value::rvalue(constant(1, Ty::BOOL, span)),
-                (_, BinaryOperator::Or) => Value::rvalue(constant(0, Ty::BOOL, span)),
-                _ => {
-                    self.error(
-                        "empty-fold",
-                        span,
-                        format!("a fold over '{}' needs at least one element", binary_text(op)),
-                    );
+            return match op {
+                FoldOperator::Comma => Value::rvalue(rvalue_expr(ExprKind::Zero, Ty::VOID, span)),
+                FoldOperator::Binary(BinaryOperator::And) => Value::rvalue(constant(1, Ty::BOOL, span)),
+                FoldOperator::Binary(BinaryOperator::Or) => Value::rvalue(constant(0, Ty::BOOL, span)),
+                FoldOperator::Binary(_) | FoldOperator::Assign(_) => {
+                    let text = match op {
+                        FoldOperator::Binary(op) => binary_text(op).to_owned(),
+                        FoldOperator::Assign(op) => format!("{}=", op.map_or("", binary_text)),
+                        FoldOperator::Comma => ",".to_owned(),
+                    };
+                    self.error("empty-fold", span, format!("a fold over '{text}' needs at least one element"));
                     Value::error(span)
                 }
             };
         }
         let combine = |c: &mut Self, l: Value, r: Value| {
-            if is_comma {
-                if l.is_error() || r.is_error() { Value::error(span) } else { c.comma(l, r, span) }
-            } else {
-                c.binary(op, l, r, span, span)
+            if l.is_error() || r.is_error() {
+                return Value::error(span);
+            }
+            match op {
+                FoldOperator::Comma => c.comma(l, r, span),
+                FoldOperator::Binary(op) => c.binary(op, l, r, span, span),
+                FoldOperator::Assign(None) => c.assign(l, r, span),
+                FoldOperator::Assign(Some(op)) => c.compound_assign(op, l, r, span, span),
             }
         };
         if is_left {

@@ -338,6 +338,14 @@ impl Checker<'_> {
                 let counted = self.intrinsic_value(intrinsic, vec![arg], Ty::UINT, span);
                 Some(Value::rvalue(self.convert_scalar(counted.expr, Scalar::Int)))
             }
+            "__builtin_offsetof" => Some(self.check_offsetof(args, span)),
+            "__builtin_constant_p" if args.len() == 1 => {
+                self.unevaluated += 1;
+                let v = self.check_expr(&args[0]);
+                self.unevaluated -= 1;
+                let is_known = !v.is_error() && self.evaluate_quietly(&v.expr).is_some();
+                Some(Value::rvalue(constant(u64::from(is_known), Ty::INT, span)))
+            }
             "__builtin_expect" if args.len() == 2 => Some(self.check_expr(&args[0])),
             "__builtin_assume" => {
                 for a in args {
@@ -347,6 +355,79 @@ impl Checker<'_> {
             }
             "__builtin_unreachable" => Some(self.intrinsic_value(Intrinsic::Unreachable, Vec::new(), Ty::VOID, span)),
             "__builtin_trap" => Some(self.intrinsic_value(Intrinsic::Trap, Vec::new(), Ty::VOID, span)),
+            _ => None,
+        }
+    }
+
+    /// `__builtin_offsetof(S, a.b[2])`.
+    fn check_offsetof(&mut self, args: &[ast::Expr], span: Span) -> Value {
+        let [ty, member] = args else {
+            self.error("wrong-argument-count", span, "'offsetof' takes a type and a member of it");
+            return Value::error(span);
+        };
+        let Operand::Type(ty) = self.check_operand(ty) else {
+            self.error("expected-type", ty.span, "'offsetof' takes a type and a member of it");
+            return Value::error(span);
+        };
+        if ty.is_error() || !self.require_complete(ty.ty, span) {
+            return Value::error(span);
+        }
+        let object = Value::lvalue(ExprKind::Error, ty.ty, Quals::NONE, AddressSpace::Thread, span);
+        self.unevaluated += 1;
+        let designated = self.designated_member(object, member);
+        self.unevaluated -= 1;
+        if designated.is_error() {
+            return Value::error(span);
+        }
+        match self.offset_in(&designated.expr) {
+            Some(offset) => Value::rvalue(constant(offset, Ty::ULONG, span)),
+            None => {
+                self.error("not-constant", member.span, "the offset of this is not known while compiling");
+                Value::error(span)
+            }
+        }
+    }
+
+    /// The member of an object that `a.b[2]` designates.
+    fn designated_member(&mut self, object: Value, e: &ast::Expr) -> Value {
+        let operand = match &e.kind {
+            ast::ExprKind::Name(name) => self.member_of(object, false, name, e.span),
+            ast::ExprKind::Member { base, is_arrow: false, name } => {
+                let base = self.designated_member(object, base);
+                self.member_of(base, false, name, e.span)
+            }
+            ast::ExprKind::Subscript { base, index } => {
+                let base = self.designated_member(object, base);
+                let index = self.check_expr(index);
+                Operand::Value(self.subscript(base, index, e.span))
+            }
+            _ => {
+                self.error("expected-name", e.span, "expected the name of a member");
+                return Value::error(e.span);
+            }
+        };
+        match operand {
+            Operand::Value(v) => v,
+            Operand::Overloads(_) | Operand::Type(_) => {
+                self.error("expected-name", e.span, "expected the name of a data member");
+                Value::error(e.span)
+            }
+        }
+    }
+
+    /// How far the part of an object is from its start.
+    fn offset_in(&mut self, e: &hir::Expr) -> Option<u64> {
+        match &e.kind {
+            ExprKind::Error => Some(0),
+            ExprKind::Field { base, field } => {
+                let class = self.program.types.as_class(base.ty)?;
+                let offset = self.program.classes[class].fields.get(*field as usize)?.offset;
+                Some(self.offset_in(base)? + offset)
+            }
+            ExprKind::Index { base, index } => {
+                let Some(Const::Scalar(at)) = self.evaluate_quietly(index) else { return None };
+                Some(self.offset_in(base)? + at.checked_mul(self.size_of(e.ty))?)
+            }
             _ => None,
         }
     }
@@ -375,6 +456,10 @@ impl Checker<'_> {
         if let Some(Entity::Variable(def)) = found.entities.first() {
             let def = def.clone();
             if def.decl.attributes.iter().any(|a| a.name == "function_constant") {
+                self.late = def.decl.name.segments.last().and_then(|s| match s.ident {
+                    ast::Ident::Name(n) => Some(n),
+                    _ => None,
+                });
                 let defined = match self.variable_instance(&def, name) {
                     Some(v) => !matches!(v.place, Place::Unset(_)),
                     None => false,

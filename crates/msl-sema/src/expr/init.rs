@@ -183,6 +183,7 @@ impl Checker<'_> {
             params: Vec::new(),
             is_variadic: false,
             this_quals: ast::Qualifiers::default(),
+            this_ref: ast::RefQualifier::None,
             body: ast::FunctionBody::Block {
                 initializers: Vec::new(),
                 body: Box::new(ast::Stmt { kind: ast::StmtKind::Compound(Vec::new()), span: at }),
@@ -201,6 +202,14 @@ impl Checker<'_> {
 
     /// The value of an initialiser; a pointer where the declared type is a reference.
     pub fn check_initializer(&mut self, ty: QualTy, init: &ast::Initializer, span: Span) -> hir::Expr {
+        let text = match init {
+            ast::Initializer::Copy(e) => Some(e),
+            ast::Initializer::Brace(items, _) => items.first().filter(|_| items.len() == 1),
+            ast::Initializer::Paren(..) => None,
+        };
+        if let Some(array) = text.and_then(|e| self.array_of_text(ty.ty, e)) {
+            return array;
+        }
         match init {
             ast::Initializer::Copy(e) => {
                 let arg = self.check_operand_arg(e);
@@ -307,6 +316,13 @@ impl Checker<'_> {
 
     /// The instance that constructor arguments ask for: by deduction guides, constructors, copying.
     pub fn deduce_class_type(&mut self, def: &Rc<ClassDef>, args: &[CallArg<'_>], span: Span) -> Option<Ty> {
+        // An object of the template is copied before anything is made around it.
+        if let [CallArg::Value(v)] = args
+            && let Some(c) = self.program.types.as_class(v.ty())
+            && Rc::ptr_eq(&self.classes[c.0 as usize].def, def)
+        {
+            return Some(v.ty());
+        }
         for (ns, guide) in self.layer.deduction_guides(def.name) {
             let scope = self.ns_scope(ns);
             let f = self.make_fn_def(NameKey::Name(def.name), guide, scope, None, true);
@@ -315,12 +331,6 @@ impl Checker<'_> {
             {
                 return Some(ret.ty);
             }
-        }
-        if let [CallArg::Value(v)] = args
-            && let Some(c) = self.program.types.as_class(v.ty())
-            && Rc::ptr_eq(&self.classes[c.0 as usize].def, def)
-        {
-            return Some(v.ty());
         }
         let header = def.header.clone()?;
         let mut failures = Vec::new();

@@ -236,6 +236,7 @@ impl Checker<'_> {
             params: lambda.params.clone(),
             is_variadic: false,
             this_quals: ast::Qualifiers { is_const: !lambda.is_mutable, ..Default::default() },
+            this_ref: ast::RefQualifier::None,
             body: ast::FunctionBody::Block { initializers: Vec::new(), body: lambda.body.clone() },
             fp_pragma: Vec::new(),
             span,

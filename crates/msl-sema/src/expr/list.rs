@@ -68,6 +68,11 @@ impl Checker<'_> {
             K::Error => error_expr(span),
             K::Vector(s, n) | K::PackedVector(s, n) => self.init_vector(ty, s, n, items, span),
             K::Array { .. } => {
+                if let [one] = items
+                    && let Some(array) = self.array_of_text(ty, one.expr)
+                {
+                    return array;
+                }
                 let mut cursor = Cursor { items, next: 0 };
                 let e = self.init_aggregate(ty, &mut cursor, true, span);
                 self.check_all_used(&cursor, ty);
@@ -88,6 +93,9 @@ impl Checker<'_> {
                     let arg = self.item_arg(one);
                     if let CallArg::Value(v) = &arg {
                         self.check_narrowing(v, ty);
+                        if self.is_number_of_enum(v.ty(), ty) {
+                            return self.explicit_cast(v.clone(), ty.into(), span, false).expr;
+                        }
                     }
                     self.convert_arg(&arg, ty.into(), arg.span())
                 }
@@ -99,6 +107,15 @@ impl Checker<'_> {
                 }
             },
         }
+    }
+
+    /// `E{2}`, of an enumeration whose underlying type is fixed.
+    fn is_number_of_enum(&self, from: Ty, to: Ty) -> bool {
+        let TyKind::Enum(e) = *self.kind(to) else { return false };
+        let decl = &self.enum_infos[e.0 as usize].def.decl;
+        (decl.is_scoped || decl.underlying.is_some())
+            && self.program.types.as_scalar(from).is_some_and(Scalar::is_integer)
+            && self.list_depth == 0
     }
 
     fn check_narrowing(&mut self, v: &Value, to: Ty) {
@@ -438,6 +455,27 @@ impl Checker<'_> {
         self.init_element(info.ty.ty, cursor)
     }
 
+    /// An array of characters from a literal: its characters and a zero.
+    pub(super) fn array_of_text(&mut self, ty: Ty, e: &ast::Expr) -> Option<hir::Expr> {
+        let TyKind::Array { element, quals, len } = *self.kind(ty) else { return None };
+        if !matches!(self.kind(element), TyKind::Scalar(Scalar::Char | Scalar::UChar)) {
+            return None;
+        }
+        let ast::ExprKind::String(text) = super::strip_parens(e).kind else { return None };
+        let bytes = text.as_str().as_bytes();
+        let needed = bytes.len() as u64 + 1;
+        if len.is_some_and(|n| n < needed) {
+            let name = self.type_name(ty);
+            let message =
+                format!("'{name}' is too short for this text, which needs {needed} elements with the zero at its end");
+            self.error("too-many-initializers", e.span, message);
+            return Some(error_expr(e.span));
+        }
+        let elements = bytes.iter().chain(&[0]).map(|b| constant(u64::from(*b), element, e.span)).collect();
+        let ty = self.types().array(element, quals, Some(len.unwrap_or(needed)));
+        Some(rvalue_expr(ExprKind::ConstructArray(elements), ty, e.span))
+    }
+
     /// One element of an aggregate: a nested list, a value that converts, or (braces left out) several items.
     fn init_element(&mut self, ty: Ty, cursor: &mut Cursor<'_, '_>) -> hir::Expr {
         let item = &mut cursor.items[cursor.next];
@@ -446,6 +484,10 @@ impl Checker<'_> {
             let scope = item.scope.clone();
             cursor.next += 1;
             return self.in_scope(&scope, |c| c.init_from_list(ty.into(), inner, span));
+        }
+        if let Some(array) = self.array_of_text(ty, item.expr) {
+            cursor.next += 1;
+            return array;
         }
         let nested_aggregate = match *self.kind(ty) {
             TyKind::Array { .. } => true,

@@ -20,7 +20,7 @@ impl Checker<'_> {
         self.member_of(v, is_arrow, name, span)
     }
 
-    fn member_of(&mut self, v: Value, is_arrow: bool, name: &ast::Name, span: Span) -> Operand {
+    pub fn member_of(&mut self, v: Value, is_arrow: bool, name: &ast::Name, span: Span) -> Operand {
         if v.is_error() {
             return Operand::Value(v);
         }
@@ -84,7 +84,7 @@ impl Checker<'_> {
             return Operand::Value(Value::error(span));
         }
         let key = NameKey::of(&last.ident);
-        let mut place = class;
+        let (mut v, mut class) = (v, class);
         if name.segments.len() > 1 {
             // `x.Base::f()`.
             let scope = self.classes[class.0 as usize].scope.clone();
@@ -94,7 +94,11 @@ impl Checker<'_> {
                 _ => self.resolve_qualifier(name),
             };
             match qualifier {
-                Some(Qualifier::Class(c)) => place = c,
+                Some(Qualifier::Class(c)) if self.derives_from(class, c).is_some() => {
+                    // The member of that base, though there may be other ways to it.
+                    v = self.base_object(v, class, c);
+                    class = c;
+                }
                 Some(_) => {
                     self.error("not-a-class", name.span, "this does not name a base class");
                     return Operand::Value(Value::error(span));
@@ -104,8 +108,11 @@ impl Checker<'_> {
         }
         let found = match &last.ident {
             ast::Ident::Conversion(t) => return self.conversion_member(v, class, t, span),
-            _ => self.lookup_in_class(place, key),
+            _ => self.lookup_in_class(class, key),
         };
+        if self.report_ambiguous_member(class, key, &found, last.span) {
+            return Operand::Value(Value::error(span));
+        }
         match found.first() {
             None => {
                 let wanted = text_of(&last.ident);

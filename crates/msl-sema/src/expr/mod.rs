@@ -245,7 +245,7 @@ impl Checker<'_> {
             }
             K::SizeofExpr(inner) => {
                 self.unevaluated += 1;
-                let operand = self.check_operand(inner);
+                let (operand, _) = self.noting_late(|c| c.check_operand(inner));
                 self.unevaluated -= 1;
                 match operand {
                     Operand::Value(v) => self.size_value(v.ty().into(), span, false),
@@ -275,9 +275,7 @@ impl Checker<'_> {
                 self.error("unexpected-pack", span, "a pack cannot be expanded here");
                 Value::error(span)
             }
-            K::Fold { op, is_comma, is_left, pack, init } => {
-                self.check_fold(*op, *is_comma, *is_left, pack, init.as_deref(), span)
-            }
+            K::Fold { op, is_left, pack, init } => self.check_fold(*op, *is_left, pack, init.as_deref(), span),
             K::Lambda(lambda) => self.check_lambda(lambda, span),
             K::Type(t) => match &t.kind {
                 // `f(T())` reads like a function type to the parser.
@@ -381,6 +379,11 @@ impl Checker<'_> {
     }
 
     pub fn comma(&mut self, l: Value, r: Value, span: Span) -> Value {
+        let operands = [l, r];
+        if let Some(v) = self.try_operator(ast::OverloadedOperator::Comma, &operands, span) {
+            return v;
+        }
+        let [l, r] = operands;
         let (ty, category) = (r.ty(), r.expr.category);
         let expr = hir::Expr { kind: ExprKind::Comma(Box::new(l.expr), Box::new(r.expr)), ty, category, span };
         Value { expr, quals: r.quals, is_xvalue: r.is_xvalue }
@@ -436,7 +439,7 @@ impl Checker<'_> {
     }
 }
 
-fn strip_parens(e: &ast::Expr) -> &ast::Expr {
+pub fn strip_parens(e: &ast::Expr) -> &ast::Expr {
     match &e.kind {
         ast::ExprKind::Paren(inner) => strip_parens(inner),
         _ => e,

@@ -187,6 +187,13 @@ impl Checker<'_> {
             TyKind::Array { quals, .. } => object.quals.with(*quals),
             _ => object.quals,
         };
+        let late = match place {
+            Place::Local(id) if v.owner == self.fcx.serial => self.fcx.late_locals.get(&id).copied(),
+            Place::Global(id) => self.late_globals.get(&id).copied(),
+            Place::Unset(name) => Some(name),
+            _ => None,
+        };
+        self.late = late.or(self.late);
         match place {
             Place::Local(id) => {
                 let space =
@@ -227,7 +234,7 @@ impl Checker<'_> {
             }
             Place::Input(input) => Value::rvalue(rvalue_expr(ExprKind::Builtin(input), declared.ty, span)),
             Place::Unset(name) => {
-                if self.unevaluated == 0 && self.fcx.dead == 0 && !self.ignore_unset {
+                if self.unevaluated == 0 && self.fcx.dead == 0 && !self.ignore_unset && !self.is_early {
                     let d = Diagnostic::error(
                         "unset-function-constant",
                         span,

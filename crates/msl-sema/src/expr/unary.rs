@@ -316,7 +316,9 @@ impl Checker<'_> {
             }
             (Err(OverloadError::NoneViable(mut m)), Err(OverloadError::NoneViable(o))) => {
                 // The builtin operator may still apply through conversions.
-                if matches!(op, OverloadedOperator::Assign(None)) || operands.iter().all(|v| self.has_builtin_form(v)) {
+                if matches!(op, OverloadedOperator::Assign(None) | OverloadedOperator::Comma)
+                    || operands.iter().all(|v| self.has_builtin_form(v))
+                {
                     return None;
                 }
                 m.extend(o);

@@ -25,12 +25,18 @@ impl Checker<'_> {
             if let Some(i) = init {
                 c.check_stmt(i, &mut block);
             }
-            let cond = match condition {
-                ast::Condition::Expr(e) => c.check_condition(e),
-                ast::Condition::Decl(v) => c.check_condition_decl(v, &mut block),
-            };
+            let (cond, late) = c.noting_late(|c| {
+                c.asking_early(is_constexpr, |c| match condition {
+                    ast::Condition::Expr(e) => c.check_condition(e),
+                    ast::Condition::Decl(v) => c.check_condition_decl(v, &mut block),
+                })
+            });
             if is_constexpr {
-                let known = c.evaluate_required(&cond, "the condition of 'if constexpr'");
+                let what = "the condition of 'if constexpr'";
+                let known = c.evaluate_required(&cond, what);
+                if let (Some(name), Some(_)) = (late, &known) {
+                    c.report_late(what, name, cond.span);
+                }
                 match known {
                     Some(Const::Scalar(0)) => {
                         if let Some(s) = otherwise {
@@ -160,6 +166,7 @@ impl Checker<'_> {
                 ast::StmtKind::Default(body) => (Vec::new(), true, body),
                 _ => break,
             };
+            self.check_skipped_initializers(s.span, cases);
             for v in &values {
                 if cases.iter().any(|c| c.values.contains(v)) {
                     self.error("duplicate-case", s.span, format!("there is a case for {v} already"));
@@ -197,7 +204,30 @@ impl Checker<'_> {
         }
     }
 
+    /// A label cannot lead into the life of a variable past its initializer.
+    fn check_skipped_initializers(&mut self, span: Span, cases: &[hir::Case]) {
+        let skipped = cases.iter().flat_map(|c| &c.body).find_map(|s| match &s.kind {
+            StmtKind::Variable { local, init: Some(_) } => Some((*local, s.span)),
+            _ => None,
+        });
+        let Some((local, declared)) = skipped else { return };
+        let name = self.fcx.locals[local].name.map_or("", msl_base::Symbol::as_str);
+        let at = Span { end: span.end.min(span.start + 4), ..span };
+        let d = Diagnostic::error(
+            "skipped-initializer",
+            at,
+            format!("the jump to this label would skip the initialization of '{name}'"),
+        )
+        .note_at(declared, "the variable is declared here, and known up to the end of the switch")
+        .help("put what belongs to one case in braces: 'case 1: { … }'");
+        self.report(d);
+    }
+
     fn case_value(&mut self, e: &ast::Expr, label_ty: Option<Ty>, scalar: Scalar) -> Option<i64> {
+        self.early("the value of a case", e.span, |c| c.case_value_inner(e, label_ty, scalar))
+    }
+
+    fn case_value_inner(&mut self, e: &ast::Expr, label_ty: Option<Ty>, scalar: Scalar) -> Option<i64> {
         let v = self.check_expr(e);
         if v.is_error() {
             return None;

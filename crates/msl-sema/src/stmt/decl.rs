@@ -9,7 +9,6 @@ use crate::checker::Checker;
 use crate::constant::Const;
 use crate::entity::*;
 use crate::hir;
-use crate::types::*;
 
 impl Checker<'_> {
     pub(super) fn check_local_decl(&mut self, d: &ast::Decl, out: &mut hir::Block) {
@@ -120,13 +119,14 @@ impl Checker<'_> {
     }
 
     pub fn check_static_assert(&mut self, condition: &ast::Expr, message: Option<Symbol>, span: Span) {
-        self.unevaluated += 1;
-        let e = self.check_condition(condition);
-        self.unevaluated -= 1;
-        if e.ty == Ty::ERROR {
-            return;
-        }
-        if let Some(Const::Scalar(0)) = self.evaluate_required(&e, "the condition of a static_assert") {
+        let what = "the condition of a static_assert";
+        let value = self.early(what, condition.span, |c| {
+            c.unevaluated += 1;
+            let e = c.check_condition(condition);
+            c.unevaluated -= 1;
+            c.evaluate_required(&e, what)
+        });
+        if let Some(Const::Scalar(0)) = value {
             let text = match message {
                 Some(m) => format!("static assertion failed: {m}"),
                 None => "static assertion failed".into(),

@@ -28,14 +28,26 @@ impl Checker<'_> {
                 scope.declare(*n, Entity::Bound(Rc::new(Value::error(span))));
             }
         };
-        let Some(object) = object else { return declare_errors() };
+        let Some(mut object) = object else { return declare_errors() };
         let count = match *self.kind(object.ty()) {
             TyKind::Array { len, .. } => len.unwrap_or(0) as usize,
+            TyKind::Vector(_, n) | TyKind::PackedVector(_, n) => usize::from(n),
             TyKind::Class(c) => {
                 self.complete_class(c, span);
-                match self.program.classes[c].special {
-                    hir::SpecialClass::Array { len } => len as usize,
-                    _ => self.classes[c.0 as usize].fields.iter().filter(|f| !f.is_base).count(),
+                match (self.program.classes[c].special, self.class_with_the_fields(c)) {
+                    (hir::SpecialClass::Array { len }, _) => len as usize,
+                    (_, Some(holder)) if !self.program.classes[c].is_union => {
+                        if holder != c {
+                            object = self.base_object(object, c, holder);
+                        }
+                        self.classes[holder.0 as usize].fields.iter().filter(|f| !f.is_base).count()
+                    }
+                    _ => {
+                        let name = self.class_name(c);
+                        let message = format!("'{name}' cannot be taken apart: its members are not those of one class");
+                        self.error("invalid-binding", span, message);
+                        return declare_errors();
+                    }
                 }
             }
             _ => {
@@ -53,6 +65,20 @@ impl Checker<'_> {
         for (i, (name, at)) in names.iter().enumerate() {
             let part = self.part(object.clone(), i, *at);
             scope.declare(*name, Entity::Bound(Rc::new(part)));
+        }
+    }
+
+    /// The class itself or one of its bases: the only one of them with members.
+    fn class_with_the_fields(&self, class: ClassId) -> Option<ClassId> {
+        let info = &self.classes[class.0 as usize];
+        let mut bases = info.bases.iter().map(|b| b.class).filter(|b| !self.is_empty_class(*b));
+        if info.fields.iter().any(|f| !f.is_base) {
+            return bases.next().is_none().then_some(class);
+        }
+        match (bases.next(), bases.next()) {
+            (None, _) => Some(class),
+            (Some(one), None) => self.class_with_the_fields(one),
+            (Some(_), Some(_)) => None,
         }
     }
 

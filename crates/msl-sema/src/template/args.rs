@@ -151,6 +151,10 @@ impl Checker<'_> {
     }
 
     fn value_arg(&mut self, e: &ast::Expr, target: Option<QualTy>) -> Option<Arg> {
+        self.early("a template argument", e.span, |c| c.value_arg_inner(e, target))
+    }
+
+    fn value_arg_inner(&mut self, e: &ast::Expr, target: Option<QualTy>) -> Option<Arg> {
         self.unevaluated += 1;
         let expr = match target {
             Some(t) => self.check_expr_converted(e, t),

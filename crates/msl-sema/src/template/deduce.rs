@@ -711,7 +711,16 @@ impl Checker<'_> {
             && name.segments.last().is_some_and(|s| s.template_args.is_none())
         {
             return match self.placeholder(name, scope) {
-                Some(Binding::Placeholder(i)) => self.bind(i, a.clone(), d),
+                Some(Binding::Placeholder(i)) => {
+                    // No conversion makes `A<1>` of an `A<2>`.
+                    if i < d.fixed
+                        && let (Some(given @ Arg::Value { .. }), Arg::Value { .. }) = (&d.slots[i], a)
+                        && !same_arg(given, a)
+                    {
+                        return self.conflict(i, &given.clone(), a, d);
+                    }
+                    self.bind(i, a.clone(), d)
+                }
                 Some(Binding::Pattern(written, at, _)) => match &written[..] {
                     [one] => self.deduce_arg(one, &at, a, d),
                     _ => Ok(()),

@@ -79,9 +79,13 @@ pub(super) fn expr(e: &Expr) -> String {
         ExprKind::AlignofType(ty) => format!("(alignof {})", type_text(ty)),
         ExprKind::SizeofPack(pack) => format!("(sizeof... {pack})"),
         ExprKind::Pack(inner) => format!("{}...", expr(inner)),
-        ExprKind::Fold { op, is_comma, is_left, pack, init } => {
+        ExprKind::Fold { op, is_left, pack, init } => {
             let direction = if *is_left { "fold-left" } else { "fold-right" };
-            let op = if *is_comma { "," } else { binary(*op) };
+            let op = match op {
+                FoldOperator::Comma => ",".to_owned(),
+                FoldOperator::Binary(op) => binary(*op).to_owned(),
+                FoldOperator::Assign(op) => format!("{}=", op.map_or("", binary)),
+            };
             let init = init.as_ref().map_or(String::new(), |e| format!(" from {}", expr(e)));
             format!("({direction} {op} {}{init})", expr(pack))
         }

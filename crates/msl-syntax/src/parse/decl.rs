@@ -231,8 +231,8 @@ impl Parser<'_> {
                     None => {}
                 }
             }
-            self.eat(Punct::Ellipsis);
-            out.push(Decl { kind: DeclKind::Using { name, has_typename }, span: self.since(item_start) });
+            let is_pack = self.eat(Punct::Ellipsis);
+            out.push(Decl { kind: DeclKind::Using { name, has_typename, is_pack }, span: self.since(item_start) });
             if !self.eat(Punct::Comma) {
                 break;
             }

@@ -31,6 +31,7 @@ pub(super) struct FunctionSuffix {
     pub params: Vec<ParamDecl>,
     pub is_variadic: bool,
     pub this_quals: Qualifiers,
+    pub this_ref: RefQualifier,
     pub trailing: Option<TypeExpr>,
     /// The parameters' names, for the body.
     pub scope: Scope,
@@ -258,13 +259,15 @@ impl Parser<'_> {
         self.in_angles = saved;
         self.expect_close(open, Punct::RParen);
         let mut this_quals = Qualifiers::default();
+        let mut this_ref = RefQualifier::None;
         let mut trailing = None;
         loop {
             match self.kind() {
                 TokenKind::Keyword(Kw::Const) => this_quals.is_const = true,
                 TokenKind::Keyword(Kw::Volatile) => this_quals.is_volatile = true,
                 TokenKind::Keyword(k) if address_space(k).is_some() => this_quals.address_space = address_space(k),
-                TokenKind::Punct(Punct::Amp | Punct::AmpAmp) => {}
+                TokenKind::Punct(Punct::Amp) => this_ref = RefQualifier::LValue,
+                TokenKind::Punct(Punct::AmpAmp) => this_ref = RefQualifier::RValue,
                 TokenKind::Keyword(Kw::Noexcept) => {
                     self.bump();
                     if self.at(Punct::LParen) {
@@ -280,7 +283,11 @@ impl Parser<'_> {
                     }
                     continue;
                 }
-                TokenKind::Identifier(word) if word == "override" || word == "final" => {}
+                TokenKind::Identifier(word) if word == "override" || word == "final" => {
+                    let span = self.bump().span;
+                    self.not_in_msl(span, "virtual functions", "");
+                    continue;
+                }
                 TokenKind::Punct(Punct::Arrow) if trailing.is_none() => {
                     self.bump();
                     trailing = Some(self.parse_type_id());
@@ -291,7 +298,7 @@ impl Parser<'_> {
             self.bump();
         }
         let scope = self.pop_local();
-        FunctionSuffix { params, is_variadic, this_quals, trailing, scope }
+        FunctionSuffix { params, is_variadic, this_quals, this_ref, trailing, scope }
     }
 
     /// Parameters up to the `)` for the `(` at token `open`, declaring their names in the innermost scope.

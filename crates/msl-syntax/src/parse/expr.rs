@@ -52,10 +52,11 @@ impl Parser<'_> {
         let left = self.parse_conditional();
         let TokenKind::Punct(punct) = self.kind() else { return left };
         let Some(op) = assign_operator(punct) else { return left };
-        let op_span = self.bump().span;
-        if self.at(Punct::Ellipsis) {
-            self.error("unsupported-fold", op_span, "folds over assignments are not supported");
+        // `op ...` belongs to a fold expression, which the parentheses handle.
+        if self.peek_is(1, Punct::Ellipsis) {
+            return left;
         }
+        let op_span = self.bump().span;
         let height = self.height;
         let right = self.parse_initializer_clause();
         if !self.grow(height.max(self.height)) {

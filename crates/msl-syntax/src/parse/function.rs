@@ -32,7 +32,7 @@ impl Parser<'_> {
         out: &mut Vec<Decl>,
     ) -> DeclaratorEnd {
         let Some(suffix) = declarator.function else { return DeclaratorEnd::Done };
-        let FunctionSuffix { params, is_variadic, this_quals, trailing, scope } = suffix;
+        let FunctionSuffix { params, is_variadic, this_quals, this_ref, trailing, scope } = suffix;
         let is_guide = specifiers.ty.is_none() && kind == FunctionKind::Ordinary && trailing.is_some();
         if self.at_kw(Kw::Asm) && self.peek_is(1, Punct::LParen) {
             self.parse_asm_label(&mut attributes);
@@ -63,6 +63,7 @@ impl Parser<'_> {
             params,
             is_variadic,
             this_quals,
+            this_ref,
             body: FunctionBody::None,
             fp_pragma: self.fp_pragmas.clone(),
             span: self.since(start),

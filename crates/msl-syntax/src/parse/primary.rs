@@ -9,7 +9,7 @@ use msl_base::{Span, Symbol};
 use super::Parser;
 use super::decl::Context;
 use super::lookahead::is_builtin_type;
-use super::name::{NameClass, NameMode, binary_operator};
+use super::name::{NameClass, NameMode, assign_operator, binary_operator};
 use super::scope::{Entity, Frame, Scope};
 use super::specifiers::address_space;
 use crate::ast::*;
@@ -221,7 +221,7 @@ impl Parser<'_> {
         } else {
             let first = self.parse_expr();
             let is_fold = self.peek_is(1, Punct::Ellipsis)
-                && matches!(self.kind(), TokenKind::Punct(p) if p == Punct::Comma || binary_operator(p).is_some());
+                && matches!(self.kind(), TokenKind::Punct(p) if fold_operator(p).is_some());
             if is_fold { self.parse_fold_after(open, first) } else { ExprKind::Paren(Box::new(first)) }
         };
         self.in_angles = saved;
@@ -232,25 +232,25 @@ impl Parser<'_> {
 
     /// After `(... ` : the operator and the pack.
     fn parse_fold_rest(&mut self, init: Option<Box<Expr>>) -> ExprKind {
-        let Some((op, is_comma)) = self.fold_operator() else {
+        let Some(op) = self.fold_operator() else {
             self.error_here("expected-token", "expected an operator after '...'");
             return ExprKind::Error;
         };
         let pack = Box::new(self.parse_fold_operand());
-        ExprKind::Fold { op, is_comma, is_left: true, pack, init }
+        ExprKind::Fold { op, is_left: true, pack, init }
     }
 
     /// After `(first`, at `op ...`. `first` began after token `open`.
     fn parse_fold_after(&mut self, open: usize, first: Expr) -> ExprKind {
         let first_is_pack = self.names_pack(open + 1, self.pos);
-        let Some((op, is_comma)) = self.fold_operator() else { return ExprKind::Paren(Box::new(first)) };
+        let Some(op) = self.fold_operator() else { return ExprKind::Paren(Box::new(first)) };
         self.bump();
         if self.at(Punct::RParen) {
-            return ExprKind::Fold { op, is_comma, is_left: false, pack: Box::new(first), init: None };
+            return ExprKind::Fold { op, is_left: false, pack: Box::new(first), init: None };
         }
         let second_operator = self.span();
         match self.fold_operator() {
-            Some((second, _)) if second == op => {}
+            Some(second) if second == op => {}
             _ => self.error("expected-token", second_operator, "expected the same operator on both sides of '...'"),
         }
         let start = self.pos;
@@ -258,7 +258,7 @@ impl Parser<'_> {
         // `(pack op ... op init)` folds to the right, `(init op ... op pack)` to the left.
         let is_left = !first_is_pack || self.names_pack(start, self.pos);
         let (pack, init) = if is_left { (second, first) } else { (first, second) };
-        ExprKind::Fold { op, is_comma, is_left, pack: Box::new(pack), init: Some(Box::new(init)) }
+        ExprKind::Fold { op, is_left, pack: Box::new(pack), init: Some(Box::new(init)) }
     }
 
     /// Whether the tokens mention a name that was declared as a pack.
@@ -266,12 +266,9 @@ impl Parser<'_> {
         self.tokens[start..end].iter().any(|t| t.identifier().is_some_and(|name| self.packs.contains(&name)))
     }
 
-    fn fold_operator(&mut self) -> Option<(BinaryOperator, bool)> {
+    fn fold_operator(&mut self) -> Option<FoldOperator> {
         let TokenKind::Punct(punct) = self.kind() else { return None };
-        let found = match punct {
-            Punct::Comma => (BinaryOperator::Add, true),
-            _ => (binary_operator(punct)?.0, false),
-        };
+        let found = fold_operator(punct)?;
         self.bump();
         Some(found)
     }
@@ -442,4 +439,12 @@ fn float(literal: token::FloatLiteral) -> ExprKind {
         token::FloatSuffix::BF => FloatSuffix::BF,
     };
     ExprKind::Float { value: literal.value, suffix }
+}
+
+fn fold_operator(punct: Punct) -> Option<FoldOperator> {
+    if punct == Punct::Comma {
+        return Some(FoldOperator::Comma);
+    }
+    let binary = binary_operator(punct).map(|(op, _)| FoldOperator::Binary(op));
+    binary.or_else(|| assign_operator(punct).map(FoldOperator::Assign))
 }

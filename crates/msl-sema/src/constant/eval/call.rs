@@ -16,6 +16,10 @@ impl Machine<'_, '_> {
         let function = match self.bodies.get(&id) {
             Some(f) => f.clone(),
             None => {
+                if !self.c.may_run_while_compiling(id) {
+                    let name = self.c.program.functions[id].name;
+                    return fail(span, format!("'{name}' is not declared 'constexpr'"));
+                }
                 if matches!(self.c.functions[id.0 as usize].state, BodyState::Declared | BodyState::Queued) {
                     let is_defined = self.c.functions[id.0 as usize].def.has_body();
                     if !is_defined {

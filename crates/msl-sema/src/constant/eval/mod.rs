@@ -84,6 +84,18 @@ impl Checker<'_> {
         Ok(value)
     }
 
+    /// Functions that are `constexpr`, lambdas, and all of the library: what of it can be evaluated is.
+    fn may_run_while_compiling(&self, id: FunctionId) -> bool {
+        let info = &self.functions[id.0 as usize];
+        let decl = &info.body.0;
+        info.def.decl.flags.is_constexpr
+            || decl.flags.is_constexpr
+            || info.def.lambda.is_some()
+            || matches!(decl.body, ast::FunctionBody::Defaulted)
+            || self.is_library_span(info.def.span())
+            || info.def.inherited.as_ref().is_some_and(|f| f.decl.flags.is_constexpr)
+    }
+
     pub fn evaluate_quietly(&mut self, e: &Expr) -> Option<Const> {
         // Errors in functions that are met are theirs to report, not ours.
         self.evaluate(e).ok()

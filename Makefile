@@ -10,7 +10,7 @@ LLVM_VERSION := 22
 # The prefix that llvm-sys looks for; its major version encodes LLVM's.
 export LLVM_SYS_221_PREFIX ?= /usr/lib/llvm-$(LLVM_VERSION)
 
-.PHONY: demo test test-slow test-random test-threads rust-test python-test test-corpora-run test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-install test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
+.PHONY: demo test test-slow test-random test-naga fuzz test-threads rust-test python-test test-corpora-run test-tinygrad test-corpora corpus-compiler check-apple wheel sdist test-install test-wheel test-free-threaded docs setup llvm venv develop cli capi install lint bench clean
 
 demo: develop cli
 	$(BIN)/metallic-demo --out_dir out
@@ -42,6 +42,17 @@ RANDOM_FIRST ?= 1
 test-random: llvm
 	METALLIC_RANDOM_SECONDS=$(RANDOM_SECONDS) METALLIC_RANDOM_FIRST=$(RANDOM_FIRST) METALLIC_RANDOM_REDUCE=1 PYMETALLIC_CACHE_DIR= \
 		$(CARGO) test --release -p metallic --test random_programs -- --nocapture random_programs_compute
+
+# What is done with any text at all: libFuzzer mutates the sources of the tests, FUZZ_SECONDS (180) for each target;
+# `make test` mutates without looking at coverage, for seconds. FUZZ_TARGETS chooses some of preprocess, parse,
+# front_end and ir_text.
+fuzz: llvm
+	tools/fuzz.sh $(FUZZ_TARGETS)
+
+# Shaders in WGSL, translated by naga and run by us, against wgpu on Mesa's lavapipe; `make test` compares with what
+# lavapipe gave when the shader was written.
+test-naga: llvm
+	tools/test-naga.sh
 
 # Races and undefined behavior where threads meet: ThreadSanitizer and Miri, with a nightly Rust; some minutes.
 test-threads: llvm

@@ -35,6 +35,21 @@ kernel void f(device int* o) { o[0] = max(2, 3); }
 #include <metal_stdlib>
 #include <simd/simd.h>
 kernel void f(device int* o) { o[0] = sizeof(simd::float4); o[1] = sizeof(simd_float4); }
+//--- names of the namespace by using-declarations
+// gives: i32 = 5
+#include <metal_stdlib>
+using metal::uint;
+using metal::max;
+using metal::uint2;
+typedef uint words[2];
+struct Sizes { uint count; };
+kernel void f(device int* o) {
+  words w = { 3u, 4u };
+  Sizes sizes = { w[1] };
+  uint x = sizes.count;
+  metal::uint y = 5u;
+  o[0] = max(uint2(x, y).x, y);
+}
 //--- type traits
 // see: tests/run/std_types.metal (type traits)
 //--- `numeric_limits`, limits and constants as macros

@@ -56,6 +56,8 @@ pub struct Checker<'a> {
     alias_defs: FxMap<crate::declare::AliasDeclId, Rc<AliasDef>>,
     var_defs: FxMap<VarDeclId, Rc<VarDef>>,
     using_in_progress: Vec<crate::declare::UsingId>,
+    /// How often a using-declaration led back to itself.
+    using_cycles: u32,
     pub embedded_classes: FxMap<(usize, usize), Rc<ClassDef>>,
     pub embedded_enums: FxMap<(usize, usize), Rc<EnumDef>>,
     /// Function constants without a value are not an error: nothing is compiled.
@@ -110,6 +112,7 @@ impl<'a> Checker<'a> {
             alias_defs: FxMap::default(),
             var_defs: FxMap::default(),
             using_in_progress: Vec::new(),
+            using_cycles: 0,
             embedded_classes: FxMap::default(),
             embedded_enums: FxMap::default(),
             ignore_unset: false,
@@ -314,15 +317,20 @@ impl<'a> Checker<'a> {
             }
             DeclEntity::Using(id) => {
                 if self.using_in_progress.contains(&id) {
+                    self.using_cycles += 1;
                     return;
                 }
+                let cycles = self.using_cycles;
                 self.using_in_progress.push(id);
                 let entry = self.layer.using(id);
                 let scope = self.ns_scope(entry.ns);
                 let name = entry.name.clone();
                 let found = self.in_scope(&scope, |c| c.lookup(&name));
                 self.using_in_progress.pop();
-                if found.entities.is_empty() {
+                // `using metal::uint;` where the library says `using ::uint;`: the way back finds nothing new, and
+                // whoever began finds what else there is.
+                let leads_back = self.using_cycles != cycles && !self.using_in_progress.is_empty();
+                if found.entities.is_empty() && !leads_back {
                     self.hard(|c| c.report_unknown(&name));
                 }
                 out.extend(found.entities);

@@ -552,7 +552,7 @@ impl Checker<'_> {
     }
 
     pub fn apply(&mut self, v: Value, to: QualTy, ics: &Ics, span: Span) -> hir::Expr {
-        if v.ty() == Ty::ERROR {
+        if v.ty() == Ty::ERROR || to.is_error() {
             return error_expr(span);
         }
         let TyKind::Reference { referent, quals, space, .. } = *self.kind(to.ty) else {

@@ -23,10 +23,15 @@ template <typename A, typename B, typename C, typename R = __common_t<__common_t
 
 // ---- select, any, all ----
 
-template <typename A, typename B, typename R = __common_t<A, B>> inline constexpr R select(A a, B b, __like_t<bool, R> c) {
+template <typename A, typename B, typename R = enable_if_t<!__is_same(A, bool) || !__is_same(B, bool), __common_t<A, B>>>
+inline constexpr R select(A a, B b, __like_t<bool, R> c) {
   return __metal_select(c, R(b), R(a));
 }
-inline constexpr bool select(bool a, bool b, bool c) { return c ? b : a; }
+// Of two truth values. A template, so that nothing else converts to them: of a long and an int, Metal has no select.
+template <typename A, typename B, typename R = enable_if_t<__is_same(A, bool) && __is_same(B, bool), A>>
+inline constexpr R select(A a, B b, bool c) {
+  return c ? b : a;
+}
 
 inline constexpr bool all(bool x) { return x; }
 inline constexpr bool all(bool2 x) { return x.x & x.y; }

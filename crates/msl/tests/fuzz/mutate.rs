@@ -182,7 +182,7 @@ const WORDS: &[&str] = &[
     "@f",
 ];
 
-/// A text with a few changes. `other` is another one to take pieces from.
+/// A text with a few changes, of `limit` bytes at most. `other` is another one to take pieces from.
 pub fn mutate(text: &str, other: &str, random: &mut Random, limit: usize) -> String {
     let mut tokens = split(text);
     let others = split(other);
@@ -227,7 +227,7 @@ pub fn mutate(text: &str, other: &str, random: &mut Random, limit: usize) -> Str
     }
     let mut out = String::new();
     for token in tokens {
-        if out.len() + token.len() > limit {
+        if out.len() + token.len() >= limit {
             break;
         }
         out.push_str(token);

@@ -19,10 +19,10 @@ fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
     out
 }
 
-/// Sources in MSL: the cases of `tests/run`, the mistakes of `tests/diagnostics`, the package's kernels.
+/// Sources in MSL: the cases of `tests/run` and `tests/spec`, the mistakes of `tests/diagnostics`, the package's kernels.
 pub fn sources() -> Vec<String> {
     let mut out = Vec::new();
-    for (_, text) in files("tests/run", &["metal"]) {
+    for (_, text) in files("tests/run", &["metal"]).into_iter().chain(files("tests/spec", &["metal"])) {
         out.extend(text.split("\n//---").skip(1).map(|case| format!("//---{case}")));
     }
     for (_, text) in files("tests/diagnostics", &["txt"]) {

@@ -10,7 +10,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use msl_base::{Id, Span};
-use msl_ir::passes::assume_conditions::assume_conditions;
 use msl_ir::{
     Access, AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, HOST_SLACK, LocalId, Module, Op, ParamKind,
     Scalar, ValueId,
@@ -25,6 +24,7 @@ use super::locals::Storage;
 use super::masks::Mask;
 use super::ranges::Start;
 use super::runs::{self, Attempt};
+use super::specialize::Specialized;
 use crate::CodegenError;
 use crate::abi;
 use crate::compiler::{CompileOptions, FaultSite, Groups, Watch};
@@ -259,18 +259,46 @@ pub fn emit_kernel(
     let plane = ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, row, wide(groups[1]));
     let y0 = ll.trunc(ll.sub(row, ll.mul(plane, wide(groups[1]))), i32t);
     let z0 = ll.trunc(plane, i32t);
+    let edge_gang = Gang { lanes: target.lanes, parts: 32 / target.lanes };
+    let packed = counts_threads(f);
+    let layout = Layout::new(edge_gang, options.threadgroup, false, packed);
+    let size = options.threadgroup;
+    // Where edges are laid out differently, threads that are counted have a masked version of their own: not
+    // for bounds alone.
+    let is_laid_out_alike = Layout::new(edge_gang, size, true, packed).rows == layout.rows;
+    let (args, read_only) = (&args[..], &read_only);
+    let facts = Start {
+        ll,
+        module,
+        f,
+        places: &places,
+        read_only,
+        args,
+        readable: context,
+        grid,
+        groups,
+        group: groups,
+        size,
+        count: None,
+    };
+    let can_join = |m: &Module| {
+        options.groups != Groups::Any
+            && options.parts.is_none_or(|p| p <= edge_gang.parts)
+            && runs::can_join(m, &m.functions[entry.function], &layout)
+    };
+    let unrolled = match options.groups {
+        Groups::Any => None,
+        _ => facts.unroll(entry, is_laid_out_alike, can_join),
+    };
+    // The kernel as most threadgroups run it; at edges it keeps its loops.
+    let most = unrolled.as_ref().unwrap_or(module);
+
     let from = ll.current();
     ll.br(head);
     ll.at_end(head);
     let linear = ll.phi(ll.int(64), &[(first, from)]);
     let group = [ll.phi(i32t, &[(x0, from)]), ll.phi(i32t, &[(y0, from)]), ll.phi(i32t, &[(z0, from)])];
-    let edge_gang = Gang { lanes: target.lanes, parts: 32 / target.lanes };
-    let packed = counts_threads(f);
-    let layout = Layout::new(edge_gang, options.threadgroup, false, packed);
-    let joins = options.groups != Groups::Any
-        && options.parts.is_none_or(|p| p <= edge_gang.parts)
-        && runs::can_join(module, f, &layout);
-    let limit = joins.then(|| Attempt::limit(ll, from));
+    let limit = can_join(most).then(|| Attempt::limit(ll, from));
     let stopped = ll.load(i32t, stop, 4);
     ll.set_ordering(stopped, llvm_sys::LLVMAtomicOrdering::LLVMAtomicOrderingMonotonic);
     let go = ll.and(ll.ult(linear, last), ll.eq(stopped, ll.c32(0)));
@@ -279,7 +307,6 @@ pub fn emit_kernel(
     for (i, g) in group.iter().enumerate() {
         ll.store(*g, ll.gep_const(scratch, abi::header::GROUP + 4 * i as u64), 4);
     }
-    let size = options.threadgroup;
     let group_size: [V; 3] = std::array::from_fn(|i| {
         let left = ll.sub(grid[i], ll.mul(group[i], ll.c32(size[i])));
         ll.intrinsic1("umin", i32t, &[left, ll.c32(size[i])])
@@ -290,39 +317,17 @@ pub fn emit_kernel(
     let count = attempt.as_ref().map(|a| a.count);
 
     // One version for any size of threadgroup needs no guards: it is for the few at the edges.
-    let facts = Start {
-        ll,
-        module,
-        f,
-        places: &places,
-        read_only: &read_only,
-        args: &args,
-        readable: context,
-        grid,
-        groups,
-        group,
-        size,
-        count,
+    let found = match options.groups {
+        Groups::Any => Specialized::default(),
+        _ => {
+            let f = &most.functions[entry.function];
+            let places = Places::find(f, &most.types);
+            Start { module: most, f, places: &places, group, count, ..facts }.specialize(entry, is_laid_out_alike)
+        }
     };
-    let guards = if options.groups == Groups::Any { None } else { facts.guards() };
-    let edge_rows = Layout::new(edge_gang, size, true, packed).rows;
+    let Specialized { guards, within, bounds, module: specialized } = found;
+    let specialized = specialized.or(unrolled);
     let mut versions = Vec::new();
-    let specialized = guards.as_ref().map(|g| {
-        let mut m = module.clone();
-        assume_conditions(&mut m, entry.function, &g.directions, &g.equal);
-        m
-    });
-    // Where edges are laid out differently, threads that are counted have a masked version of their own: not
-    // for bounds alone.
-    let is_laid_out_alike = edge_rows == layout.rows;
-    let bounds = if options.groups == Groups::Any || (guards.is_none() && !is_laid_out_alike) {
-        None
-    } else {
-        let module = specialized.as_ref().unwrap_or(module);
-        let f = &module.functions[entry.function];
-        Start { module, f, places: &Places::find(f, &module.types), ..facts }.bounds(entry)
-    };
-    let (within, bounds) = bounds.unzip();
     let needs_full = (guards.is_some() || within.is_some()) && !is_laid_out_alike;
     out.covers_all = needs_full || options.groups != Groups::Full;
     if options.groups != Groups::Any {
@@ -384,7 +389,7 @@ pub fn emit_kernel(
         let places = Places::find(f, &module.types);
         let live = Liveness::compute(f, &places);
         let uses = count_uses(f);
-        let kernel = Kernel { module, f, places: &places, live: &live, target, options, read_only: &read_only };
+        let kernel = Kernel { module, f, places: &places, live: &live, target, options, read_only };
         let (Choice { gang, flow, layout, is_split }, limit) = choose_gang(&kernel, version.edge);
         // The first version is the one that runs but at edges.
         let remarks = watch.remarks.filter(|_| k == 0);
@@ -407,11 +412,11 @@ pub fn emit_kernel(
             noalias: options.noalias,
             uses: &uses,
             wide: super::wide::Wide::default(),
-            read_only_roots: &read_only,
+            read_only_roots: read_only,
             scopes: &scopes,
             context,
             scratch,
-            args: &args,
+            args,
             grid,
             groups,
             group,

@@ -3,7 +3,7 @@
 //! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
 //! loop over groups and gangs; `gangs` says how many threads run in step; `guards` finds conditions that
 //! whole threadgroups agree on, `bounds` accesses of which a threadgroup knows at its start that they are within
-//! bounds, both with the least and greatest values of `ranges`; `runs` joins threadgroups that are side by side;
+//! bounds, both with the least and greatest values of `ranges`, and `specialize` makes the version for those; `runs` joins threadgroups that are side by side;
 //! `regions` splits at barriers; `control` and `masks` do divergence; `hoist` moves bounds checks out of loops;
 //! `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits values, `wide` those of
 //! 16-bit floats in fast math; `explain` tells people what was
@@ -31,6 +31,7 @@ mod ranges;
 mod regions;
 mod runs;
 mod simdgroup;
+mod specialize;
 mod wide;
 
 pub(crate) use kernel::{Body, emit_kernel};

@@ -406,6 +406,12 @@ impl<'a> Ranges<'a> {
                 let field = types.structure(*s).fields.get(*field as usize)?;
                 Some((param, offset.checked_add(field.offset)?))
             }
+            Op::IndexAddr { base, index } => {
+                let (param, offset) = self.place(*base)?;
+                let Op::Const(i) = f.insts[*index].op else { return None };
+                let (_, element) = types.pointee(f.insts[ptr].ty)?;
+                Some((param, offset.checked_add(i.checked_mul(types.size_of(element))?)?))
+            }
             _ => None,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Which: those with an unroll hint that covers the count, those that run once or
 //! twice, and those that index a private array by their counter (the array can then be split into
-//! members and live in registers). Anything else is left to the target.
+//! members and live in registers). Anything else is left to the target, which may ask for those that go through the
+//! neighborhood of a thread in memory ([`unroll_neighborhoods`]).
 //!
 //! The form that is recognized: a counter that is only stored whole, holds a constant when the loop starts,
 //! is changed by one store of `counter ± constant` at the top level of `continuing`; a test at the
@@ -54,8 +55,20 @@ impl Growth {
 const INDEXING_LIMIT: usize = 4_096;
 const SMALL_LIMIT: usize = 64;
 const MAX_TRIPS: usize = 1_024;
+/// Iterations of a loop over neighbors, and instructions that it may become with the loops in it.
+const NEIGHBORS: usize = 9;
+const NEIGHBORHOOD_LIMIT: usize = 768;
 
 pub fn unroll_loops(module: &mut Module, id: FunctionId, growth: Growth) -> bool {
+    run(module, id, growth, false)
+}
+
+/// Unrolls small loops that load or store other than private memory, so that the places do not depend on counters.
+pub fn unroll_neighborhoods(module: &mut Module, id: FunctionId) -> bool {
+    run(module, id, Growth::Moderate, true)
+}
+
+fn run(module: &mut Module, id: FunctionId, growth: Growth, neighborhoods: bool) -> bool {
     if !contains(&module.functions[id], |op| matches!(op, Op::Loop { .. })) {
         return false;
     }
@@ -67,6 +80,7 @@ pub fn unroll_loops(module: &mut Module, id: FunctionId, growth: Growth) -> bool
             provenance,
             void,
             growth,
+            neighborhoods,
             grown: 0,
             changed: false,
             written: FxMap::default(),
@@ -83,6 +97,7 @@ struct Pass<'a> {
     provenance: Provenance,
     void: crate::TypeId,
     growth: Growth,
+    neighborhoods: bool,
     grown: usize,
     changed: bool,
     /// The stores to each local that is only used whole.
@@ -178,6 +193,9 @@ impl Pass<'_> {
             _ if trips <= 1 => true,
             LoopHint::Unroll(n) if n == 0 || n as usize >= trips => total <= self.growth.hinted(),
             LoopHint::Unroll(_) | LoopHint::NoUnroll => false,
+            LoopHint::None if self.neighborhoods => {
+                trips <= NEIGHBORS && total <= NEIGHBORHOOD_LIMIT && self.accesses_memory(f, v)
+            }
             LoopHint::None => {
                 trips <= 2 && total <= SMALL_LIMIT * 4
                     || total <= SMALL_LIMIT
@@ -185,6 +203,23 @@ impl Pass<'_> {
             }
         };
         wanted.then_some(trips)
+    }
+
+    /// Whether a loop accesses memory that other threads see, and holds nothing that is best done in one place.
+    fn accesses_memory(&self, f: &Function, v: ValueId) -> bool {
+        let (mut found, mut simple) = (false, true);
+        for b in f.insts[v].op.blocks() {
+            walk(f, b, &mut |w| match &f.insts[w].op {
+                Op::Load { ptr, .. } | Op::Store { ptr, .. } => {
+                    found |= self.types.pointee(f.insts[*ptr].ty).is_some_and(|(s, _)| s != AddressSpace::Thread);
+                }
+                Op::Loop { .. } | Op::Barrier { .. } | Op::Simd(..) | Op::Atomic { .. } | Op::Log { .. } => {
+                    simple = false;
+                }
+                _ => {}
+            });
+        }
+        found && simple
     }
 
     /// The counter of a loop, and how it changes.

@@ -6,7 +6,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -294,6 +294,9 @@ impl Stream {
     pub fn number(&self) -> u64 {
         self.handle.expose_provenance() as u64
     }
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
+    }
 
     /// # Safety
     /// `from` is readable for `length` bytes and `to` is device memory of as many, until the stream got there.
@@ -331,6 +334,15 @@ impl Stream {
     pub fn synchronize(&self) -> Result<()> {
         // SAFETY: the stream is alive.
         self.context.call("run the commands", |d| unsafe { (d.stream_synchronize)(self.handle) })
+    }
+    /// Fails when something failed on it; asks the driver, which takes a moment.
+    pub fn check(&self) -> Result<()> {
+        const NOT_READY: Status = 600;
+        // SAFETY: the stream is alive.
+        self.context.call("run the commands", |d| match unsafe { (d.stream_query)(self.handle) } {
+            NOT_READY => 0,
+            status => status,
+        })
     }
     /// # Safety
     /// `parameters` are laid out as those of the function, and the addresses among them are those of device
@@ -384,6 +396,8 @@ pub struct Function {
     context: Arc<Context>,
     module: Handle,
     handle: Handle,
+    /// Of no other function of the process, unlike its handle, which the driver gives out again.
+    pub number: u64,
 }
 
 // SAFETY: see `Context`.
@@ -442,12 +456,18 @@ impl Function {
         context.call("load the kernel", |d| unsafe {
             (d.module_load)(&raw mut module, code.as_ptr().cast(), 0, ptr::null_mut(), ptr::null_mut())
         })?;
-        let mut function = Function { context: context.clone(), module, handle };
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let mut function = Function { context: context.clone(), module, handle, number };
         // SAFETY: the module is loaded.
         context
             .call("find the kernel", |d| unsafe { (d.module_function)(&raw mut handle, module, symbol.as_ptr()) })?;
         function.handle = handle;
         Ok(function)
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
     }
 
     /// Allows so much dynamic shared memory.

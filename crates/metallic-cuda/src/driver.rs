@@ -12,11 +12,51 @@ pub type Address = u64;
 pub type Status = c_int;
 pub type Handle = *mut c_void;
 
+/// What a kernel node of a graph does, as the driver lays it out.
+#[repr(C)]
+pub struct KernelNode {
+    pub function: Handle,
+    pub groups: [c_uint; 3],
+    pub threads: [c_uint; 3],
+    pub shared: c_uint,
+    pub parameters: *mut *mut c_void,
+    pub extra: *mut *mut c_void,
+    pub kernel: Handle,
+    pub context: Handle,
+}
+
+macro_rules! optional {
+    ($($field:ident = $symbol:literal ($($arg:ty),*);)*) => {
+        /// What drivers from CUDA 12 on have.
+        pub struct Graphs {
+            $(pub $field: unsafe extern "C" fn($($arg),*) -> Status,)*
+        }
+
+        impl Graphs {
+            fn load(library: &libloading::Library) -> Option<Graphs> {
+                // SAFETY: each symbol is declared with the signature that the driver API documents.
+                unsafe { Some(Graphs { $($field: *library.get($symbol).ok()?,)* }) }
+            }
+        }
+    };
+}
+
+optional! {
+    create = b"cuGraphCreate\0" (*mut Handle, c_uint);
+    destroy = b"cuGraphDestroy\0" (Handle);
+    add_kernel = b"cuGraphAddKernelNode_v2\0" (*mut Handle, Handle, *const Handle, usize, *const KernelNode);
+    instantiate = b"cuGraphInstantiateWithFlags\0" (*mut Handle, Handle, u64);
+    destroy_instance = b"cuGraphExecDestroy\0" (Handle);
+    set_kernel = b"cuGraphExecKernelNodeSetParams_v2\0" (Handle, Handle, *const KernelNode);
+    launch = b"cuGraphLaunch\0" (Handle, Handle);
+}
+
 macro_rules! table {
     ($($field:ident = $symbol:literal ($($arg:ty),*);)*) => {
         /// The driver.
         pub struct Driver {
             $(pub $field: unsafe extern "C" fn($($arg),*) -> Status,)*
+            pub graphs: Option<Graphs>,
             /// Keeps the functions loaded; tests have functions of their own.
             #[allow(dead_code, reason = "kept")]
             pub library: Option<libloading::Library>,
@@ -32,6 +72,7 @@ macro_rules! table {
                 unsafe {
                     Ok(Driver {
                         $($field: *library.get($symbol).map_err(|e| format!("the NVIDIA driver is too old: {e}"))?,)*
+                        graphs: Graphs::load(&library),
                         library: Some(library),
                     })
                 }
@@ -66,6 +107,7 @@ table! {
     stream_create = b"cuStreamCreate\0" (*mut Handle, c_uint);
     stream_destroy = b"cuStreamDestroy_v2\0" (Handle);
     stream_synchronize = b"cuStreamSynchronize\0" (Handle);
+    stream_query = b"cuStreamQuery\0" (Handle);
     stream_wait = b"cuStreamWaitEvent\0" (Handle, Handle, c_uint);
     event_create = b"cuEventCreate\0" (*mut Handle, c_uint);
     event_destroy = b"cuEventDestroy_v2\0" (Handle);

@@ -5,16 +5,18 @@
 //! Commands that need the host in between ([`needs_host`]) are executed by [`Encoder::execute_on_host`], when
 //! nothing is on its way.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use metallic_hal::{Argument, Buffer, Command, Dispatch, Error, Fault, Grid, Result, log, timestamp, transfer};
+use metallic_hal::{Argument, Buffer, Command, Dispatch, Error, Fault, Grid, Result, log, threads, transfer};
 use msl_codegen_llvm::nvptx::{LaunchInfo, status};
 use msl_ir::Access;
 
 use crate::clock::{Clock, Times};
-use crate::context::{Context, Event, Stream, enable_peer};
-use crate::convert::{self, Record};
+use crate::context::{Context, Event, Function, Stream, enable_peer};
+use crate::convert;
 use crate::driver::Address;
+use crate::graph;
+use crate::marks::{self, Mark, Marks};
 use crate::memory::CudaBuffer;
 use crate::pipeline::{Arguments, CudaPipeline, Variant};
 use crate::pool::{DeviceMemory, PinnedMemory};
@@ -29,18 +31,20 @@ const LOG_WORDS: usize = 1 << 16;
 const STAGING: usize = 1 << 16;
 /// The driver's limit for the second and third axis of a launch.
 const MOST_GROUPS: u32 = 65535;
-const STATUS: u64 = status::SIZE;
+pub const STATUS: u64 = status::SIZE;
 
 pub struct Encoder {
-    transfers: Arc<Transfers>,
-    stream: Stream,
-    clock: Arc<Clock>,
+    pub transfers: Arc<Transfers>,
+    pub stream: Stream,
+    pub clock: Arc<Clock>,
     /// A status block for each slot.
-    status: DeviceMemory,
+    pub status: DeviceMemory,
     /// Where the GPU puts the record of a fault, for each slot and for the log block.
-    host: PinnedMemory,
+    pub host: PinnedMemory,
     /// A status block with room for log records, and a record's place behind those of the slots.
     log: Mutex<Option<DeviceMemory>>,
+    /// Made when the queue has seen enough lists; `None` where that is not possible.
+    marks: OnceLock<Option<Arc<Marks>>>,
     state: Mutex<State>,
 }
 
@@ -51,6 +55,8 @@ struct State {
     seen: u64,
     staging: Vec<Staging>,
     parameters: Vec<u8>,
+    /// How many lists were begun.
+    lists: u32,
 }
 
 /// Memory of both sides for small things.
@@ -63,39 +69,29 @@ struct Staging {
 
 /// What was handed to the driver for a list so far.
 pub struct Encoding {
-    slot: usize,
-    times: Arc<Times>,
-    launches: Vec<Launch>,
+    pub slot: usize,
+    /// Made when its start is marked on the stream.
+    pub times: Option<Arc<Times>>,
+    /// The end of the list before it.
+    before: Option<Arc<Event>>,
+    /// It is one dispatch.
+    is_single: bool,
+    /// What is handed over in the place of events.
+    pub mark: Option<Mark>,
+    pub launches: Vec<Launch>,
     /// Buffers by address that are prepared, and whether they count as written.
     used: Vec<(Address, bool)>,
-    written: Vec<Arc<dyn Buffer>>,
+    pub written: Vec<Arc<dyn Buffer>>,
     staging: Vec<Staging>,
-    has_logs: bool,
-    /// Its start is marked on the stream.
-    has_started: bool,
+    pub has_logs: bool,
 }
 
 /// What a fault record refers to.
-struct Launch {
-    variant: Arc<Variant>,
-    pipeline: Arc<dyn metallic_hal::Pipeline>,
-    label: Arc<str>,
-    lengths: Box<[Option<u64>]>,
-}
-
-/// See the module.
-pub struct InFlight {
-    encoder: Arc<Encoder>,
-    encoding: Encoding,
-    /// Whether written buffers come back with it.
-    fetched: Vec<bool>,
-    /// Recorded last.
-    end: Arc<Event>,
-}
-
-/// Tells when a list is done; outlives it.
-pub struct Sleeper {
-    end: Arc<Event>,
+pub struct Launch {
+    pub variant: Arc<Variant>,
+    pub pipeline: Arc<dyn metallic_hal::Pipeline>,
+    pub label: Arc<str>,
+    pub lengths: Box<[Option<u64>]>,
 }
 
 /// Whether a command needs the host between the ones before and after it.
@@ -138,6 +134,7 @@ impl Encoder {
             status,
             host,
             log: Mutex::new(None),
+            marks: OnceLock::new(),
             state: Mutex::new(state),
         })
     }
@@ -147,22 +144,36 @@ impl Encoder {
     }
 
     /// Starts a list; `None` when too many are on their way. `before` is the end of the list before it, if that is on
-    /// its way.
-    pub fn begin(&self, before: Option<Arc<Event>>) -> Result<Option<Encoding>> {
-        let Some(slot) = self.lock().free.pop() else { return Ok(None) };
-        let has_started = before.is_some();
-        let times = self.clock.times(before);
-        let times = times.inspect_err(|_| self.lock().free.push(slot))?;
-        Ok(Some(Encoding {
+    /// its way. `is_single`: it is one dispatch, and before it come only such lists that ended in marks.
+    pub fn begin(self: &Arc<Self>, before: Option<Arc<Event>>, is_single: bool) -> Option<Encoding> {
+        let mut state = self.lock();
+        let slot = state.free.pop()?;
+        state.lists = state.lists.saturating_add(1);
+        if marks::is_due(state.lists) {
+            self.make_marks();
+        }
+        Some(Encoding {
             slot,
-            times,
+            times: None,
+            before,
+            is_single,
+            mark: None,
             launches: Vec::new(),
             used: Vec::new(),
             written: Vec::new(),
             staging: Vec::new(),
             has_logs: false,
-            has_started,
-        }))
+        })
+    }
+
+    /// In the background: assembling takes some milliseconds.
+    fn make_marks(self: &Arc<Self>) {
+        let this: Weak<Encoder> = Arc::downgrade(self);
+        threads::spawn(move || {
+            if let Some(encoder) = this.upgrade() {
+                encoder.marks.get_or_init(|| Marks::new(&encoder.transfers));
+            }
+        });
     }
 
     /// Hands over one command. [`needs_host`] is false for it, or it is a dispatch that [`Encoder::settle`] made.
@@ -177,51 +188,32 @@ impl Encoder {
         }
     }
 
-    /// Ends what was begun.
-    pub fn finish(self: &Arc<Self>, encoding: Encoding) -> InFlight {
-        let end = encoding.times.end.clone();
-        let mut flight = InFlight { encoder: self.clone(), encoding, fetched: Vec::new(), end };
-        // What fails here shows when the end is waited for.
-        let _ = self.end(&mut flight);
-        flight
+    /// Takes back what a list had that is complete.
+    pub fn release(&self, encoding: Encoding) {
+        let mut state = self.lock();
+        state.free.push(encoding.slot);
+        for staging in encoding.staging {
+            if staging.size == STAGING && state.staging.len() < 16 {
+                state.staging.push(staging);
+            }
+        }
     }
 
     /// Marks the start of a list, as late as can be: before the first thing that the GPU does for it.
-    fn start(&self, encoding: &mut Encoding) -> Result<()> {
-        if !std::mem::replace(&mut encoding.has_started, true) {
-            self.stream.record(&encoding.times.start)?;
+    pub fn start(&self, encoding: &mut Encoding) -> Result<Arc<Times>> {
+        if let Some(times) = &encoding.times {
+            return Ok(times.clone());
         }
-        Ok(())
+        let is_known = encoding.before.is_some();
+        let times = self.clock.times(encoding.before.take())?;
+        encoding.times = Some(times.clone());
+        if !is_known {
+            self.stream.record(&times.start)?;
+        }
+        Ok(times)
     }
 
-    fn end(&self, flight: &mut InFlight) -> Result<()> {
-        self.start(&mut flight.encoding)?;
-        self.stream.record(&flight.encoding.times.end)?;
-        let down = &self.transfers.down;
-        let mut is_first = true;
-        for buffer in &flight.encoding.written {
-            let cuda = self.buffer(&**buffer)?;
-            let Some(to) = cuda.watched() else {
-                flight.fetched.push(false);
-                continue;
-            };
-            if is_first {
-                down.wait_for(&flight.encoding.times.end)?;
-                is_first = false;
-            }
-            // SAFETY: both sides have the buffer's length, and the list keeps the buffer until it is complete.
-            unsafe { down.download(to, cuda.gpu_address(), cuda.length() as usize)? };
-            flight.fetched.push(true);
-        }
-        if !is_first {
-            let event = Event::new(self.context(), true)?;
-            down.record(&event)?;
-            flight.end = Arc::new(event);
-        }
-        Ok(())
-    }
-
-    fn buffer<'a>(&self, buffer: &'a dyn Buffer) -> Result<&'a CudaBuffer> {
+    pub fn buffer<'a>(&self, buffer: &'a dyn Buffer) -> Result<&'a CudaBuffer> {
         CudaBuffer::of(buffer, self.context()).ok_or_else(|| Error::Device("buffer of another device".into()))
     }
     fn texture<'a>(&self, texture: &'a dyn metallic_hal::Texture) -> Result<&'a CudaTexture> {
@@ -427,18 +419,19 @@ impl Encoder {
             ranges: ranges_at,
         };
         self.transfers.order(&self.stream, &mut self.lock().seen)?;
-        self.start(encoding)?;
         block.resize(block.len().next_multiple_of(8), 0);
         let arguments_end = block.len();
-        for z in (0..groups[2]).step_by(MOST_GROUPS as usize) {
-            for y in (0..groups[1]).step_by(MOST_GROUPS as usize) {
-                let part = [groups[0], (groups[1] - y).min(MOST_GROUPS), (groups[2] - z).min(MOST_GROUPS)];
-                block.truncate(arguments_end);
-                LaunchInfo { base: [0, y, z], ..info }.write(&mut block);
-                // SAFETY: the parameters are those that the kernel was compiled for; what they point to is kept
-                // by the command list.
-                unsafe { self.stream.launch(function, part, threadgroup, shared, &block)? };
-            }
+        if let Some(marks) = self.marks_for(encoding, groups) {
+            LaunchInfo { status: marks.status(), ..info }.write(&mut block);
+            let launch = graph::Launch { function, groups, threads: threadgroup, shared, parameters: &block };
+            // SAFETY: as below. Where the driver takes no graph it may yet take the launch alone, or say why not.
+            encoding.mark = unsafe { marks.launch(self.context(), &self.stream, &launch) }.ok();
+            self.context().check_alive()?;
+            block.truncate(arguments_end);
+        }
+        if encoding.mark.is_none() {
+            self.start(encoding)?;
+            self.launch_parts(function, info, threadgroup, &mut block)?;
         }
         self.lock().parameters = block;
         encoding.launches.push(Launch {
@@ -450,7 +443,42 @@ impl Encoder {
         Ok(())
     }
 
-    fn log_block(&self) -> Result<Address> {
+    /// Where a list may end in a mark: it is one launch, and nothing has to be brought back.
+    fn marks_for(&self, encoding: &Encoding, groups: [u32; 3]) -> Option<&Arc<Marks>> {
+        let marks = self.marks.get()?.as_ref()?;
+        let is_watched =
+            |buffer: &Arc<dyn Buffer>| self.buffer(&**buffer).is_ok_and(|buffer| buffer.watched().is_some());
+        let may = encoding.is_single
+            && encoding.staging.is_empty()
+            && !encoding.has_logs
+            && groups[1].max(groups[2]) <= MOST_GROUPS
+            && !encoding.written.iter().any(is_watched);
+        may.then_some(marks)
+    }
+
+    /// Launches as many times as the driver's limits ask for. The block holds the arguments.
+    fn launch_parts(
+        &self,
+        function: &Function,
+        info: LaunchInfo,
+        threadgroup: [u32; 3],
+        block: &mut Vec<u8>,
+    ) -> Result<()> {
+        let (groups, arguments_end) = (info.groups, block.len());
+        for z in (0..groups[2]).step_by(MOST_GROUPS as usize) {
+            for y in (0..groups[1]).step_by(MOST_GROUPS as usize) {
+                let part = [groups[0], (groups[1] - y).min(MOST_GROUPS), (groups[2] - z).min(MOST_GROUPS)];
+                block.truncate(arguments_end);
+                LaunchInfo { base: [0, y, z], ..info }.write(block);
+                // SAFETY: the parameters are those that the kernel was compiled for; what they point to is kept
+                // by the command list.
+                unsafe { self.stream.launch(function, part, threadgroup, info.dynamic_shared, block)? };
+            }
+        }
+        Ok(())
+    }
+
+    pub fn log_block(&self) -> Result<Address> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.is_none() {
             let memory = DeviceMemory::allocate(self.context(), STATUS as usize + LOG_WORDS * 8)?;
@@ -465,7 +493,7 @@ impl Encoder {
     }
 
     /// Prints the log records of what is complete.
-    fn print_logs(&self, launches: &[Launch]) -> Result<()> {
+    pub fn print_logs(&self, launches: &[Launch]) -> Result<()> {
         let Some(formats) = launches.iter().map(|l| &l.variant.kernel.formats).find(|f| !f.is_empty()) else {
             return Ok(());
         };
@@ -659,111 +687,4 @@ impl Encoder {
 /// Where the GPU puts the fault record of a slot.
 fn host_record(host: &PinnedMemory, slot: usize) -> u64 {
     (host.pointer.expose_provenance() + slot * STATUS as usize) as u64
-}
-
-impl InFlight {
-    /// Whether the GPU is done, or will never be. Errors show in [`InFlight::complete`].
-    pub fn is_done(&self) -> bool {
-        self.end.is_done().unwrap_or(true)
-    }
-    /// What tells when the GPU is done.
-    pub fn sleeper(&self) -> Sleeper {
-        Sleeper { end: self.end.clone() }
-    }
-    /// The end of its last kernel.
-    pub fn end_event(&self) -> Arc<Event> {
-        self.encoding.times.end.clone()
-    }
-
-    /// When it ran; to be asked for after completion.
-    pub fn times(&self) -> Arc<Times> {
-        self.encoding.times.clone()
-    }
-
-    /// After the GPU is done: what came of it. `observed`: the caller saw it happen just now.
-    pub fn complete(mut self, observed: bool) -> std::result::Result<(), Fault> {
-        let encoder = self.encoder.clone();
-        if observed {
-            encoder.clock.observe(&self.encoding.times, timestamp());
-        }
-        let result = self.outcome();
-        for (i, buffer) in self.encoding.written.iter().enumerate() {
-            if let Ok(cuda) = encoder.buffer(&**buffer) {
-                let _ = cuda.written(self.fetched.get(i).copied().unwrap_or(false));
-            }
-        }
-        let mut state = encoder.lock();
-        state.free.push(self.encoding.slot);
-        for staging in self.encoding.staging.drain(..) {
-            if staging.size == STAGING && state.staging.len() < 16 {
-                state.staging.push(staging);
-            }
-        }
-        result
-    }
-
-    fn outcome(&self) -> std::result::Result<(), Fault> {
-        let encoder = &self.encoder;
-        // Once more where somebody only slept: the caller may not have asked.
-        self.end.wait().map_err(|error| convert::fault(self.suspects().as_deref(), &error))?;
-        if self.encoding.has_logs {
-            let printed = encoder.print_logs(&self.encoding.launches);
-            printed.map_err(|error| convert::fault(None, &error))?;
-        }
-        let slot = if self.encoding.has_logs { SLOTS } else { self.encoding.slot };
-        let first = self.record(self.encoding.slot);
-        let record = first.or_else(|| self.record(slot));
-        let Some(record) = record else { return Ok(()) };
-        match self.encoding.launches.get(record.dispatch as usize) {
-            Some(launch) => {
-                Err(convert::describe(&launch.pipeline, &launch.variant, &launch.label, &launch.lengths, record))
-            }
-            None => Err(Fault::new("a kernel failed at an unknown place")),
-        }
-    }
-
-    /// The kernels that may have failed.
-    fn suspects(&self) -> Option<String> {
-        let mut labels: Vec<&str> = self.encoding.launches.iter().map(|l| &*l.label).collect();
-        labels.dedup();
-        if labels.is_empty() { None } else { Some(labels.join(" or ")) }
-    }
-
-    /// The record of a slot, which is then empty again.
-    fn record(&self, slot: usize) -> Option<Record> {
-        let encoder = &self.encoder;
-        let mut words = [0u32; STATUS as usize / 4];
-        // SAFETY: the record is in the pinned memory, and the GPU is done with it.
-        unsafe {
-            let from = encoder.host.pointer.add(slot * STATUS as usize).cast::<u32>();
-            if from.read_volatile() == 0 {
-                return None;
-            }
-            for (i, word) in words.iter_mut().enumerate() {
-                *word = from.add(i).read_volatile();
-                from.add(i).write_volatile(0);
-            }
-        }
-        let block =
-            if slot == SLOTS { encoder.log_block().ok()? } else { encoder.status.address + slot as u64 * STATUS };
-        // SAFETY: the word is in the status block; later lists come after this on the stream.
-        let _ = unsafe { encoder.stream.fill(block + status::CLAIMED, 0, 4) };
-        let at = |offset: u64| words[offset as usize / 4];
-        Some(Record {
-            site: at(status::SITE),
-            dispatch: at(status::DISPATCH),
-            thread: [at(status::THREAD), at(status::THREAD + 4), at(status::THREAD + 8)],
-            offset: u64::from(at(status::OFFSET)) | u64::from(at(status::OFFSET + 4)) << 32,
-        })
-    }
-}
-
-impl Sleeper {
-    pub fn is_done(&self) -> bool {
-        self.end.is_done().unwrap_or(true)
-    }
-    /// Returns when the GPU is done or has failed.
-    pub fn sleep(&self) {
-        let _ = self.end.wait();
-    }
 }

@@ -2,7 +2,7 @@
 //! first buffer. What it was asked to do is counted.
 
 use std::alloc::{Layout, alloc, dealloc};
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,11 +10,15 @@ use std::time::Instant;
 
 use crate::context::Context;
 use crate::device::CudaDevice;
-use crate::driver::{Address, Driver, Handle, Status};
+use crate::driver::{Address, Driver, Graphs, Handle, KernelNode, Status};
 
 pub static UPLOADED: AtomicU64 = AtomicU64::new(0);
 pub static DOWNLOADED: AtomicU64 = AtomicU64::new(0);
 pub static LAUNCHES: AtomicU32 = AtomicU32::new(0);
+/// Launches among them that came in graphs.
+pub static GRAPH_LAUNCHES: AtomicU32 = AtomicU32::new(0);
+/// How often a graph was changed.
+pub static GRAPH_CHANGES: AtomicU32 = AtomicU32::new(0);
 /// Milliseconds until the GPU notices the end of a list.
 pub static DELAY: AtomicU64 = AtomicU64::new(0);
 /// The next launch and all calls after it fail with this status.
@@ -32,7 +36,9 @@ pub fn device() -> (CudaDevice, MutexGuard<'static, ()>) {
     for counter in [&UPLOADED, &DOWNLOADED, &DELAY] {
         counter.store(0, SeqCst);
     }
-    LAUNCHES.store(0, SeqCst);
+    for counter in [&LAUNCHES, &GRAPH_LAUNCHES, &GRAPH_CHANGES] {
+        counter.store(0, SeqCst);
+    }
     for status in [&BREAK, &REFUSE, &BROKEN] {
         status.store(0, SeqCst);
     }
@@ -68,6 +74,7 @@ fn driver() -> &'static Driver {
         stream_create: make_handle,
         stream_destroy: ignore,
         stream_synchronize: ignore,
+        stream_query: ignore,
         stream_wait: ignore_event,
         event_create,
         event_destroy,
@@ -84,6 +91,15 @@ fn driver() -> &'static Driver {
         function_set: ignore_attribute,
         launch,
         error_string,
+        graphs: Some(Graphs {
+            create: graph_create,
+            destroy: graph_destroy,
+            add_kernel,
+            instantiate,
+            destroy_instance: graph_destroy,
+            set_kernel,
+            launch: graph_launch,
+        }),
         library: None,
     })
 }
@@ -92,6 +108,8 @@ fn broken() -> Status {
     BROKEN.load(SeqCst)
 }
 const HANDLE: Handle = ptr::without_provenance_mut(0x1000);
+/// The function that says that a launch is over.
+const MARK: Handle = ptr::without_provenance_mut(0x1100);
 
 unsafe extern "C" fn init(_: c_uint) -> Status {
     0
@@ -235,8 +253,9 @@ unsafe extern "C" fn module_load(
     unsafe { *module = HANDLE };
     broken()
 }
-unsafe extern "C" fn module_function(function: *mut Handle, _: Handle, _: *const c_char) -> Status {
-    unsafe { *function = HANDLE };
+unsafe extern "C" fn module_function(function: *mut Handle, _: Handle, name: *const c_char) -> Status {
+    let is_mark = unsafe { CStr::from_ptr(name) } == c"metallic_mark";
+    unsafe { *function = if is_mark { MARK } else { HANDLE } };
     broken()
 }
 unsafe extern "C" fn link_create(_: c_uint, _: *mut c_int, _: *mut Handle, link: *mut Handle) -> Status {
@@ -299,15 +318,30 @@ unsafe extern "C" fn launch(
         return broken().max(refused);
     }
     unsafe {
+        let block = parameters(extra);
+        execute(&block);
+    }
+    0
+}
+
+/// A copy of the parameters of a launch.
+unsafe fn parameters(extra: *mut *mut c_void) -> Vec<u8> {
+    unsafe {
         let size = (*extra.add(3)).cast::<usize>().read();
-        let block = (*extra.add(1)).cast::<u8>();
+        std::slice::from_raw_parts((*extra.add(1)).cast::<u8>(), size).to_vec()
+    }
+}
+
+unsafe fn execute(block: &[u8]) {
+    unsafe {
+        let (size, block) = (block.len(), block.as_ptr());
         let word = |at: usize| block.add(at).cast::<u64>().read_unaligned();
         let (address, length) = (word(0), word(8));
         // The end of the block: status, ranges, twelve counts.
         let number = block.add(size - 12).cast::<u32>().read_unaligned();
         let status = at(word(size - 64));
         if number > 0 && status.cast::<u32>().read() != 0 {
-            return 0;
+            return;
         }
         if FAULT_AT.load(SeqCst) == number {
             status.cast::<u32>().write(1);
@@ -316,12 +350,96 @@ unsafe extern "C" fn launch(
                 record.add(i).write(value);
             }
             record.add(6).cast::<u64>().write_unaligned(length);
-            return 0;
+            return;
         }
         for i in 0..length as usize / 4 {
             let p = at(address).cast::<u32>().add(i);
             p.write_unaligned(p.read_unaligned().wrapping_add(1));
         }
     }
+}
+
+// ---- graphs ------------------------------------------------------------------------------------
+
+/// Launches one after the other: function and parameters. An instance is a copy.
+type Graph = Vec<(usize, Vec<u8>)>;
+
+unsafe extern "C" fn graph_create(graph: *mut Handle, _: c_uint) -> Status {
+    unsafe { *graph = Box::into_raw(Box::<Graph>::default()).cast() };
+    broken()
+}
+unsafe extern "C" fn graph_destroy(graph: Handle) -> Status {
+    drop(unsafe { Box::from_raw(graph.cast::<Graph>()) });
+    broken()
+}
+unsafe fn launch_of(node: *const KernelNode) -> (usize, Vec<u8>) {
+    unsafe { ((*node).function.addr(), parameters((*node).extra)) }
+}
+unsafe extern "C" fn add_kernel(
+    node: *mut Handle,
+    graph: Handle,
+    _: *const Handle,
+    before: usize,
+    what: *const KernelNode,
+) -> Status {
+    unsafe {
+        let graph = &mut *graph.cast::<Graph>();
+        assert_eq!(before, graph.len());
+        graph.push(launch_of(what));
+        *node = ptr::without_provenance_mut(graph.len());
+    }
+    broken()
+}
+unsafe extern "C" fn instantiate(instance: *mut Handle, graph: Handle, _: u64) -> Status {
+    unsafe { *instance = Box::into_raw(Box::new((*graph.cast::<Graph>()).clone())).cast() };
+    broken()
+}
+unsafe extern "C" fn set_kernel(instance: Handle, node: Handle, what: *const KernelNode) -> Status {
+    GRAPH_CHANGES.fetch_add(1, SeqCst);
+    unsafe { (&mut *instance.cast::<Graph>())[node.addr() - 1] = launch_of(what) };
+    broken()
+}
+unsafe extern "C" fn graph_launch(instance: Handle, _: Handle) -> Status {
+    GRAPH_LAUNCHES.fetch_add(1, SeqCst);
+    let status = BREAK.swap(0, SeqCst);
+    if status != 0 {
+        BROKEN.store(status, SeqCst);
+        return 0;
+    }
+    for (function, block) in unsafe { &*instance.cast::<Graph>() } {
+        LAUNCHES.fetch_add(1, SeqCst);
+        if *function == MARK.addr() { unsafe { mark(block) } } else { unsafe { execute(block) } }
+    }
     0
+}
+
+/// What `mark.ptx` says.
+unsafe fn mark(block: &[u8]) {
+    let word = |at: usize| u64::from_le_bytes(block[at..at + 8].try_into().unwrap());
+    let delay = DELAY.load(SeqCst);
+    unsafe {
+        let (state, ring) = (at(word(0)), at(word(8)));
+        let count = state.add(128).cast::<u32>();
+        let entry = ring.add(*count as usize % 64 * 128);
+        *count += 1;
+        entry.add(4).cast::<u32>().write(state.cast::<u32>().read());
+        if state.cast::<u32>().read() != 0 {
+            state.cast::<u32>().write(0);
+            ptr::copy_nonoverlapping(state.add(64), entry.add(64), 32);
+        }
+        let (number, entry) = (*count, entry.expose_provenance());
+        let write = move || {
+            let entry = ptr::with_exposed_provenance_mut::<u8>(entry);
+            entry.add(8).cast::<u64>().write(now());
+            AtomicU32::from_ptr(entry.cast()).store(number, SeqCst);
+        };
+        if delay == 0 {
+            write();
+        } else {
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(delay));
+                write();
+            });
+        }
+    }
 }

@@ -9,7 +9,9 @@
 //! * `memory`, `texture`: resources, with a copy for the host where it looks at them; `pool`: the memory they are
 //!   made of; `transfer`: copies between the two sides;
 //! * `library`: PTX of a kernel; `sass`: machine code to read; `pipeline`: loaded machine code for each way of dispatching it;
-//! * `queue`: command lists on their way; `encoder`: commands as calls of the driver; `clock`: when they ran;
+//! * `queue`: command lists on their way; `encoder`: commands as calls of the driver; `flight`: what came of
+//!   them; `clock`: when they ran; `marks`, `graph`:
+//!   lists of one launch, which the driver takes faster;
 //! * `convert`: faults; `context`: the GPU and its streams, events and functions; `driver`: the driver's functions.
 
 mod clock;
@@ -20,7 +22,10 @@ mod driver;
 mod encoder;
 #[cfg(test)]
 mod fake;
+mod flight;
+mod graph;
 mod library;
+mod marks;
 mod memory;
 mod pipeline;
 mod pool;

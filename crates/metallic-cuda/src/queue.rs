@@ -16,8 +16,8 @@ use metallic_hal::{
 };
 
 use crate::clock::Times;
-use crate::convert;
-use crate::encoder::{Encoder, Encoding, InFlight, needs_host};
+use crate::encoder::{Encoder, Encoding, needs_host};
+use crate::flight::InFlight;
 use crate::transfer::Transfers;
 
 /// How long a waiting thread looks before it sleeps.
@@ -26,6 +26,8 @@ const SPIN: Duration = Duration::from_millis(2);
 const WATCH: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(1));
 /// Lists that somebody may be about to wait for.
 const YOUNG: Duration = Duration::from_micros(200);
+/// Lists on their way of which some are completed by whoever submits.
+const MANY: usize = 16;
 /// How long it stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -113,11 +115,9 @@ impl CudaQueue {
         if commands.iter().any(needs_host) || encoder.is_contended(commands) || !encoder.is_ready(commands) {
             return Err(work);
         }
-        let before = inner.flying.back().map(|last| last.flight.end_event());
-        let mut encoding = match encoder.begin(before) {
-            Ok(Some(encoding)) => encoding,
-            // All slots are taken, or the driver failed, for which the backlog has words.
-            Ok(None) | Err(_) => return Err(work),
+        let Some(mut encoding) = begin(encoder, inner, commands) else {
+            // All slots are taken.
+            return Err(work);
         };
         let failed = encode_all(encoder, &mut encoding, commands);
         inner.flying.push_back(Flying { flight: encoder.finish(encoding), work, failed, since: Instant::now() });
@@ -134,8 +134,7 @@ impl CudaQueue {
         loop {
             let is_contended = encoder.is_contended(commands);
             if !is_contended {
-                let before = self.lock().flying.back().map(|last| last.flight.end_event());
-                let Ok(begun) = encoder.begin(before) else { return Some(work) };
+                let begun = begin(encoder, &self.lock(), commands);
                 if let Some(mut encoding) = begun {
                     let failed = encode_all(encoder, &mut encoding, commands);
                     let flight = encoder.finish(encoding);
@@ -266,20 +265,19 @@ impl CudaQueue {
     }
 
     fn begin_part(&self) -> std::result::Result<Encoding, Fault> {
-        match self.encoder.begin(None) {
-            Ok(Some(encoding)) => Ok(encoding),
-            Ok(None) => Err(Fault::new("internal error: too many command lists are on their way")),
-            Err(error) => Err(convert::fault(None, &error)),
-        }
+        let begun = self.encoder.begin(None, false);
+        begun.ok_or_else(|| Fault::new("internal error: too many command lists are on their way"))
     }
     fn end_part(&self, part: Option<Encoding>, span: &mut Span) -> Outcome {
         let Some(part) = part else { return Ok(()) };
         let flight = self.encoder.finish(part);
         wait_for(&flight);
-        let ran = (flight.times(), timestamp());
-        span.first.get_or_insert_with(|| ran.clone());
-        span.last = Some(ran);
-        flight.complete(true)
+        if let Some(times) = flight.events() {
+            let ran = (times, timestamp());
+            span.first.get_or_insert_with(|| ran.clone());
+            span.last = Some(ran);
+        }
+        flight.complete(true).0
     }
 
     // ---- completion ------------------------------------------------------------------------
@@ -288,9 +286,25 @@ impl CudaQueue {
     fn complete_first(&self, observed: bool) {
         let Some(Flying { flight, work, failed, .. }) = self.lock().flying.pop_front() else { return };
         work.submission.is_taken.store(true, Ordering::Release);
-        let (times, seen) = (flight.times(), timestamp());
-        let result = flight.complete(observed).and(failed);
-        finish(work, Completion { result, times: LaterTimes::later(move || times.resolve(seen)) });
+        let (result, times) = flight.complete(observed);
+        finish(work, Completion { result: result.and(failed), times });
+    }
+
+    /// Completes lists that are done, where that is seen without the driver and many are on their way: whoever submits
+    /// more than it waits for makes room itself.
+    fn complete_some(&self) {
+        let is_next = |inner: &Inner| {
+            inner.flying.len() > MANY && inner.flying.front().is_some_and(|first| first.flight.is_marked_done())
+        };
+        if !is_next(&self.lock()) {
+            return;
+        }
+        let Ok(_order) = self.completing.try_lock() else { return };
+        for _ in 0..2 {
+            if is_next(&self.lock()) {
+                self.complete_first(false);
+            }
+        }
     }
 
     /// Completes all lists that are on their way, waiting for each.
@@ -378,6 +392,10 @@ impl CudaQueue {
                     (first.work.list.has_handlers || pause >= WATCH.1).then(|| first.flight.sleeper())
                 }
             };
+            // What nobody is called back for may be noticed later: each look takes the lock from whoever submits.
+            if !inner.flying.iter().any(|f| f.work.list.has_handlers) {
+                pause = pause.max(YOUNG);
+            }
             drop(inner);
             match sleeper {
                 Some(sleeper) => sleeper.sleep(),
@@ -386,6 +404,13 @@ impl CudaQueue {
             pause = (pause * 2).min(WATCH.1);
         }
     }
+}
+
+/// Begins a list; `None` when too many are on their way.
+fn begin(encoder: &Arc<Encoder>, inner: &Inner, commands: &[Command]) -> Option<Encoding> {
+    let last = inner.flying.back().map(|last| &last.flight);
+    let is_single = matches!(commands, [Command::Dispatch(_)]) && last.is_none_or(InFlight::is_marked);
+    encoder.begin(last.and_then(InFlight::end_event), is_single)
 }
 
 /// Waits for a part that only this thread knows of.
@@ -438,6 +463,7 @@ impl Queue for CudaQueue {
             wake: Condvar::new(),
         });
         let work = Work { list, on_complete, submission: submission.clone() };
+        self.complete_some();
         let mut inner = self.lock();
         let is_next = inner.backlog.is_empty() && !inner.is_driven;
         let left = if is_next { self.launch(&mut inner, work).err() } else { Some(work) };

@@ -244,3 +244,75 @@ fn large_uploads_arrive_whole() {
     buffer.read(0, &mut back);
     assert!(back == bytes);
 }
+
+/// Runs lists of one launch until they end in marks, which are made in the background; how many ran.
+fn run_until_marked(queue: &Arc<dyn Queue>, pipeline: &Arc<dyn Pipeline>, buffer: &Arc<dyn Buffer>) -> u32 {
+    let mut count = 0;
+    while fake::GRAPH_LAUNCHES.load(SeqCst) == 0 {
+        run(queue, vec![dispatch(pipeline, buffer)]).result.unwrap();
+        count += 1;
+        std::thread::sleep(Duration::from_micros(100));
+        assert!(count < 100_000, "there are no marks");
+    }
+    count
+}
+
+#[test]
+fn a_queue_that_is_used_often_ends_its_launches_in_marks() {
+    let (device, _guard) = fake::device();
+    let pipeline = pipeline(&device);
+    let queue = device.make_command_queue().unwrap();
+    let buffer = device.make_buffer(64, StorageMode::Shared).unwrap();
+    let count = run_until_marked(&queue, &pipeline, &buffer);
+    assert!(count >= 15, "{count}");
+    let mut last = 0.0;
+    for _ in 0..100 {
+        let (start, end) = run(&queue, vec![dispatch(&pipeline, &buffer)]).times.get();
+        assert!(last <= start && start <= end, "{last} {start} {end}");
+        last = end;
+    }
+    assert_eq!((fake::GRAPH_LAUNCHES.load(SeqCst), fake::GRAPH_CHANGES.load(SeqCst)), (101, 0));
+    assert_eq!(words(&*buffer), [count + 100; 16]);
+    // More kinds of launches than are kept, among lists of other kinds.
+    let buffers: Vec<_> = (0..20).map(|_| device.make_buffer(64, StorageMode::Shared).unwrap()).collect();
+    for _ in 0..5 {
+        for buffer in &buffers {
+            submit(&queue, vec![dispatch(&pipeline, buffer)]);
+        }
+        submit(&queue, vec![dispatch(&pipeline, &buffers[0]), dispatch(&pipeline, &buffers[1])]);
+    }
+    run(&queue, vec![dispatch(&pipeline, &buffers[2])]).result.unwrap();
+    assert!(fake::GRAPH_CHANGES.load(SeqCst) > 0);
+    let sums: Vec<u32> = buffers.iter().map(|buffer| words(&**buffer)[0]).collect();
+    assert_eq!((sums[0], sums[1], sums[2]), (10, 10, 6));
+    assert!(sums[3..].iter().all(|n| *n == 5), "{sums:?}");
+    // Where somebody looks at the result it comes back with the list.
+    let view = buffers[3].contents().unwrap().cast::<u32>();
+    run(&queue, vec![dispatch(&pipeline, &buffers[3])]).result.unwrap();
+    // SAFETY: nothing is on its way.
+    assert_eq!(unsafe { *view.as_ptr() }, 6);
+}
+
+#[test]
+fn faults_and_losses_show_in_lists_that_end_in_marks() {
+    let (device, _guard) = fake::device();
+    let pipeline = pipeline(&device);
+    let queue = device.make_command_queue().unwrap();
+    let buffer = device.make_buffer(64, StorageMode::Shared).unwrap();
+    run_until_marked(&queue, &pipeline, &buffer);
+    let before = fake::GRAPH_LAUNCHES.load(SeqCst);
+    fake::FAULT_AT.store(0, SeqCst);
+    let fault = run(&queue, vec![dispatch(&pipeline, &buffer)]).result.unwrap_err();
+    assert_eq!(
+        (fault.id, fault.thread, fault.kernel.as_deref()),
+        ("out-of-bounds", Some([7, 0, 0]), Some("increment"))
+    );
+    fake::FAULT_AT.store(u32::MAX, SeqCst);
+    run(&queue, vec![dispatch(&pipeline, &buffer)]).result.unwrap();
+    assert_eq!(fake::GRAPH_LAUNCHES.load(SeqCst), before + 2);
+    // A mark that never comes.
+    fake::BREAK.store(700, SeqCst);
+    let fault = run(&queue, vec![dispatch(&pipeline, &buffer)]).result.unwrap_err();
+    assert!(fault.message.contains("device cuda:0 is lost: an illegal memory access"), "{fault}");
+    assert!(device.is_lost());
+}

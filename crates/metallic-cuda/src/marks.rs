@@ -1,0 +1,257 @@
+//! Lists of one launch, whose end the GPU writes into memory of the host.
+//!
+//! The launch and a kernel of one thread after it are one [`Graph`]: the kernel (`mark.ptx`) writes the number of the
+//! mark, the time, and the record of a thread that faulted into a ring. Handing over such a pair takes the driver less
+//! time than a launch and an event, and whoever waits looks at memory instead of asking the driver.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use metallic_hal::{Result, timestamp};
+use msl_codegen_llvm::nvptx::status;
+
+use crate::context::{Context, Function, Stream};
+use crate::driver::Address;
+use crate::encoder::SLOTS;
+use crate::graph::{self, Graph, Launch};
+use crate::pool::{DeviceMemory, PinnedMemory};
+use crate::transfer::Transfers;
+
+const PTX: &str = include_str!("mark.ptx");
+const SYMBOL: &str = "metallic_mark";
+/// Bytes of a ring's entry.
+const ENTRY: usize = 128;
+/// Where its parts are.
+const FAULTED: usize = 4;
+const TIME: usize = 8;
+const RECORD: usize = 64;
+/// Bytes of the state: a status block, a record, the count.
+const STATE: usize = 192;
+/// Launches that are kept ready.
+const KEPT: usize = 8;
+/// Lists of a queue before the first of these: making a graph takes as long as ten launches.
+const AFTER: u32 = 16;
+/// How long to look before the driver is asked.
+const ASK: Duration = Duration::from_micros(200);
+/// Clocks of the GPU and the host part by less than this, seconds per second.
+const DRIFT: f64 = 1e-4;
+
+/// Of one queue.
+pub struct Marks {
+    ring: PinnedMemory,
+    state: DeviceMemory,
+    function: Function,
+    kept: Mutex<Kept>,
+    clock: Mutex<Clock>,
+}
+
+#[derive(Default)]
+struct Kept {
+    pairs: Vec<Pair>,
+    /// Marks handed over.
+    count: u32,
+    /// Uses, to know which pair was not used for longest.
+    uses: u64,
+}
+
+struct Pair {
+    graph: Graph,
+    key: Key,
+    used: u64,
+}
+
+/// What a pair launches.
+#[derive(Default, PartialEq)]
+struct Key {
+    function: u64,
+    shape: [u32; 7],
+    parameters: Vec<u8>,
+}
+
+impl Key {
+    fn is_of(&self, launch: &Launch) -> bool {
+        self.function == launch.function.number && self.shape == shape(launch) && self.parameters == launch.parameters
+    }
+    fn become_of(&mut self, launch: &Launch) {
+        self.function = launch.function.number;
+        self.shape = shape(launch);
+        self.parameters.clear();
+        self.parameters.extend(launch.parameters);
+    }
+}
+
+fn shape(launch: &Launch) -> [u32; 7] {
+    let ([a, b, c], [d, e, f]) = (launch.groups, launch.threads);
+    [a, b, c, d, e, f, launch.shared]
+}
+
+/// How the GPU's clock compares with the host's.
+#[derive(Default)]
+struct Clock {
+    /// Seconds to add to the GPU's, and when that was found out, by the host's.
+    offset: Option<(f64, f64)>,
+    /// Nanoseconds of the GPU's clock that count as 0, so that seconds are exact.
+    origin: u64,
+    /// When the last list ended.
+    last_end: f64,
+}
+
+/// The end of a list that was handed over.
+#[derive(Clone)]
+pub struct Mark {
+    marks: Arc<Marks>,
+    number: u32,
+    /// When it was handed over.
+    since: f64,
+}
+
+impl Marks {
+    /// `None` where the driver has no graphs, or the GPU cannot write memory of the host.
+    pub fn new(transfers: &Arc<Transfers>) -> Option<Arc<Marks>> {
+        let context = &transfers.context;
+        graph::calls(context.driver)?;
+        Marks::make(transfers).ok()
+    }
+
+    fn make(transfers: &Arc<Transfers>) -> Result<Arc<Marks>> {
+        let context = &transfers.context;
+        let code = Function::assemble(context, PTX)?;
+        let function = Function::load(context, &code, SYMBOL)?;
+        let ring = PinnedMemory::zeroed(context, SLOTS * ENTRY)?;
+        let state = DeviceMemory::allocate(context, STATE)?;
+        let mut bytes = [0u8; STATE];
+        // Threads that fault write the record beside the block; the mark takes it along.
+        bytes[status::HOST as usize..][..8].copy_from_slice(&(state.address + RECORD as u64).to_le_bytes());
+        // SAFETY: the memory has as many bytes.
+        unsafe { transfers.upload(state.address, &bytes)? };
+        Ok(Arc::new(Marks { ring, state, function, kept: Mutex::default(), clock: Mutex::default() }))
+    }
+
+    /// The status block of the launches.
+    pub fn status(&self) -> Address {
+        self.state.address
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over a launch and its mark. At most [`SLOTS`] are on their way at a time, all on this stream.
+    ///
+    /// # Safety
+    /// As for [`Stream::launch`].
+    pub unsafe fn launch(self: &Arc<Self>, context: &Arc<Context>, stream: &Stream, launch: &Launch) -> Result<Mark> {
+        let mut kept = self.kept();
+        kept.uses += 1;
+        let now = kept.uses;
+        let same = kept.pairs.iter().position(|pair| pair.key.is_of(launch));
+        let at = match same {
+            Some(at) => at,
+            None if kept.pairs.len() < KEPT => {
+                let mut parameters = self.state.address.to_le_bytes().to_vec();
+                parameters.extend((self.ring.pointer.expose_provenance() as u64).to_le_bytes());
+                let [groups, threads] = [[1; 3]; 2];
+                let mark = Launch { function: &self.function, groups, threads, shared: 0, parameters: &parameters };
+                let graph = Graph::new(context, launch, &mark)?;
+                let mut key = Key::default();
+                key.become_of(launch);
+                kept.pairs.push(Pair { graph, key, used: 0 });
+                kept.pairs.len() - 1
+            }
+            None => {
+                // A change of arguments is less than one of the kernel.
+                let function = launch.function.number;
+                let oldest = |pairs: &[Pair], any: bool| {
+                    let found = pairs.iter().enumerate().filter(|(_, p)| any || p.key.function == function);
+                    found.min_by_key(|(_, p)| p.used).map(|(at, _)| at)
+                };
+                let at = oldest(&kept.pairs, false).or_else(|| oldest(&kept.pairs, true)).unwrap_or(0);
+                let pair = &mut kept.pairs[at];
+                pair.key = Key::default();
+                pair.graph.set(launch)?;
+                pair.key.become_of(launch);
+                at
+            }
+        };
+        kept.pairs[at].used = now;
+        // SAFETY: the caller's promise; functions whose kernels are gone are not asked for again.
+        unsafe { kept.pairs[at].graph.launch(stream)? };
+        kept.count = kept.count.wrapping_add(1);
+        Ok(Mark { marks: self.clone(), number: kept.count, since: timestamp() })
+    }
+}
+
+impl Mark {
+    fn entry(&self) -> *mut u8 {
+        let at = self.number.wrapping_sub(1) as usize % SLOTS;
+        // SAFETY: the ring has as many entries.
+        unsafe { self.marks.ring.pointer.add(at * ENTRY) }
+    }
+
+    /// Whether the GPU wrote it, or one that came to its entry later.
+    pub fn is_there(&self) -> bool {
+        // SAFETY: the entry begins with a word that the GPU writes last, and lives as long as the ring.
+        let word = unsafe { AtomicU32::from_ptr(self.entry().cast()) };
+        word.load(Ordering::Acquire).wrapping_sub(self.number) <= i32::MAX as u32
+    }
+
+    /// The record of a thread that faulted, if one did: the mark is there, and its entry not in use again.
+    pub fn record(&self) -> Option<[u32; 8]> {
+        // SAFETY: the GPU is done with the entry.
+        unsafe {
+            if self.entry().add(FAULTED).cast::<u32>().read_volatile() == 0 {
+                return None;
+            }
+            Some(std::array::from_fn(|i| self.entry().add(RECORD).cast::<u32>().add(i).read_volatile()))
+        }
+    }
+
+    /// When the list ran, on the host's clock; the mark is there, and lists before it are complete. It starts when it was
+    /// handed over or the list before it ended. `seen`: when that was noticed.
+    pub fn times(&self, seen: f64) -> (f64, f64) {
+        // SAFETY: as above.
+        let stamp = unsafe { self.entry().add(TIME).cast::<u64>().read_volatile() };
+        let mut clock = self.marks.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if clock.offset.is_none() {
+            clock.origin = stamp;
+        }
+        let stamp = stamp.wrapping_sub(clock.origin) as i64 as f64 * 1e-9;
+        // It ended before it was seen: the least difference is the best.
+        let most = seen - stamp;
+        let offset = clock.offset.map_or(most, |(offset, at)| (offset + DRIFT * (seen - at)).min(most));
+        clock.offset = Some((offset, seen));
+        let end = (stamp + offset).max(self.since);
+        let start = self.since.max(clock.last_end).min(end);
+        clock.last_end = end;
+        (start, end)
+    }
+}
+
+/// Whether it is time to make them for a queue that has begun so many lists.
+pub fn is_due(lists: u32) -> bool {
+    lists == AFTER
+}
+
+/// Says when to ask the driver, since a mark that never comes says nothing of why.
+#[derive(Default)]
+pub struct Patience {
+    looks: u32,
+    asked: Option<Instant>,
+}
+
+impl Patience {
+    /// Whether it is time to ask.
+    pub fn is_over(&mut self) -> bool {
+        self.looks = self.looks.wrapping_add(1);
+        if !self.looks.is_multiple_of(256) {
+            return false;
+        }
+        let now = Instant::now();
+        let is_over = self.asked.is_some_and(|asked| now - asked > ASK);
+        if is_over || self.asked.is_none() {
+            self.asked = Some(now);
+        }
+        is_over
+    }
+}

@@ -11,8 +11,6 @@ use super::status;
 use crate::compiler::{FaultKind, FaultSite};
 use crate::llvm::{Ll, T, V};
 
-const NAME: &str = "fault";
-
 impl Emit<'_> {
     /// Registers a place that can fault.
     pub fn site(&mut self, kind: FaultKind, param: Option<u32>, span: Span, message: Option<String>) -> V {
@@ -23,39 +21,58 @@ impl Emit<'_> {
     /// Ends the current block with a fault of this thread.
     pub fn end_with_fault(&mut self, site: V, offset: V) {
         let ll = self.ll;
-        let (ty, f) = function(ll);
-        let [x, y, z] = self.position_in_grid();
-        let call = ll.call(ty, f, &[self.status, site, offset, self.dispatch, x, y, z]);
+        let size = self.options.threadgroup;
+        // Where threads are numbered as the hardware does it, the function finds the position itself, so that nothing
+        // is kept for it.
+        let is_plain = !self.renumbered && (!self.options.edge_groups || size[1..] == [1, 1]);
+        let position = if is_plain { self.base } else { self.position_in_grid() };
+        let (ty, f) = function(ll, is_plain.then_some(size));
+        let mut arguments = vec![self.status, site, offset, self.dispatch];
+        arguments.extend(position);
+        let call = ll.call(ty, f, &arguments);
         // Else LLVM makes one place of several.
         ll.call_attr(call, "nomerge");
         ll.unreachable();
     }
 }
 
-/// The function that ends a thread: the first one of the launches that share a status block writes its record.
-fn function(ll: &Ll) -> (T, V) {
+/// The function that ends a thread: the first one of the launches that share a status block writes its record. Its last
+/// parameters are the thread's position in the grid or, with the size of threadgroups, the first threadgroup of
+/// the launch.
+fn function(ll: &Ll, size: Option<[u32; 3]>) -> (T, V) {
     let (i32t, i64t) = (ll.int(32), ll.int(64));
     let ty = ll.fn_type(ll.void(), &[ll.ptr_in(1), i32t, i64t, i32t, i32t, i32t, i32t]);
-    if let Some(f) = ll.named_function(NAME) {
+    let name = if size.is_some() { "fault" } else { "fault_at" };
+    if let Some(f) = ll.named_function(name) {
         return (ty, f);
     }
     let here = ll.current();
-    let f = ll.add_function(NAME, ty, true);
+    let f = ll.add_function(name, ty, true);
     for attribute in ["noinline", "noreturn", "cold"] {
         ll.attr(f, attribute);
     }
-    let [block, site, offset, dispatch, x, y, z] = std::array::from_fn(|i| ll.param(f, i as u32));
+    let [block, site, offset, dispatch] = std::array::from_fn(|i| ll.param(f, i as u32));
+    let last: [V; 3] = std::array::from_fn(|i| ll.param(f, 4 + i as u32));
     let (entry, record, end) = (ll.block(f, "entry"), ll.block(f, "record"), ll.block(f, "end"));
     ll.at_end(entry);
     let found = ll.cmpxchg_in(block, ll.c32(0), ll.c32(1), "device");
     ll.cond_br(ll.eq(found, ll.c32(0)), record, end);
     ll.at_end(record);
+    let position = match size {
+        None => last,
+        Some(size) => std::array::from_fn(|i| {
+            let axis = ["x", "y", "z"][i];
+            let read = |name: &str| ll.intrinsic(&format!("llvm.nvvm.read.ptx.sreg.{name}.{axis}"), i32t, &[]);
+            let group = ll.add(read("ctaid"), last[i]);
+            ll.add(ll.mul(group, ll.c32(size[i])), read("tid"))
+        }),
+    };
     let host = ll.load(i64t, ll.gep_const(block, status::HOST), 8);
     let host = ll.int_to_ptr_in(host, 1);
     ll.store(ll.c32(1), ll.gep_const(host, status::CLAIMED), 4);
     ll.store(site, ll.gep_const(host, status::SITE), 4);
     ll.store(dispatch, ll.gep_const(host, status::DISPATCH), 4);
-    for (i, v) in [x, y, z].into_iter().enumerate() {
+    for (i, v) in position.into_iter().enumerate() {
         ll.store(v, ll.gep_const(host, status::THREAD + 4 * i as u64), 4);
     }
     ll.store(offset, ll.gep_const(host, status::OFFSET), 8);

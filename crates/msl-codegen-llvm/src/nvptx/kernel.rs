@@ -78,6 +78,8 @@ pub struct Emit<'a> {
     pub group: [V; 3],
     pub group_size: [V; 3],
     pub position: [V; 3],
+    /// The first threadgroup of the launch.
+    pub base: [V; 3],
     pub index: V,
     pub lane: V,
     /// The threads of the warp that belong to the grid.
@@ -222,6 +224,7 @@ pub fn emit_kernel(
         group: [zero; 3],
         group_size: options.threadgroup.map(|n| ll.c32(n)),
         position: [zero; 3],
+        base: three(6),
         index: zero,
         lane: zero,
         entry_mask: zero,
@@ -260,7 +263,7 @@ pub fn emit_kernel(
         e.locals.push(slot);
     }
     e.make_globals();
-    e.begin(three(6));
+    e.begin();
     if e.block(&f.body)? {
         ll.br(end);
     }
@@ -331,7 +334,7 @@ impl Emit<'_> {
     }
 
     /// Positions; threads outside of the grid end here.
-    fn begin(&mut self, base: [V; 3]) {
+    fn begin(&mut self) {
         let ll = self.ll;
         let i32t = ll.int(32);
         let axes = ["x", "y", "z"];
@@ -343,7 +346,7 @@ impl Emit<'_> {
         // Launches are split along the second and third axis only.
         self.group = std::array::from_fn(|i| {
             let at = self.sreg_below(&format!("ctaid.{}", axes[i]), if i == 0 { i32::MAX as u32 } else { 65535 });
-            if i == 0 { at } else { ll.add(at, base[i]) }
+            if i == 0 { at } else { ll.add(at, self.base[i]) }
         });
         let row = ll.add(tid[1], ll.mul(tid[2], ll.c32(size[1])));
         self.index = ll.add(tid[0], ll.mul(row, ll.c32(size[0])));

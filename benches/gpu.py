@@ -242,8 +242,26 @@ def launches(device: pm.Device) -> dict[str, float]:
         commands.commit()
         commands.wait_until_completed()
 
+    def ours_list(wait: bool) -> None:
+        commands = queue.make_command_buffer()
+        encoder = commands.make_compute_command_encoder()
+        encoder.set_compute_pipeline_state(pipeline)
+        encoder.set_buffer(buffer, 0, 0)
+        for _ in range(20):
+            encoder.dispatch_threads(32, 32)
+        encoder.end_encoding()
+        commands.commit()
+        if wait:
+            commands.wait_until_completed()
+
     def cupy(wait: bool) -> None:
         theirs((1,), (32,), (array,))
+        if wait:
+            cp.cuda.get_current_stream().synchronize()
+
+    def cupy_list(wait: bool) -> None:
+        for _ in range(20):
+            theirs((1,), (32,), (array,))
         if wait:
             cp.cuda.get_current_stream().synchronize()
 
@@ -258,6 +276,7 @@ def launches(device: pm.Device) -> dict[str, float]:
     rows = {
         "launch, asynchronous": (lambda: many(ours, False), lambda: many(cupy, False)),
         "launch + wait": (lambda: many(ours, True), lambda: many(cupy, True)),
+        "a list of 20 + wait": (lambda: many(ours_list, True, 200), lambda: many(cupy_list, True, 200)),
     }
     results = {}
     print(f"\n{'':<28}{'ours':>10}{'CuPy':>10}")

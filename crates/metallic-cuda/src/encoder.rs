@@ -5,6 +5,7 @@
 //! Commands that need the host in between ([`needs_host`]) are executed by [`Encoder::execute_on_host`], when
 //! nothing is on its way.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use metallic_hal::{Argument, Buffer, Command, Dispatch, Error, Fault, Grid, Result, log, threads, transfer};
@@ -16,7 +17,7 @@ use crate::context::{Context, Event, Function, Stream, enable_peer};
 use crate::convert;
 use crate::driver::Address;
 use crate::graph;
-use crate::marks::{self, Mark, Marks};
+use crate::marks::{self, Mark, Marks, Sightings};
 use crate::memory::CudaBuffer;
 use crate::pipeline::{Arguments, CudaPipeline, Variant};
 use crate::pool::{DeviceMemory, PinnedMemory};
@@ -57,6 +58,7 @@ struct State {
     parameters: Vec<u8>,
     /// How many lists were begun.
     lists: u32,
+    sightings: Sightings,
 }
 
 /// Memory of both sides for small things.
@@ -74,8 +76,8 @@ pub struct Encoding {
     pub times: Option<Arc<Times>>,
     /// The end of the list before it.
     before: Option<Arc<Event>>,
-    /// It is one dispatch.
-    is_single: bool,
+    /// What is yet to be handed over, where that may be done at once in the end.
+    plan: Option<Vec<Planned>>,
     /// What is handed over in the place of events.
     pub mark: Option<Mark>,
     pub launches: Vec<Launch>,
@@ -84,6 +86,14 @@ pub struct Encoding {
     pub written: Vec<Arc<dyn Buffer>>,
     staging: Vec<Staging>,
     pub has_logs: bool,
+}
+
+/// A launch that is yet to be handed over; its kernel is that of the list's launch with the same number.
+struct Planned {
+    info: LaunchInfo,
+    threadgroup: [u32; 3],
+    /// The parameters without those at the end.
+    arguments: Vec<u8>,
 }
 
 /// What a fault record refers to.
@@ -143,20 +153,27 @@ impl Encoder {
         &self.transfers.context
     }
 
-    /// Starts a list; `None` when too many are on their way. `before` is the end of the list before it, if that is on
-    /// its way. `is_single`: it is one dispatch, and before it come only such lists that ended in marks.
-    pub fn begin(self: &Arc<Self>, before: Option<Arc<Event>>, is_single: bool) -> Option<Encoding> {
+    /// Starts a list; `None` when too many are on their way. `before` is the end of the list before it, if that is an
+    /// event on its way. `commands`: all of the list, if it needs nothing but dispatches, else none.
+    pub fn begin(self: &Arc<Self>, before: Option<Arc<Event>>, commands: &[Command]) -> Option<Encoding> {
         let mut state = self.lock();
         let slot = state.free.pop()?;
         state.lists = state.lists.saturating_add(1);
         if marks::is_due(state.lists) {
             self.make_marks();
         }
+        let has_marks = self.marks.get().is_some_and(Option::is_some);
+        let is_planned = has_marks
+            && match commands.len() {
+                0 => false,
+                1 => true,
+                n => n <= marks::LONGEST && state.sightings.see(kernels_of(commands)),
+            };
         Some(Encoding {
             slot,
             times: None,
             before,
-            is_single,
+            plan: is_planned.then(Vec::new),
             mark: None,
             launches: Vec::new(),
             used: Vec::new(),
@@ -420,59 +437,94 @@ impl Encoder {
         };
         self.transfers.order(&self.stream, &mut self.lock().seen)?;
         block.resize(block.len().next_multiple_of(8), 0);
-        let arguments_end = block.len();
-        if let Some(marks) = self.marks_for(encoding, groups) {
-            LaunchInfo { status: marks.status(), ..info }.write(&mut block);
-            let launch = graph::Launch { function, groups, threads: threadgroup, shared, parameters: &block };
-            // SAFETY: as below. Where the driver takes no graph it may yet take the launch alone, or say why not.
-            encoding.mark = unsafe { marks.launch(self.context(), &self.stream, &launch) }.ok();
-            self.context().check_alive()?;
-            block.truncate(arguments_end);
-        }
-        if encoding.mark.is_none() {
-            self.start(encoding)?;
-            self.launch_parts(function, info, threadgroup, &mut block)?;
-        }
-        self.lock().parameters = block;
         encoding.launches.push(Launch {
             variant: variant.clone(),
             pipeline: dispatch.pipeline.clone(),
             label: dispatch.label.clone(),
             lengths: convert::lengths(dispatch),
         });
+        let mut planned = Planned { info, threadgroup, arguments: block };
+        if let Some(plan) = &mut encoding.plan {
+            let may_wait = encoding.staging.is_empty() && !encoding.has_logs && groups[1].max(groups[2]) <= MOST_GROUPS;
+            plan.push(planned);
+            if !may_wait {
+                self.launch_plan(encoding)?;
+            }
+        } else {
+            self.start(encoding)?;
+            self.launch_parts(function, &mut planned)?;
+            self.lock().parameters = planned.arguments;
+        }
         Ok(())
     }
 
-    /// Where a list may end in a mark: it is one launch, and nothing has to be brought back.
-    fn marks_for(&self, encoding: &Encoding, groups: [u32; 3]) -> Option<&Arc<Marks>> {
-        let marks = self.marks.get()?.as_ref()?;
-        let is_watched =
-            |buffer: &Arc<dyn Buffer>| self.buffer(&**buffer).is_ok_and(|buffer| buffer.watched().is_some());
-        let may = encoding.is_single
-            && encoding.staging.is_empty()
-            && !encoding.has_logs
-            && groups[1].max(groups[2]) <= MOST_GROUPS
-            && !encoding.written.iter().any(is_watched);
-        may.then_some(marks)
+    /// Hands over what was planned, if anything.
+    pub fn flush(&self, encoding: &mut Encoding) -> std::result::Result<(), Fault> {
+        let handed = self.flush_plan(encoding);
+        handed.map_err(|error| {
+            let labels = encoding.launches.iter().map(|l| &*l.label).collect::<Vec<_>>();
+            convert::fault(labels.first().copied(), &error)
+        })
     }
 
-    /// Launches as many times as the driver's limits ask for. The block holds the arguments.
-    fn launch_parts(
-        &self,
-        function: &Function,
-        info: LaunchInfo,
-        threadgroup: [u32; 3],
-        block: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn flush_plan(&self, encoding: &mut Encoding) -> Result<()> {
+        let Some(plan) = encoding.plan.as_mut().filter(|plan| !plan.is_empty()) else { return Ok(()) };
+        let marks = self.marks.get().and_then(Option::as_ref);
+        let is_watched =
+            |buffer: &Arc<dyn Buffer>| self.buffer(&**buffer).is_ok_and(|buffer| buffer.watched().is_some());
+        // What somebody looks at is brought back after an event.
+        if let Some(marks) = marks.filter(|_| !encoding.written.iter().any(is_watched)) {
+            let mut ends = Vec::with_capacity(plan.len());
+            for planned in plan.iter_mut() {
+                ends.push(planned.arguments.len());
+                LaunchInfo { status: marks.status(), ..planned.info }.write(&mut planned.arguments);
+            }
+            let launches = plan.iter().zip(&encoding.launches).map(|(planned, launch)| {
+                Ok(graph::Launch {
+                    function: launch.variant.loaded()?,
+                    groups: planned.info.groups,
+                    threads: planned.threadgroup,
+                    shared: planned.info.dynamic_shared,
+                    parameters: &planned.arguments,
+                })
+            });
+            let launches = launches.collect::<Result<Vec<_>>>()?;
+            // SAFETY: as below. Where the driver takes no graph it may yet take the launches alone, or say why not.
+            encoding.mark = unsafe { marks.launch(self.context(), &self.stream, &launches) }.ok();
+            self.context().check_alive()?;
+            if encoding.mark.is_some() {
+                encoding.plan = None;
+                return Ok(());
+            }
+            for (planned, end) in plan.iter_mut().zip(ends) {
+                planned.arguments.truncate(end);
+            }
+        }
+        self.launch_plan(encoding)
+    }
+
+    /// Hands over what was planned, launch by launch; what comes is not planned.
+    fn launch_plan(&self, encoding: &mut Encoding) -> Result<()> {
+        let Some(plan) = encoding.plan.take() else { return Ok(()) };
+        self.start(encoding)?;
+        for (mut planned, launch) in plan.into_iter().zip(&encoding.launches) {
+            self.launch_parts(launch.variant.loaded()?, &mut planned)?;
+        }
+        Ok(())
+    }
+
+    /// Launches as many times as the driver's limits ask for.
+    fn launch_parts(&self, function: &Function, planned: &mut Planned) -> Result<()> {
+        let Planned { info, threadgroup, arguments: block } = planned;
         let (groups, arguments_end) = (info.groups, block.len());
         for z in (0..groups[2]).step_by(MOST_GROUPS as usize) {
             for y in (0..groups[1]).step_by(MOST_GROUPS as usize) {
                 let part = [groups[0], (groups[1] - y).min(MOST_GROUPS), (groups[2] - z).min(MOST_GROUPS)];
                 block.truncate(arguments_end);
-                LaunchInfo { base: [0, y, z], ..info }.write(block);
+                LaunchInfo { base: [0, y, z], ..*info }.write(block);
                 // SAFETY: the parameters are those that the kernel was compiled for; what they point to is kept
                 // by the command list.
-                unsafe { self.stream.launch(function, part, threadgroup, info.dynamic_shared, block)? };
+                unsafe { self.stream.launch(function, part, *threadgroup, info.dynamic_shared, block)? };
             }
         }
         Ok(())
@@ -682,6 +734,17 @@ impl Encoder {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Which kernels a list has, as a number that hardly any other list has.
+fn kernels_of(commands: &[Command]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for command in commands {
+        if let Command::Dispatch(dispatch) = command {
+            hasher.write_usize(Arc::as_ptr(&dispatch.pipeline).addr());
+        }
+    }
+    hasher.finish()
 }
 
 /// Where the GPU puts the fault record of a slot.

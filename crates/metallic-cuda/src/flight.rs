@@ -93,10 +93,6 @@ impl InFlight {
     pub fn is_marked_done(&self) -> bool {
         matches!(&self.end, End::Mark(mark) if mark.is_there())
     }
-    /// Whether it ends in a mark.
-    pub fn is_marked(&self) -> bool {
-        matches!(self.end, End::Mark(_))
-    }
     /// What tells when the GPU is done.
     pub fn sleeper(&self) -> Sleeper {
         Sleeper { encoder: self.encoder.clone(), end: self.end.clone(), patience: RefCell::default() }

@@ -1,4 +1,4 @@
-//! Two launches as one piece for the driver: handing it over again takes half of the time of one launch.
+//! Launches, one after the other, as one piece for the driver: handing it over again takes half of the time of one launch.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -25,7 +25,7 @@ pub struct Launch<'a> {
 pub struct Graph {
     context: Arc<Context>,
     graph: Handle,
-    first: Handle,
+    nodes: Vec<Handle>,
     instance: Handle,
 }
 
@@ -61,26 +61,23 @@ fn with<R>(launch: &Launch, f: impl FnOnce(*const KernelNode) -> R) -> R {
 }
 
 impl Graph {
-    /// `second` runs after `first`.
-    pub fn new(context: &Arc<Context>, first: &Launch, second: &Launch) -> Result<Graph> {
-        let mut made = Graph {
-            context: context.clone(),
-            graph: ptr::null_mut(),
-            first: ptr::null_mut(),
-            instance: ptr::null_mut(),
-        };
-        let mut last = ptr::null_mut();
+    /// Each launch begins when the one before it is over.
+    pub fn new(context: &Arc<Context>, launches: &[Launch]) -> Result<Graph> {
+        let (graph, instance) = (ptr::null_mut(), ptr::null_mut());
+        let mut made = Graph { context: context.clone(), graph, nodes: Vec::with_capacity(launches.len()), instance };
         context.call("make a graph", |d| {
             let Some(d) = calls(d) else { return NOT_FOUND };
             // SAFETY: results outlive the calls; the driver copies descriptions and parameters.
             unsafe {
                 let mut status = (d.create)(&raw mut made.graph, 0);
-                if status == 0 {
-                    status = with(first, |n| (d.add_kernel)(&raw mut made.first, made.graph, ptr::null(), 0, n));
-                }
-                if status == 0 {
-                    let before = &raw const made.first;
-                    status = with(second, |n| (d.add_kernel)(&raw mut last, made.graph, before, 1, n));
+                for launch in launches {
+                    let mut node = ptr::null_mut();
+                    let before = made.nodes.last().map_or(ptr::null(), |last| &raw const *last);
+                    let count = usize::from(!before.is_null());
+                    if status == 0 {
+                        status = with(launch, |n| (d.add_kernel)(&raw mut node, made.graph, before, count, n));
+                    }
+                    made.nodes.push(node);
                 }
                 if status == 0 {
                     status = (d.instantiate)(&raw mut made.instance, made.graph, 0);
@@ -91,12 +88,12 @@ impl Graph {
         Ok(made)
     }
 
-    /// Replaces the first launch from now on. Fails where the driver needs another graph.
-    pub fn set(&mut self, first: &Launch) -> Result<()> {
+    /// Replaces one of the launches from now on. Fails where the driver needs another graph.
+    pub fn set(&mut self, place: usize, launch: &Launch) -> Result<()> {
         self.context.call("change a graph", |d| {
-            let Some(d) = calls(d) else { return NOT_FOUND };
+            let (Some(d), Some(node)) = (calls(d), self.nodes.get(place)) else { return NOT_FOUND };
             // SAFETY: the driver copies the description and the parameters.
-            with(first, |n| unsafe { (d.set_kernel)(self.instance, self.first, n) })
+            with(launch, |n| unsafe { (d.set_kernel)(self.instance, *node, n) })
         })
     }
 

@@ -1,8 +1,8 @@
-//! Lists of one launch, whose end the GPU writes into memory of the host.
+//! Lists of launches that come again, whose end the GPU writes into memory of the host.
 //!
-//! The launch and a kernel of one thread after it are one [`Graph`]: the kernel (`mark.ptx`) writes the number of the
-//! mark, the time, and the record of a thread that faulted into a ring. Handing over such a pair takes the driver less
-//! time than a launch and an event, and whoever waits looks at memory instead of asking the driver.
+//! The launches and a kernel of one thread after them are one [`Graph`]: that kernel (`mark.ptx`) writes the number of the
+//! mark, the time, and the record of a thread that faulted into a ring. Handing over such a chain takes the driver less
+//! time than a single launch and an event, and whoever waits looks at memory instead of asking the driver.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,8 +28,13 @@ const TIME: usize = 8;
 const RECORD: usize = 64;
 /// Bytes of the state: a status block, a record, the count.
 const STATE: usize = 192;
-/// Launches that are kept ready.
+/// Chains that are kept ready, and launches in one at most.
 const KEPT: usize = 8;
+pub const LONGEST: usize = 256;
+/// Lists of the same kernels before they are a chain.
+const SIGHTINGS: u32 = 3;
+/// Lists of which it is known how often they came.
+const REMEMBERED: usize = 32;
 /// Lists of a queue before the first of these: making a graph takes as long as ten launches.
 const AFTER: u32 = 16;
 /// How long to look before the driver is asked.
@@ -48,21 +53,30 @@ pub struct Marks {
 
 #[derive(Default)]
 struct Kept {
-    pairs: Vec<Pair>,
+    chains: Vec<Chain>,
     /// Marks handed over.
     count: u32,
-    /// Uses, to know which pair was not used for longest.
+    /// Uses, to know which chain was not used for longest.
     uses: u64,
 }
 
-struct Pair {
+struct Chain {
     graph: Graph,
-    key: Key,
+    keys: Vec<Key>,
     used: u64,
 }
 
-/// What a pair launches.
-#[derive(Default, PartialEq)]
+impl Chain {
+    fn is_of(&self, launches: &[Launch]) -> bool {
+        self.keys.len() == launches.len() && self.keys.iter().zip(launches).all(|(key, launch)| key.is_of(launch))
+    }
+    fn has_kernels_of(&self, launches: &[Launch]) -> bool {
+        let numbers = launches.iter().map(|launch| launch.function.number);
+        self.keys.len() == launches.len() && self.keys.iter().map(|key| key.function).eq(numbers)
+    }
+}
+
+/// What a launch of a chain is.
 struct Key {
     function: u64,
     shape: [u32; 7],
@@ -73,11 +87,9 @@ impl Key {
     fn is_of(&self, launch: &Launch) -> bool {
         self.function == launch.function.number && self.shape == shape(launch) && self.parameters == launch.parameters
     }
-    fn become_of(&mut self, launch: &Launch) {
-        self.function = launch.function.number;
-        self.shape = shape(launch);
-        self.parameters.clear();
-        self.parameters.extend(launch.parameters);
+    fn of(launch: &Launch) -> Key {
+        let parameters = launch.parameters.to_vec();
+        Key { function: launch.function.number, shape: shape(launch), parameters }
     }
 }
 
@@ -137,48 +149,86 @@ impl Marks {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over a launch and its mark. At most [`SLOTS`] are on their way at a time, all on this stream.
+    /// Hands over launches and their mark. At most [`SLOTS`] marks are on their way at a time, all on this stream.
     ///
     /// # Safety
     /// As for [`Stream::launch`].
-    pub unsafe fn launch(self: &Arc<Self>, context: &Arc<Context>, stream: &Stream, launch: &Launch) -> Result<Mark> {
+    pub unsafe fn launch(
+        self: &Arc<Self>,
+        context: &Arc<Context>,
+        stream: &Stream,
+        launches: &[Launch],
+    ) -> Result<Mark> {
         let mut kept = self.kept();
         kept.uses += 1;
         let now = kept.uses;
-        let same = kept.pairs.iter().position(|pair| pair.key.is_of(launch));
-        let at = match same {
+        let at = match kept.chains.iter().position(|chain| chain.is_of(launches)) {
             Some(at) => at,
-            None if kept.pairs.len() < KEPT => {
-                let mut parameters = self.state.address.to_le_bytes().to_vec();
-                parameters.extend((self.ring.pointer.expose_provenance() as u64).to_le_bytes());
-                let [groups, threads] = [[1; 3]; 2];
-                let mark = Launch { function: &self.function, groups, threads, shared: 0, parameters: &parameters };
-                let graph = Graph::new(context, launch, &mark)?;
-                let mut key = Key::default();
-                key.become_of(launch);
-                kept.pairs.push(Pair { graph, key, used: 0 });
-                kept.pairs.len() - 1
-            }
             None => {
-                // A change of arguments is less than one of the kernel.
-                let function = launch.function.number;
-                let oldest = |pairs: &[Pair], any: bool| {
-                    let found = pairs.iter().enumerate().filter(|(_, p)| any || p.key.function == function);
-                    found.min_by_key(|(_, p)| p.used).map(|(at, _)| at)
-                };
-                let at = oldest(&kept.pairs, false).or_else(|| oldest(&kept.pairs, true)).unwrap_or(0);
-                let pair = &mut kept.pairs[at];
-                pair.key = Key::default();
-                pair.graph.set(launch)?;
-                pair.key.become_of(launch);
-                at
+                let chains = kept.chains.iter().enumerate();
+                let oldest = chains.filter(|(_, c)| c.has_kernels_of(launches)).min_by_key(|(_, c)| c.used);
+                match oldest.map(|(at, _)| at) {
+                    // Two of a kind may take turns.
+                    Some(at) if kept.chains.len() == KEPT => {
+                        change(&mut kept.chains[at], launches)?;
+                        at
+                    }
+                    _ => {
+                        let chain = self.chain(context, launches)?;
+                        if kept.chains.len() == KEPT {
+                            let chains = kept.chains.iter().enumerate();
+                            let oldest = chains.min_by_key(|(_, c)| c.used).map_or(0, |(at, _)| at);
+                            kept.chains.swap_remove(oldest);
+                        }
+                        kept.chains.push(chain);
+                        kept.chains.len() - 1
+                    }
+                }
             }
         };
-        kept.pairs[at].used = now;
+        kept.chains[at].used = now;
         // SAFETY: the caller's promise; functions whose kernels are gone are not asked for again.
-        unsafe { kept.pairs[at].graph.launch(stream)? };
+        unsafe { kept.chains[at].graph.launch(stream)? };
         kept.count = kept.count.wrapping_add(1);
         Ok(Mark { marks: self.clone(), number: kept.count, since: timestamp() })
+    }
+
+    fn chain(&self, context: &Arc<Context>, launches: &[Launch]) -> Result<Chain> {
+        let mut parameters = self.state.address.to_le_bytes().to_vec();
+        parameters.extend((self.ring.pointer.expose_provenance() as u64).to_le_bytes());
+        let [groups, threads] = [[1; 3]; 2];
+        let mark = Launch { function: &self.function, groups, threads, shared: 0, parameters: &parameters };
+        let all: Vec<Launch> = launches.iter().copied().chain([mark]).collect();
+        Ok(Chain { graph: Graph::new(context, &all)?, keys: launches.iter().map(Key::of).collect(), used: 0 })
+    }
+}
+
+/// Makes a chain one of these launches, of the same kernels.
+fn change(chain: &mut Chain, launches: &[Launch]) -> Result<()> {
+    for (i, launch) in launches.iter().enumerate() {
+        if !chain.keys[i].is_of(launch) {
+            let key = Key::of(launch);
+            // Should the driver refuse, the chain is of nothing.
+            chain.keys[i].function = u64::MAX;
+            chain.graph.set(i, launch)?;
+            chain.keys[i] = key;
+        }
+    }
+    Ok(())
+}
+
+/// How often lists of the same kernels came, the last one first.
+#[derive(Default)]
+pub struct Sightings(Vec<(u64, u32)>);
+
+impl Sightings {
+    /// Whether a list comes often enough to be a chain. `kernels` says which kernels it has.
+    pub fn see(&mut self, kernels: u64) -> bool {
+        let known = self.0.iter().position(|(k, _)| *k == kernels);
+        let (_, count) = known.map_or((kernels, 0), |at| self.0.remove(at));
+        self.0.truncate(REMEMBERED - 1);
+        self.0.insert(0, (kernels, count.saturating_add(1)));
+        count + 1 >= SIGHTINGS
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 
 use metallic_hal::cache::{Cache, Key};
-use metallic_hal::{Argument, Dispatch, Pipeline, PipelineSource, Result};
+use metallic_hal::{Argument, Dispatch, Error, Pipeline, PipelineSource, Result};
 use msl_codegen_llvm::nvptx::SYMBOL;
 use msl_codegen_llvm::{NvptxKernel, NvptxOptions};
 use msl_ir::Access;
@@ -33,6 +33,13 @@ pub struct Variant {
     arguments: Arguments,
     pub kernel: NvptxKernel,
     function: OnceLock<Function>,
+}
+
+impl Variant {
+    /// The function, which [`CudaPipeline::function`] made before.
+    pub fn loaded(&self) -> Result<&Function> {
+        self.function.get().ok_or_else(|| Error::Device("internal error: a kernel is not loaded".into()))
+    }
 }
 
 /// What the code of a dispatch depends on.

@@ -265,7 +265,7 @@ impl CudaQueue {
     }
 
     fn begin_part(&self) -> std::result::Result<Encoding, Fault> {
-        let begun = self.encoder.begin(None, false);
+        let begun = self.encoder.begin(None, &[]);
         begun.ok_or_else(|| Fault::new("internal error: too many command lists are on their way"))
     }
     fn end_part(&self, part: Option<Encoding>, span: &mut Span) -> Outcome {
@@ -409,8 +409,8 @@ impl CudaQueue {
 /// Begins a list; `None` when too many are on their way.
 fn begin(encoder: &Arc<Encoder>, inner: &Inner, commands: &[Command]) -> Option<Encoding> {
     let last = inner.flying.back().map(|last| &last.flight);
-    let is_single = matches!(commands, [Command::Dispatch(_)]) && last.is_none_or(InFlight::is_marked);
-    encoder.begin(last.and_then(InFlight::end_event), is_single)
+    let are_dispatches = commands.iter().all(|command| matches!(command, Command::Dispatch(_)));
+    encoder.begin(last.and_then(InFlight::end_event), if are_dispatches { commands } else { &[] })
 }
 
 /// Waits for a part that only this thread knows of.
@@ -426,7 +426,9 @@ fn wait_for(flight: &InFlight) {
 }
 
 fn encode_all(encoder: &Encoder, encoding: &mut Encoding, commands: &[Command]) -> Outcome {
-    commands.iter().try_for_each(|command| catch(|| encoder.encode(encoding, command)))
+    let encoded = commands.iter().try_for_each(|command| catch(|| encoder.encode(encoding, command)));
+    // What comes first is told.
+    catch(|| encoder.flush(encoding)).and(encoded)
 }
 
 /// A panic of ours is a fault of the command.

@@ -316,3 +316,49 @@ fn faults_and_losses_show_in_lists_that_end_in_marks() {
     assert!(fault.message.contains("device cuda:0 is lost: an illegal memory access"), "{fault}");
     assert!(device.is_lost());
 }
+
+#[test]
+fn lists_that_come_again_are_handed_over_at_once() {
+    let (device, _guard) = fake::device();
+    let pipeline = pipeline(&device);
+    let queue = device.make_command_queue().unwrap();
+    let buffers: Vec<_> = (0..6).map(|_| device.make_buffer(64, StorageMode::Shared).unwrap()).collect();
+    run_until_marked(&queue, &pipeline, &buffers[5]);
+    let list = |which: &[usize]| which.iter().map(|i| dispatch(&pipeline, &buffers[*i])).collect::<Vec<_>>();
+    let graphs = || fake::GRAPH_LAUNCHES.load(SeqCst);
+    let before = graphs();
+    for _ in 0..10 {
+        run(&queue, list(&[0, 1, 0])).result.unwrap();
+    }
+    // Twice one by one, then as one.
+    assert_eq!(graphs() - before, 8);
+    assert_eq!((words(&*buffers[0])[15], words(&*buffers[1])[15]), (20, 10));
+    // Two that take turns, as in a simulation with two states.
+    for _ in 0..10 {
+        run(&queue, list(&[2, 3, 3])).result.unwrap();
+        run(&queue, list(&[3, 2, 2])).result.unwrap();
+    }
+    assert_eq!((words(&*buffers[2])[15], words(&*buffers[3])[15]), (30, 30));
+    assert_eq!((graphs() - before, fake::GRAPH_CHANGES.load(SeqCst)), (28, 0));
+    // More kinds than are kept: what differs is changed.
+    for first in 0..10 {
+        run(&queue, list(&[first % 5, 4, first / 5])).result.unwrap();
+    }
+    assert_eq!(words(&*buffers[4])[15], 12);
+    assert!((1..=30).contains(&fake::GRAPH_CHANGES.load(SeqCst)), "{}", fake::GRAPH_CHANGES.load(SeqCst));
+    // After a fault the rest of the list does nothing.
+    let (first, second) = (words(&*buffers[0])[0], words(&*buffers[1])[0]);
+    fake::FAULT_AT.store(1, SeqCst);
+    let fault = run(&queue, list(&[0, 1, 0])).result.unwrap_err();
+    assert_eq!((fault.id, fault.thread), ("out-of-bounds", Some([7, 0, 0])));
+    assert_eq!((words(&*buffers[0])[0], words(&*buffers[1])[0]), (first + 1, second));
+    fake::FAULT_AT.store(u32::MAX, SeqCst);
+    run(&queue, list(&[0, 1, 0])).result.unwrap();
+    assert_eq!((words(&*buffers[0])[0], words(&*buffers[1])[0]), (first + 3, second + 1));
+    // Where somebody looks at a result, it comes back with the list.
+    let view = buffers[1].contents().unwrap().cast::<u32>();
+    let now = graphs();
+    run(&queue, list(&[0, 1, 0])).result.unwrap();
+    // SAFETY: nothing is on its way.
+    assert_eq!((unsafe { *view.as_ptr() }, graphs()), (second + 2, now));
+}

@@ -172,7 +172,8 @@ impl Walk<'_> {
                 let to = types.scalar_of(inst.ty);
                 each(&[a], &|_, s| match (from, to) {
                     (Some(x), Some(y)) if x.is_integer() && y.is_integer() => match s[0].linear {
-                        Some(l) if y.bits() <= x.bits() || l.exact || x.is_signed() => {
+                        // Overflow of `int` is undefined; narrower numbers wrap when they are made.
+                        Some(l) if y.bits() <= x.bits() || l.exact || (x.is_signed() && x.bits() >= 32) => {
                             let exact = l.exact && y.bits() >= 32;
                             Shape::linear(s[0].bits, l.stride, l.part_stride, exact)
                         }

@@ -166,6 +166,7 @@ class Kernel:
     options: Mapping | None = None
     _pso: ComputePipelineState = field(init=False, repr=False, compare=False)
     _reflection: list[Any] | None = field(init=False, repr=False, compare=False, default=None)
+    _params: list[Any] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         self._pso = kernel_cache.get(self.device, self.source, self.func, self.constants, self.options)
@@ -228,7 +229,9 @@ class Kernel:
     # ---- by reflection -----------------------------------------------------------------
 
     def _run_by_reflection(self, queue: CommandQueue, args: tuple, grid: Any, threadgroup: Any) -> None:
-        params = [p for p in self.reflection if p["kind"] != "threadgroup"]
+        params = self._params
+        if params is None:
+            params = self._params = [p for p in self.reflection if p["kind"] != "threadgroup"]
         if len(args) != len(params):
             names = ", ".join(p["name"] for p in params)
             raise MetalValidationError(f"kernel {self.func} takes {len(params)} arguments ({names}), {len(args)} were given")
@@ -256,8 +259,11 @@ class Kernel:
 
     def _bind(self, encoder: Any, param: dict, value: Any, copies: list) -> tuple | None:
         """Binds one argument; gives the grid that it suggests."""
-        name, index = param["name"], param["index"]
-        where = f"kernel {self.func}: argument {name}"
+        index = param["index"]
+        if isinstance(value, Buffer) and param["kind"] == "buffer":
+            encoder.set_buffer(value, 0, index)
+            return (max(value.size // max(param["size"], 1), 1),) if not param["by_value"] else None
+        where = f"kernel {self.func}: argument {param['name']}"
         if param["kind"] == "texture":
             if not isinstance(value, Texture):
                 raise MetalValidationError(f"{where} is a texture, not {type(value).__name__}")
@@ -268,9 +274,6 @@ class Kernel:
                 raise MetalValidationError(f"{where} is a sampler, not {type(value).__name__}")
             encoder.set_sampler_state(value, index)
             return None
-        if isinstance(value, Buffer):
-            encoder.set_buffer(value, 0, index)
-            return (max(value.size // max(param["size"], 1), 1),) if not param["by_value"] else None
         if param["by_value"] and param["access"] == "read":
             encoder.set_bytes(self._value(where, param, value), index)
             return None
@@ -371,7 +374,7 @@ class Kernel:
 
     def _threadgroup(self, grid: Any) -> tuple[int, int, int]:
         """A shape for kernels that did not say: 256 threads along x, 32 x 8 in two dimensions, 8 x 8 x 4 in three."""
-        sizes = list(grid) if np.iterable(grid) else [grid]
+        sizes = [grid] if isinstance(grid, int) else list(grid) if np.iterable(grid) else [grid]
         sizes += [1] * (3 - len(sizes))
         limit = self._pso.max_total_threads_per_threadgroup
         shape = (8, 8, 4) if sizes[2] > 1 else (32, 8, 1) if sizes[1] > 1 else (256, 1, 1)

@@ -84,3 +84,181 @@ fn neighborhoods_are_those_of_the_interpreter() {
         }
     }
 }
+
+/// A thread adds up what it finds from its place on in steps, tells how far it came, and after a barrier hands its sum
+/// to its neighbor.
+fn strided(ty: &str, test: &str, step: &str, body: &str) -> String {
+    format!(
+        "global shared: array<u32, 256> threadgroup
+fn f(%in: ptr<device, u32>, %out: ptr<device, u32>, %sums: ptr<device, u32>, %p: ptr<constant, {ty}>) -> void {{
+  local i: {ty}
+  local sum: u32
+  %gid = builtin thread_position_in_grid
+  %x0 = extract %gid, 0
+  %t0 = builtin thread_index_in_threadgroup
+  %x: {ty} = convert %x0
+  %zero: u32 = const 0
+  %one: u32 = const 1
+  %two: u32 = const 2
+  %n: {ty} = load %p
+  %k1: u32 = const 1
+  %ps = ptr_offset %p, %k1
+  %s: {ty} = load %ps
+  %start = add %s, %x
+  %i = local_addr i
+  %sum = local_addr sum
+  store %i, %start
+  store %sum, %zero
+  %step: {ty} = const {step}
+  loop l {{
+    %iv = load %i
+    {test}
+    if %stay {{ }} else {{ break l }}
+    {body}
+  }} continuing {{
+    %w = load %i
+    %next = add %w, %step
+    store %i, %next
+  }}
+  %end = load %i
+  %e: u32 = convert %end
+  %total = load %sum
+  %a = global_addr @shared
+  %mine = index_addr %a, %t0
+  store %mine, %total
+  barrier threadgroup [threadgroup]
+  %t1 = xor %t0, %one
+  %its = index_addr %a, %t1
+  %other = load %its
+  %at = mul %x0, %two
+  %at1 = add %at, %one
+  %q0 = ptr_offset %sums, %at
+  store %q0, %e
+  %q1 = ptr_offset %sums, %at1
+  store %q1, %other
+}}
+kernel f = @f {{
+  in: buffer 0 device read u32
+  out: buffer 1 device read_write u32
+  sums: buffer 2 device write u32
+  p: buffer 3 constant read {ty}
+}}
+"
+    )
+}
+
+const ADD: &str = "%q = ptr_offset %in, %iv
+    %v = load %q
+    %before = load %sum
+    %more = add %before, %v
+    store %sum, %more
+    %twice = mul %v, %two
+    %o = ptr_offset %out, %iv
+    store %o, %twice";
+
+/// Threads skip odd numbers.
+const SKIP: &str = "%q = ptr_offset %in, %iv
+    %v = load %q
+    %bit = and %v, %one
+    %odd = eq %bit, %one
+    if %odd { continue l }
+    %before = load %sum
+    %more = add %before, %v
+    store %sum, %more";
+
+const SUM: &str = "%q = ptr_offset %in, %iv
+    %v = load %q
+    %before = load %sum
+    %more = add %before, %v
+    store %sum, %more";
+
+/// Without memory: counters may be anywhere.
+const COUNT: &str = "%v: u32 = convert %iv
+    %before = load %sum
+    %more = add %before, %v
+    store %sum, %more";
+
+/// Some threads leave when they have enough.
+const ENOUGH: &str = "%q = ptr_offset %in, %iv
+    %v = load %q
+    %before = load %sum
+    %more = add %before, %v
+    store %sum, %more
+    %most: u32 = const 300
+    %enough = gt %more, %most
+    if %enough { break l }";
+
+/// Runs a strided loop here and in the interpreter, with limits and starts.
+fn compare(source: &str, cases: &[(i32, i32)], what: &str) {
+    for (grid, threadgroup) in [(64u32, 64u32), (192, 96), (90, 64), (40, 40)] {
+        let kernel = compile(source, "f", &CompileOptions::new([threadgroup, 1, 1]));
+        let (grid, threadgroup) = ([grid, 1, 1], [threadgroup, 1, 1]);
+        let input: Vec<u32> = (0..600).map(|i| i * 7 % 64).collect();
+        for (n, s) in cases {
+            let sums = vec![0; 2 * grid[0] as usize];
+            let args = [u32s(&input), u32s(&[9; 600]), u32s(&sums), u32s(&[*n as u32, *s as u32])];
+            let expected = interpret_with(source, "f", grid, threadgroup, &args, 0);
+            let out = launch(&kernel, grid, threadgroup, &args);
+            match expected {
+                Ok(expected) => {
+                    assert_eq!(out.fault, None, "{what} {grid:?} {n} {s}");
+                    let pairs = out.args.iter().zip(&expected);
+                    for (x, y) in pairs {
+                        assert_eq!(x.as_u32(), y.as_u32(), "{what} {grid:?} {n} {s}");
+                    }
+                }
+                Err(fault) => assert!(out.fault.is_some(), "{what} {grid:?} {n} {s}: {fault}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn strided_loops_give_what_the_interpreter_gives() {
+    let up = [(0, 0), (1, 0), (63, 0), (64, 0), (65, 0), (300, 5), (599, 0), (600, 3), (10, 300), (700, 0)];
+    let down = [(0, 300), (1, 0), (5, 0), (100, 400), (63, 150), (-1, 200), (200, 399), (-70, 100), (0, 590)];
+    let loops: &[(&str, &str, &str, &[(i32, i32)])] = &[
+        ("u32", "%stay = lt %iv, %n", "64", &up),
+        ("u32", "%stay = le %iv, %n", "96", &up),
+        ("u32", "%stay = gt %n, %iv", "40", &up),
+        ("u32", "%leave = ge %iv, %n\n    %stay = not %leave", "64", &up),
+        ("i32", "%stay = lt %iv, %n", "64", &up),
+        ("i32", "%stay = ge %iv, %n", "-64", &down),
+        ("i32", "%stay = gt %iv, %n", "-33", &down),
+        // The test is of a number that counts down.
+        ("i32", "%back = sub %n, %iv\n    %stay = gt %back, %step", "7", &up),
+    ];
+    for (ty, test, step, cases) in loops {
+        for body in [ADD, SUM, SKIP, ENOUGH] {
+            compare(&strided(ty, test, step, body), cases, &format!("{ty} {test} {step} {body}"));
+        }
+    }
+}
+
+#[test]
+fn counters_that_wrap_do_so_in_each_thread() {
+    let high = [(-0x1000_0000, -16), (0x7000_0000, 0x7fff_fff0), (16, -16), (0, 0)];
+    for (ty, test) in [
+        ("u32", "%stay = lt %iv, %n"),
+        ("u32", "%stay = gt %n, %iv"),
+        ("i32", "%stay = lt %iv, %n"),
+        ("i32", "%leave = ge %iv, %n\n    %stay = not %leave"),
+    ] {
+        compare(&strided(ty, test, "268435456", COUNT), &high, &format!("{ty} {test}"));
+    }
+}
+
+#[test]
+fn strided_loops_run_without_masks_or_checks_while_all_threads_are_in() {
+    let source = strided("u32", "%stay = lt %iv, %n", "64", SUM);
+    for isa in [Isa::Avx512, Isa::Avx2] {
+        let text = optimized(isa, &source, "f", [64, 1, 1]);
+        let start = text.find("\nallstay:").unwrap();
+        let block = &text[start + 1..];
+        let block = &block[..=block.find("\n\n").unwrap()];
+        assert!(block.contains("load <") && !block.contains("x i1>"), "{block}");
+        // Nothing but the counter is tested.
+        assert!(block.contains("label %allstay,") || block.contains("label %instep\n"), "{block}");
+        assert!(block.matches("label %").count() <= 2, "{block}");
+    }
+}

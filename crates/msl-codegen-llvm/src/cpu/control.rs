@@ -4,10 +4,12 @@
 use msl_base::Id;
 use msl_ir::{Block, Case, LabelId, LocalId, Op, ValueId};
 
+use super::in_step::LeadingTest;
 use super::kernel::Emit;
 use super::masks::{Mask, MaskSlot};
 use crate::CodegenError;
 use crate::emit::flow::Point;
+use crate::emit::live::{Set, stored_in};
 use crate::emit::shape::{Root, Shape};
 use crate::emit::value::Val;
 use crate::llvm::{B, V};
@@ -38,12 +40,18 @@ impl Emit<'_> {
     /// Emits a block; false when control cannot reach its end (the LLVM block is then finished).
     pub fn block(&mut self, block: &Block) -> Result<bool, CodegenError> {
         self.wide.forget();
-        for id in &block.insts {
+        let falls = self.list(&block.insts)?;
+        self.wide.forget();
+        Ok(falls)
+    }
+
+    /// Instructions of a block.
+    pub fn list(&mut self, list: &[ValueId]) -> Result<bool, CodegenError> {
+        for id in list {
             if !self.inst(*id)? {
                 return Ok(false);
             }
         }
-        self.wide.forget();
         Ok(true)
     }
 
@@ -202,14 +210,17 @@ impl Emit<'_> {
         body: &Block,
         continuing: &Block,
     ) -> Result<bool, CodegenError> {
-        let Some(hoisted) = self.hoist_checks(id, body, continuing)? else {
-            return self.emit_one_loop(id, label, body, continuing);
+        if let Some(test) = self.emit_while_all_stay(id, label, body, continuing)? {
+            return self.emit_one_loop(id, label, body, continuing, Some(&test));
+        }
+        let Some(hoisted) = self.hoist_checks(id, body, continuing, None)? else {
+            return self.emit_one_loop(id, label, body, continuing, None);
         };
         let ll = self.ll;
         let known = |me: &mut Self| -> Result<bool, CodegenError> {
             let outer = me.unchecked.clone();
             me.unchecked.extend(hoisted.accesses.iter().cloned());
-            let falls = me.emit_one_loop(id, label, body, continuing)?;
+            let falls = me.emit_one_loop(id, label, body, continuing, None)?;
             me.unchecked = outer;
             Ok(falls)
         };
@@ -220,7 +231,7 @@ impl Emit<'_> {
         ll.likely_br(hoisted.ok, fast, slow);
         let (state, mask) = (self.state.clone(), self.mask.clone());
         ll.at_end(slow);
-        let falls = self.emit_one_loop(id, label, body, continuing)?;
+        let falls = self.emit_one_loop(id, label, body, continuing, None)?;
         if falls {
             ll.br(join);
         }
@@ -238,12 +249,14 @@ impl Emit<'_> {
         Ok(falls)
     }
 
+    /// `in_step`: the test of the same loop that was emitted for as long as all lanes stay.
     fn emit_one_loop(
         &mut self,
         id: ValueId,
         label: LabelId,
         body: &Block,
         continuing: &Block,
+        in_step: Option<&LeadingTest>,
     ) -> Result<bool, CodegenError> {
         let entry = self.mask.clone();
         let i = id.index();
@@ -264,7 +277,22 @@ impl Emit<'_> {
         let head = self.ll.new_block("loop");
         let next = self.ll.new_block("continue");
         let out = self.ll.new_block("endloop");
-        self.ll.br(head);
+        // Locals that the loop stores and that are not taken out of it are not used after it.
+        let mut stored = Set::new(self.f.locals.len());
+        stored_in(self.f, self.places, id, &mut stored);
+        let stored: Vec<LocalId> = stored.iter().collect();
+        match (in_step, &after) {
+            (Some(test), Some(after)) => {
+                let none = self.none_stay(test, body)?;
+                let left = self.ll.new_block("allleft");
+                self.ll.cond_br(none, left, head);
+                self.ll.at_end(left);
+                self.coerce_state(after, &stored);
+                self.ll.br(out);
+                self.state.clone_from(&head_state);
+            }
+            _ => self.ll.br(head),
+        }
         self.ll.at_end(head);
         let iteration: Mask = match &active {
             Some(s) => Some(self.read_mask(s)),
@@ -289,7 +317,34 @@ impl Emit<'_> {
             escaped: body_escaped.clone(),
         });
         let continuing_state = self.point(id, Point::Continuing);
-        let falls = self.block(body)?;
+        // Where threads leave by a test at the start, the body is not run for none of them.
+        let tested = match &after {
+            Some(after) if by_mask => self
+                .leading_test(label, body)
+                .filter(|t| self.flow.divergent[body.insts[t.at].index()])
+                .map(|t| (t.at, after)),
+            _ => None,
+        };
+        self.wide.forget();
+        let mut falls = true;
+        let rest = match tested {
+            None => &body.insts[..],
+            Some((at, after)) => {
+                falls = self.list(&body.insts[..=at])?;
+                let any = self.any(&self.mask);
+                let (some, none) = (self.ll.new_block("some"), self.ll.new_block("none"));
+                self.ll.cond_br(any, some, none);
+                self.ll.at_end(none);
+                let here = self.state.clone();
+                self.coerce_state(after, &stored);
+                self.ll.br(out);
+                self.ll.at_end(some);
+                self.state = here;
+                &body.insts[at + 1..]
+            }
+        };
+        let falls = falls && self.list(rest)?;
+        self.wide.forget();
         if falls {
             self.coerce_state(&continuing_state, &[]);
             self.ll.br(next);
@@ -303,19 +358,24 @@ impl Emit<'_> {
                     // Breaks in `continuing` shrink the mask after the body's are accounted for.
                     let m = self.mask_after(&self.mask.clone(), &body_escaped);
                     self.write_mask(slot, &m);
-                    let any = self.any(&m);
-                    let (again, done) = (self.ll.new_block("again"), self.ll.new_block("done"));
-                    self.ll.cond_br(any, again, done);
-                    let bottom = self.state.clone();
-                    self.ll.at_end(again);
-                    self.coerce_state(&head_state, &[]);
-                    self.ll.br(head);
-                    self.ll.at_end(done);
-                    self.state = bottom;
-                    if let Some(a) = &after {
-                        self.coerce_state(a, &captures);
+                    if tested.is_some() {
+                        self.coerce_state(&head_state, &[]);
+                        self.ll.br(head);
+                    } else {
+                        let any = self.any(&m);
+                        let (again, done) = (self.ll.new_block("again"), self.ll.new_block("done"));
+                        self.ll.cond_br(any, again, done);
+                        let bottom = self.state.clone();
+                        self.ll.at_end(again);
+                        self.coerce_state(&head_state, &[]);
+                        self.ll.br(head);
+                        self.ll.at_end(done);
+                        self.state = bottom;
+                        if let Some(a) = &after {
+                            self.coerce_state(a, &captures);
+                        }
+                        self.ll.br(out);
                     }
-                    self.ll.br(out);
                 }
                 None => {
                     self.coerce_state(&head_state, &[]);

@@ -7,6 +7,9 @@
 //! to blame. Nothing is assumed: an index that wraps on the way has a last place out of bounds.
 //! The addresses in the unchecked version count up from the first one, in 64 bits, which leaves
 //! LLVM one pointer a row instead of 32-bit arithmetic it cannot take apart.
+//!
+//! The counter may also count up with the lane, where the loop runs only while all lanes are in
+//! ([`super::in_step`]): then it is the last lane's that stays below the limit.
 
 use std::collections::HashSet;
 
@@ -14,11 +17,12 @@ use llvm_sys::LLVMIntPredicate as IP;
 use msl_base::Id;
 use msl_ir::{BinaryOp, Block, CompareOp, LocalId, Op, Scalar, ValueId};
 
+use super::in_step::LeadingTest;
 use super::kernel::Emit;
 use crate::CodegenError;
 use crate::emit::live::{Set, stored_in};
-use crate::emit::shape::{Root, Shape};
-use crate::emit::value::{Comp, Pointer};
+use crate::emit::shape::{Linear, Root, Shape};
+use crate::emit::value::Pointer;
 use crate::llvm::V;
 
 const NO_COUNTER: &str = "it does not count from a number up to another that stays the same";
@@ -31,6 +35,8 @@ struct Counted {
     /// Loop invariant.
     limit: ValueId,
     step: u64,
+    /// By how much the last lane is ahead of the first.
+    across: u64,
     inside: HashSet<ValueId>,
     stored: Set,
     /// Instructions of the body from here on run only if the loop goes on.
@@ -63,14 +69,16 @@ enum Slope {
 }
 
 impl Emit<'_> {
-    /// Emits the tests for a loop, if there is anything to gain.
+    /// Emits the tests for a loop, if there is anything to gain. `in_step`: the loop runs while all lanes pass this
+    /// test.
     pub fn hoist_checks(
         &mut self,
         id: ValueId,
         body: &Block,
         continuing: &Block,
+        in_step: Option<&LeadingTest>,
     ) -> Result<Option<Hoisted>, CodegenError> {
-        let counted = match self.counted(id, body, continuing) {
+        let counted = match self.counted(id, body, continuing, in_step) {
             Ok(counted) => counted,
             Err(reason) => {
                 self.remark_checks(id, body, 0, reason);
@@ -103,13 +111,14 @@ impl Emit<'_> {
         }
         self.remark_checks(id, body, list.len(), NOT_AFFINE);
         let ll = self.ll;
-        let k0 = self.read_as(counted.counter, 0, Shape::UNIFORM, None).v[0];
+        let k0 = self.counter_now(counted.counter);
         let n = self.comp(counted.limit, 0).get(ll, self.gang, 0, false);
         let step = ll.c64(counted.step);
         let (first, end) = (self.widen(k0, counted.ty), self.widen(n, counted.ty));
-        let runs = ll.icmp(IP::LLVMIntSLT, first, end);
+        let last = ll.add(first, ll.c64(counted.across));
+        let runs = ll.icmp(IP::LLVMIntSLT, last, end);
         // How far the counter gets; meaningless unless the loop runs.
-        let far = ll.sub(ll.sub(end, first), ll.c64(1));
+        let far = ll.sub(ll.sub(end, last), ll.c64(1));
         let far = if counted.step == 1 { far } else { ll.mul(ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, far, step), step) };
         // The counter itself must not wrap before it reaches the limit.
         let most = if counted.ty.is_signed() { 1u64 << 31 } else { 1 << 32 };
@@ -119,7 +128,7 @@ impl Emit<'_> {
         let mut accesses = Vec::new();
         for (a, slope) in list {
             let ptr = self.accessed_pointer(a);
-            self.compute_at(ptr, k0, &counted, &mut done)?;
+            self.compute_now(ptr, &counted, &mut done)?;
             let p = self.pointer(ptr);
             let step = match slope {
                 Slope::Constant(c) => ll.c64(c as u64),
@@ -162,7 +171,7 @@ impl Emit<'_> {
     /// The places of a known access now.
     pub fn known_places(&mut self, known: &Known) -> Vec<V> {
         let ll = self.ll;
-        let k = self.read_as(known.counter, 0, Shape::UNIFORM, None).v[0];
+        let k = self.counter_now(known.counter);
         let k = self.widen(k, known.ty);
         let gone = if ll.as_const_int(known.start) == Some(0) { k } else { ll.sub(k, known.start) };
         let moved = ll.mul(gone, known.step);
@@ -225,29 +234,22 @@ impl Emit<'_> {
         }
     }
 
-    /// Emits what a value would be with the counter at `k`.
-    fn compute_at(
-        &mut self,
-        v: ValueId,
-        k: V,
-        counted: &Counted,
-        done: &mut HashSet<ValueId>,
-    ) -> Result<(), CodegenError> {
+    /// The counter, of lane 0 if it counts with the lane.
+    fn counter_now(&mut self, counter: LocalId) -> V {
+        let shape = self.state[counter.index()].map_or(Shape::UNIFORM, |s| s.c[0]);
+        let (_, s) = self.local_components(counter);
+        self.read_slot(counter.index(), 0, shape, s).base(self.ll, 0)
+    }
+
+    /// Emits what a value would be in an iteration that began here.
+    fn compute_now(&mut self, v: ValueId, counted: &Counted, done: &mut HashSet<ValueId>) -> Result<(), CodegenError> {
         if !counted.inside.contains(&v) || !done.insert(v) {
-            return Ok(());
-        }
-        if let Op::Load { ptr, .. } = &self.f.insts[v].op
-            && self.places.get(*ptr).is_some_and(|p| p.local == counted.counter)
-        {
-            let shape = self.flow.shapes[v.index()].c[0];
-            let c = Comp::uniform(k).coerce(self.ll, self.gang, shape);
-            self.vals[v.index()] = Some(crate::emit::value::Val::Comps(vec![c]));
             return Ok(());
         }
         let mut operands = Vec::new();
         self.f.insts[v].op.for_each_operand(|o| operands.push(o));
         for o in operands {
-            self.compute_at(o, k, counted, done)?;
+            self.compute_now(o, counted, done)?;
         }
         self.value_inst(v)
     }
@@ -375,17 +377,27 @@ impl Emit<'_> {
     }
 
     /// Recognizes a counted loop without masks and without loops inside.
-    fn counted(&self, id: ValueId, body: &Block, continuing: &Block) -> Result<Counted, &'static str> {
+    fn counted(
+        &self,
+        id: ValueId,
+        body: &Block,
+        continuing: &Block,
+        in_step: Option<&LeadingTest>,
+    ) -> Result<Counted, &'static str> {
         let i = id.index();
         let Op::Loop { label, .. } = &self.f.insts[id].op else { return Err(NO_COUNTER) };
-        if self.flow.escaped[i] || self.flow.body_escaped[i] || self.flow.masked_break.contains(label) {
+        let leaves_by_mask = self.flow.body_escaped[i] || self.flow.masked_break.contains(label);
+        if self.flow.escaped[i] || (leaves_by_mask && in_step.is_none()) {
             return Err("threads leave it at different times");
         }
+        let leading = in_step.map(|t| body.insts[t.at]);
         let mut inside = HashSet::new();
         let mut simple = true;
         for b in [body, continuing] {
             for x in &b.insts {
-                gather(self, *x, &mut inside, &mut simple);
+                if Some(*x) != leading {
+                    gather(self, *x, &mut inside, &mut simple);
+                }
             }
         }
         if !simple {
@@ -410,8 +422,19 @@ impl Emit<'_> {
         if !matches!(ty, Scalar::I32 | Scalar::U32) || inside.contains(&limit) {
             return Err(NO_COUNTER);
         }
-        let uniform = |v: ValueId| self.flow.shapes[v.index()].c[0].is_gang_uniform();
-        if !uniform(limit) || !uniform(a) || !self.state[counter.index()].is_some_and(|s| s.c[0].is_gang_uniform()) {
+        let Some(now) = self.state[counter.index()].map(|s| s.c[0]) else { return Err(NO_COUNTER) };
+        let shape = |v: ValueId| self.flow.shapes[v.index()].c[0];
+        // From lane 0 to the last lane.
+        let across = match shape(a).linear {
+            None if now.is_gang_uniform() && shape(a).is_gang_uniform() => 0,
+            Some(Linear { stride: stride @ 1.., part_stride: Some(by @ 0..), .. })
+                if in_step.is_some() && now.linear == shape(a).linear =>
+            {
+                (stride * i64::from(self.gang.lanes - 1) + by * i64::from(self.gang.parts - 1)) as u64
+            }
+            _ => return Err(NO_COUNTER),
+        };
+        if !shape(limit).is_gang_uniform() {
             return Err(NO_COUNTER);
         }
         // One store, in `continuing` itself: counter + constant.
@@ -434,7 +457,7 @@ impl Emit<'_> {
         }
         let mut stored = Set::new(self.f.locals.len());
         stored_in(self.f, self.places, id, &mut stored);
-        Ok(Counted { counter, ty, limit, step: *step, inside, stored, test })
+        Ok(Counted { counter, ty, limit, step: *step, across, inside, stored, test })
     }
 }
 

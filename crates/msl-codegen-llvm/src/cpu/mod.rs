@@ -3,12 +3,12 @@
 //! `layout` places threads in lanes; `kernel` is the function around a threadgroup: arguments, the
 //! loop over groups and gangs; `gangs` says how many threads run in step; `guards` finds conditions that
 //! whole threadgroups agree on, `bounds` accesses of which a threadgroup knows at its start that they are within
-//! bounds, both with the least and greatest values of `ranges`, and `specialize` makes the version for those; `runs` joins threadgroups that are side by side;
-//! `regions` splits at barriers; `control` and `masks` do divergence; `hoist` moves bounds checks out of loops;
-//! `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits values, `wide` those of
-//! 16-bit floats in fast math; `explain` tells people what was
-//! decided; `memory`, `check`, `private`, `atomic` and
-//! `simdgroup` do what their names say.
+//! bounds, both with the least and greatest values of `ranges`, and `specialize` makes the version for those;
+//! `runs` joins threadgroups that are side by side; `regions` splits at barriers; `control` and `masks` do
+//! divergence; `in_step` runs loops without masks while all threads are in, `hoist` moves bounds checks out of
+//! loops; `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits
+//! values, `wide` those of 16-bit floats in fast math; `explain` tells people what was decided; `memory`,
+//! `check`, `private`, `atomic` and `simdgroup` do what their names say.
 
 mod access;
 mod atomic;
@@ -19,6 +19,7 @@ mod explain;
 mod gangs;
 mod guards;
 mod hoist;
+mod in_step;
 mod inst;
 mod kernel;
 pub mod layout;

@@ -12,7 +12,7 @@ mod control;
 use std::collections::{HashMap, HashSet};
 
 use msl_base::Id;
-use msl_ir::{Block, LocalId, ValueId};
+use msl_ir::{Block, LocalId, Op, ValueId};
 
 use super::control::FrameKind;
 use super::kernel::Emit;
@@ -76,7 +76,11 @@ impl Emit<'_> {
     fn needs_group_mask(&self, block: &Block) -> bool {
         block.insts.iter().any(|id| {
             let op = &self.f.insts[*id].op;
-            self.flow.masked_exit[id.index()]
+            let leaves_gangs = match op {
+                Op::Break(l) | Op::Continue(l) => self.flow.owner.get(l).is_none_or(|o| self.flow.barrier[o.index()]),
+                _ => true,
+            };
+            (self.flow.masked_exit[id.index()] && leaves_gangs)
                 || (self.flow.barrier[id.index()] && self.flow.divergent[id.index()])
                 || op.blocks().iter().any(|b| self.needs_group_mask(b))
         })
@@ -232,6 +236,10 @@ impl Emit<'_> {
         touched.sort();
         let mut stored: Vec<LocalId> = stores.iter().copied().collect();
         stored.sort();
+        // What nothing outside of this region loads ends with it, unless it runs again.
+        let in_loop = self.frames.iter().any(|fr| fr.kind == FrameKind::Loop);
+        let saved: Vec<LocalId> =
+            stored.iter().copied().filter(|l| in_loop || self.is_loaded_outside(&self.f.body, *l, &inside)).collect();
         self.regions.in_gang = true;
         let starts = self.starts(&stored);
         let before = self.vals.clone();
@@ -268,7 +276,7 @@ impl Emit<'_> {
                     }
                 }
             }
-            for l in &stored {
+            for l in &saved {
                 me.save_context(*l);
             }
             for (id, l) in &captures {
@@ -283,6 +291,17 @@ impl Emit<'_> {
         })?;
         self.regions.in_gang = false;
         Ok(())
+    }
+
+    fn is_loaded_outside(&self, block: &Block, l: LocalId, inside: &HashSet<ValueId>) -> bool {
+        block.insts.iter().any(|id| {
+            let op = &self.f.insts[*id].op;
+            match op {
+                _ if inside.contains(id) => false,
+                Op::Load { ptr, .. } => self.places.get(*ptr).is_some_and(|p| p.local == l),
+                op => op.blocks().iter().any(|b| self.is_loaded_outside(b, l, inside)),
+            }
+        })
     }
 
     /// A local that was uniform so far starts every gang with that value, whatever the last gang did to it.

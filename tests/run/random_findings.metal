@@ -93,7 +93,7 @@ kernel void once(device const float* in [[buffer(0)]], device float* out [[buffe
 // dispatch: narrow grid=256 threadgroup=64
 // expect 1[120]: i32 = 123 124 125 126 127 -128 -127 -126  -125 -124
 // expect 1[256]: i32 = 32760 32761 32762 32763 32764 32765 32766 32767  -32768 -32767
-// expect 1[380]: i32 = -32644 -32643 -32642 -32641
+// expect 1[380]: i32 = -32652 -32651 -32650 -32649
 kernel void narrow(device int* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
     out[i] = char(3 + char(i));
     out[256 + i] = short(i + 32760);

@@ -273,8 +273,13 @@ inline float cos_precise(float x) {
   float r = reduce(x, q);
   return pick(is_nonfinite(x), nan(), cos_of(r, q));
 }
-inline float sin_fast(float x) { int q; float r = reduce_small(x, q); return sin_of(r, q); }
-inline float cos_fast(float x) { int q; float r = reduce_small(x, q); return cos_of(r, q); }
+// Of what is too large for that reduction, nothing is right, but results stay between -1 and 1.
+inline float reduce_fast(float x, thread int& quadrant) {
+  float r = reduce_small(x, quadrant);
+  return __metal_min(__metal_max(r, -0.8f), 0.8f);
+}
+inline float sin_fast(float x) { int q; float r = reduce_fast(x, q); return sin_of(r, q); }
+inline float cos_fast(float x) { int q; float r = reduce_fast(x, q); return cos_of(r, q); }
 inline float tan_kernel(float r, int q) {
   float z = r * r;
   float p = fmaf(9.38540185543e-3f, z, 3.11992232697e-3f);
@@ -533,7 +538,12 @@ inline float nextafter(float x, float y) {
   return bits_float((x < y) == (x > 0.0f) ? b + 1u : b - 1u);
 }
 
+} // namespace __math
+
 // ---- public names ----
+
+// In a namespace of its own text: the math mode here is the program's.
+namespace __math {
 
 // Mode 0 is fast, 1 precise, 2 what the program's options say.
 template <typename F, int mode> inline float call(float x) {

@@ -277,6 +277,7 @@ impl CpuCompiler {
                 matrix_products: pipeline::MatrixProducts::Expanded,
                 growth: Growth::Moderate,
                 loads_for_shuffles: false,
+                joins_accesses: true,
                 threads_per_threadgroup: Some(options.threadgroup),
                 // Some kernels have code for both kinds.
                 full_threadgroups: false,

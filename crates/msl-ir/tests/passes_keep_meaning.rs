@@ -37,7 +37,12 @@ fn every_prefix_of_the_pipeline_keeps_the_results() {
             }
             let mut m = original.clone();
             let function = m.entry_points[0].function;
-            let facts = Facts { threads_per_threadgroup: Some(size), full_threadgroups: true, ..Facts::default() };
+            let facts = Facts {
+                threads_per_threadgroup: Some(size),
+                full_threadgroups: true,
+                joins_accesses: true,
+                ..Facts::default()
+            };
             let options = Options { facts, verify: true, after: Some(pass.name), observe: None };
             if let Err(d) = run_pipeline(&mut m, function, options) {
                 panic!("seed {seed}: {}\n{}", d.message, text::print(&m));

@@ -231,6 +231,7 @@ impl NvptxCompiler {
                 },
                 growth: Growth::Large,
                 loads_for_shuffles: true,
+                joins_accesses: false,
                 threads_per_threadgroup: Some(options.threadgroup),
                 full_threadgroups: !options.edge_groups,
                 threads_per_grid: None,

@@ -14,6 +14,7 @@ pub mod forward_stores;
 pub mod hoist_invariants;
 pub mod infer_access;
 pub mod inline_calls;
+pub mod join_accesses;
 pub mod legalize_pointers;
 pub mod other_threads;
 pub mod pipeline;

@@ -9,7 +9,7 @@ use super::unroll_loops::Growth;
 
 use super::{
     eliminate_common, expand_copies, expand_matrix_products, expand_switches, forward_stores, hoist_invariants,
-    infer_access, inline_calls, legalize_pointers, remove_dead, rewrite, simplify, simplify_control,
+    infer_access, inline_calls, join_accesses, legalize_pointers, remove_dead, rewrite, simplify, simplify_control,
     specialize_builtins, split_aggregates, unroll_loops, whole_vectors,
 };
 use crate::ir::{FunctionId, Module};
@@ -27,6 +27,8 @@ pub struct Facts {
     pub growth: Growth,
     /// Loading from threadgroup memory is as good as a shuffle, or better.
     pub loads_for_shuffles: bool,
+    /// Threads access memory together, as vectors: neighbors are better accessed at once.
+    pub joins_accesses: bool,
 }
 
 /// Who executes products of simdgroup matrices.
@@ -141,6 +143,16 @@ pub const PASSES: &[Pass] = &[
         reason: "late: hoisted values would only have been copied by unrolling",
         run: |m, f, _| {
             if hoist_invariants::hoist_invariants(m, f) {
+                clean(m, f);
+            }
+            Ok(())
+        },
+    },
+    Pass {
+        name: "join_accesses",
+        reason: "after unrolling and when equal addresses are one value, so that neighbors are seen",
+        run: |m, f, facts| {
+            if facts.joins_accesses && join_accesses::join_accesses(m, f, facts) {
                 clean(m, f);
             }
             Ok(())

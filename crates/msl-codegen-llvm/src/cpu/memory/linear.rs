@@ -1,5 +1,6 @@
 //! Accesses to addresses that count up with the lane: vector loads and stores, with a stride or without.
 
+use super::scattered::units;
 use super::{ALIGN, Access, Element};
 use crate::cpu::kernel::Emit;
 use crate::emit::shape::{ALL, Linear, Root, Shape};
@@ -24,7 +25,8 @@ impl Emit<'_> {
         let step = stride / size;
         let is_store = matches!(what, Access::Store(_));
         match step {
-            _ if !stride.is_multiple_of(size) || step > 4 => Way::Lanes,
+            // Lanes that overlap go their own ways, too.
+            _ if !stride.is_multiple_of(size) || step > 4 || stride < e.size() => Way::Lanes,
             0 | 1 => Way::Run,
             _ if is_store && e.count == 1 => Way::Lanes,
             _ => Way::Shuffle,
@@ -61,7 +63,8 @@ impl Emit<'_> {
             })
             .collect();
         // Whole elements are read, padding included, when lanes interleave.
-        let extent = if e.count == 1 && stride == e.size() { (lanes - 1) * stride + e.size() } else { lanes * stride };
+        let end = (lanes - 1) * stride + e.size();
+        let extent = if e.count == 1 && stride == e.size() { end } else { end.max(lanes * stride) };
         // A 32-bit unsigned index that wraps within the vector would be a different place: lengths
         // are cut where that could happen, and the slow way sorts it out.
         let exact = l.exact || var.ty.is_signed() || var.ty.bits() == 64;
@@ -310,16 +313,20 @@ impl Emit<'_> {
         let size = u64::from(e.scalar.size());
         let t = memory_type(ll, e.scalar);
         let step = stride / size;
-        if !stride.is_multiple_of(size) || step > 4 || (step > 1 && mask.is_some()) {
+        if !stride.is_multiple_of(size) || step > 4 || stride < e.size() || (step > 1 && mask.is_some()) {
             let offsets = ll.iota(ll.int(64), lanes, stride);
-            let vt = ll.vec(t, lanes);
             let m = mask.unwrap_or_else(|| self.all_on());
-            return (0..e.count)
-                .map(|k| {
-                    let ptrs = ll.gep(ll.gep_const(at, k as u64 * size), offsets);
-                    ll.gather(vt, ptrs, ALIGN, m, ll.zero(vt))
-                })
-                .collect();
+            let mut out = Vec::new();
+            for u in units(e) {
+                let ptrs = ll.gep(ll.gep_const(at, u.first as u64 * size), offsets);
+                if u.bytes < 4 {
+                    let vt = ll.vec(t, lanes);
+                    out.push(ll.gather(vt, ptrs, ALIGN, m, ll.zero(vt)));
+                } else {
+                    out.extend(self.gathered_unit(e.scalar, &u, ptrs, m, false, root));
+                }
+            }
+            return out;
         }
         let total = lanes * step as u32;
         let vt = ll.vec(t, total);
@@ -344,12 +351,13 @@ impl Emit<'_> {
         let lanes = self.gang.lanes;
         let size = u64::from(e.scalar.size());
         let step = stride / size;
-        if !stride.is_multiple_of(size) || step > 4 || (step > 1 && e.count == 1) {
+        if !stride.is_multiple_of(size) || step > 4 || stride < e.size() || (step > 1 && e.count == 1) {
             let offsets = ll.iota(ll.int(64), lanes, stride);
             let m = mask.unwrap_or_else(|| self.all_on());
-            for (k, v) in values.iter().enumerate() {
-                let ptrs = ll.gep(ll.gep_const(at, k as u64 * size), offsets);
-                ll.scatter(*v, ptrs, ALIGN, m);
+            for u in units(e) {
+                let ptrs = ll.gep(ll.gep_const(at, u.first as u64 * size), offsets);
+                let s = ll.scatter(self.joined_unit(&u, &values[u.first..]), ptrs, ALIGN, m);
+                self.annotate(s, root);
             }
             return;
         }

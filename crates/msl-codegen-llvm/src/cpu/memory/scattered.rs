@@ -12,6 +12,27 @@ use crate::emit::shape::{ALL, NEAR, Root, Shape};
 use crate::emit::value::{Comp, Pointer, Varying, memory_type};
 use crate::llvm::V;
 
+/// Components of an element that are gathered or scattered together.
+pub(super) struct Unit {
+    pub first: usize,
+    pub count: usize,
+    pub bytes: u32,
+}
+
+/// As few as there can be: instructions move four or eight bytes for a lane.
+pub(super) fn units(e: Element) -> Vec<Unit> {
+    let size = e.scalar.size();
+    let mut out = Vec::new();
+    let mut first = 0;
+    while first < e.count {
+        let left = e.count - first;
+        let count = [8, 4, 2].into_iter().find(|n| *n <= left && matches!(*n as u32 * size, 4 | 8)).unwrap_or(1);
+        out.push(Unit { first, count, bytes: count as u32 * size });
+        first += count;
+    }
+    out
+}
+
 impl Emit<'_> {
     pub(super) fn scattered_access(
         &mut self,
@@ -112,7 +133,8 @@ impl Emit<'_> {
         let ll = self.ll;
         let gang = self.gang;
         let small = e.scalar.size() < 4;
-        if small && !values.is_empty() {
+        let units = units(e);
+        if units.iter().any(|u| u.bytes < 4) && !values.is_empty() {
             // There is no instruction for these; a function does it lane by lane.
             let (base, length) = if p.valid { (self.valid_base(p, base), ll.c64(u64::MAX)) } else { (base, length) };
             let mut out = Vec::new();
@@ -125,8 +147,6 @@ impl Emit<'_> {
         // Indices stay 32 bits wide if possible: the hardware takes them with a scale up to 8.
         let narrow = var.ty.bits() == 32 && !p.valid && !small;
         let size = e.size();
-        let t = memory_type(ll, e.scalar);
-        let vt = ll.vec(t, gang.lanes);
         let mut oks = Vec::new();
         let mut places: Vec<(V, V, crate::llvm::T)> = Vec::new();
         for i in 0..n {
@@ -197,17 +217,13 @@ impl Emit<'_> {
                 let mut out = Vec::new();
                 for (i, (from, index, unit)) in places.iter().enumerate() {
                     let m = if one_for_all { me.all_on() } else { me.mask_part(&mask, i as u32) };
-                    for k in 0..e.count {
-                        let from = ll.gep_const(*from, k as u64 * u64::from(e.scalar.size()));
+                    for u in &units {
+                        let from = ll.gep_const(*from, u.first as u64 * u64::from(e.scalar.size()));
                         let ptrs = ll.gep_typed(*unit, from, *index);
-                        if small {
-                            out.push(me.gather_small(e.scalar, ptrs, m, !steps_are_even));
-                        } else if values.is_empty() {
-                            let g = ll.gather(vt, ptrs, ALIGN, m, ll.zero(vt));
-                            me.annotate(g, p.root);
-                            out.push(g);
+                        if values.is_empty() {
+                            out.extend(me.gathered_unit(e.scalar, u, ptrs, m, !steps_are_even, p.root));
                         } else {
-                            let s = ll.scatter(values[i][k], ptrs, ALIGN, m);
+                            let s = ll.scatter(me.joined_unit(u, &values[i][u.first..]), ptrs, ALIGN, m);
                             me.annotate(s, p.root);
                         }
                     }
@@ -223,6 +239,45 @@ impl Emit<'_> {
                 out
             },
         )
+    }
+
+    /// The components of one unit, each as a vector.
+    pub(super) fn gathered_unit(
+        &self,
+        s: Scalar,
+        u: &Unit,
+        ptrs: V,
+        mask: V,
+        may_straddle: bool,
+        root: Root,
+    ) -> Vec<V> {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        if u.bytes < 4 {
+            return vec![self.gather_small(s, ptrs, mask, may_straddle)];
+        }
+        let t = memory_type(ll, s);
+        let vt = ll.vec(if u.count == 1 { t } else { ll.int(u.bytes * 8) }, lanes);
+        let g = ll.gather(vt, ptrs, ALIGN, mask, ll.zero(vt));
+        self.annotate(g, root);
+        if u.count == 1 {
+            return vec![g];
+        }
+        let n = u.count as u32;
+        let all = ll.bitcast(g, ll.vec(t, lanes * n));
+        (0..n).map(|k| ll.shuffle1(all, &(0..lanes).map(|i| i * n + k).collect::<Vec<_>>())).collect()
+    }
+
+    /// The first components of a value as the numbers that one unit stores.
+    pub(super) fn joined_unit(&self, u: &Unit, values: &[V]) -> V {
+        let ll = self.ll;
+        let (lanes, n) = (self.gang.lanes, u.count as u32);
+        if n == 1 {
+            return values[0];
+        }
+        let wide = ll.concat(&values[..u.count]);
+        let order: Vec<u32> = (0..lanes * n).map(|j| j % n * lanes + j / n).collect();
+        ll.bitcast(ll.shuffle1(wide, &order), ll.vec(ll.int(u.bytes * 8), lanes))
     }
 
     /// Elements of one or two bytes: gathers the aligned words that hold them. Such a word never

@@ -82,7 +82,7 @@ fn check_all(source: &str, grid: u32, args: &[Arg], numbers: &[u32], is_small: b
 
 fn data(size: usize) -> Arg {
     // Floats of these bytes are finite.
-    bytes(&(0..1024 * size).map(|k| (k * 37 % 251) as u8 & 0x3f).collect::<Vec<_>>())
+    bytes(&(0..2048 * size).map(|k| (k * 37 % 251) as u8 & 0x3f).collect::<Vec<_>>())
 }
 
 #[test]
@@ -178,4 +178,156 @@ fn patterns_known_at_run_time_are_permutes() {
     let before = &ir[..ir.find("avx512.permvar.si.512").unwrap()];
     let expand = before.rfind("avx512.mask.expand").expect("inverted before");
     assert!(before[expand..].contains("\ngang"), "{ir}");
+}
+
+/// For rows of `%u` elements: lanes in a few of them.
+const ROWS: [&str; 5] = [
+    "  %seven: u32 = const 7\n  %x0 = and %i, %seven\n  %y0 = shr %i, %three\n  %r = mul %y0, %u\n  %j = add %r, %x0",
+    "  %seven: u32 = const 7\n  %x0 = and %i, %seven\n  %y0 = shr %i, %three\n  %r = mul %u, %y0\n  %x1 = xor %x0, %five\n  %j = add %x1, %r",
+    "  %x0 = and %i, %three\n  %y0 = shr %i, %two\n  %y1 = and %y0, %three\n  %r = mul %y1, %u\n  %x1 = mul %x0, %two\n  %j = add %r, %x1",
+    "  %x0 = and %i, %three\n  %y0 = shr %i, %two\n  %l: u64 = convert %y0\n  %m: u64 = convert %u\n  %k: u64 = convert %x0\n  %r = mul %l, %m\n  %j = add %r, %k",
+    "  %seven: u32 = const 7\n  %fifteen: u32 = const 15\n  %w = and %u, %fifteen\n  %x0 = and %i, %seven\n  %y0 = shr %i, %three\n  %r = mul %y0, %w\n  %j = sub %r, %x0\n  %j1 = add %j, %seven",
+];
+
+#[test]
+fn lanes_in_rows_get_their_own() {
+    for (ty, size) in TYPES {
+        for (k, index) in ROWS.iter().enumerate() {
+            if size != 4 && k % 2 == 1 {
+                continue;
+            }
+            let index = index.replace("%j1 = add %j,", "%j = add %j0,").replace("%j = sub", "%j0 = sub");
+            let source = kernel(ty, &index, false, None);
+            check_all(&source, 150, &[data(size), bytes(&vec![0; 150 * size])], &[0, 1, 8, 13, 16, 40], size != 4);
+            if k == 4 {
+                continue;
+            }
+            // Rows that do not overlap.
+            let under = (k == 1).then_some("  %m = rem %i, %three\n  %c = ne %m, %zero");
+            let source = kernel(ty, &index, true, under);
+            let (n, widths): (u32, &[u32]) = if k == 2 { (16, &[8, 13, 40]) } else { (150, &[8, 13, 40]) };
+            check_all(&source, n, &[data(size), bytes(&vec![0; 2048 * size])], widths, size != 4);
+        }
+    }
+}
+
+#[test]
+fn rows_at_the_end_of_a_buffer_are_read_to_its_end() {
+    for (ty, size) in [("f32", 4), ("vec2<f32>", 8), ("f16", 2)] {
+        let source = kernel(ty, ROWS[0], false, None);
+        let n = (127 / 8 * 13 + 7 + 1) as usize;
+        let all = data(size);
+        let exact = bytes(&all.as_bytes()[..n * size]);
+        check_all(&source, 128, &[exact, bytes(&vec![0; 128 * size])], &[13], false);
+        let short = bytes(&all.as_bytes()[..(n - 1) * size]);
+        let k = compile(&source, "f", &CompileOptions::new([64, 1, 1]));
+        let out = launch(&k, [128, 1, 1], [64, 1, 1], &[short, bytes(&vec![0; 128 * size]), u32s(&[13])]);
+        let (_, group, thread, _) = out.fault.expect("a fault");
+        assert_eq!((group, thread), ([1, 0, 0], 63));
+    }
+}
+
+#[test]
+fn small_threadgroups_of_two_dimensions_access_rows() {
+    let source = "fn f(%a: ptr<device, f32>, %out: ptr<device, f32>, %pu: ptr<constant, u32>) -> void {
+  %gid = builtin thread_position_in_grid
+  %x = extract %gid, 0
+  %y = extract %gid, 1
+  %u = load %pu
+  %r = mul %y, %u
+  %j = add %r, %x
+  %p = ptr_offset %a, %j
+  %v = load %p
+  %w = add %v, %v
+  %q = ptr_offset %out, %j
+  store %q, %w
+}
+kernel f = @f {
+  a: buffer 0 device read f32
+  out: buffer 1 device read_write f32
+  u: buffer 2 constant reference read u32
+}
+";
+    let args = [data(4), bytes(&[0; 4096]), u32s(&[20])];
+    for (grid, group) in
+        [([16, 16, 1], [8, 8, 1]), ([13, 11, 1], [8, 8, 1]), ([16, 16, 1], [4, 16, 1]), ([12, 6, 1], [2, 2, 1])]
+    {
+        check(source, "f", grid, group, &args);
+    }
+    let options = CompileOptions { groups: Groups::Full, ..CompileOptions::new([8, 8, 1]) };
+    let c = CpuCompiler::new(TargetOptions { isa: Isa::Avx512 });
+    let ir = c.emit_llvm_ir(&parse(source), "f", &options, true).unwrap();
+    assert!(ir.contains("load <8 x float>") && ir.contains("store <8 x float>"), "{ir}");
+}
+
+#[test]
+fn elements_may_overlap_those_of_neighbors() {
+    for (ty, n) in [("packed_vec2<f32>", 2), ("packed_vec3<f32>", 3)] {
+        for index in ["%i", "%h", "%t"] {
+            let source = format!(
+                "fn f(%a: ptr<device, f32>, %out: ptr<device, {ty}>) -> void {{\n  %gid = builtin thread_position_in_grid\n  %i = extract %gid, 0\n  %one: u32 = const 1\n  %h = shr %i, %one\n  %t = mul %i, %one\n  %p = ptr_offset %a, {index}\n  %w: ptr<device, {ty}> = ptr_cast %p\n  %x: vec{n}<f32> = load %w\n  %q = ptr_offset %out, %i\n  store %q, %x\n}}\nkernel f = @f {{\n  a: buffer 0 device read f32\n  out: buffer 1 device read_write {ty}\n}}\n"
+            );
+            check(&source, "f", [100, 1, 1], [64, 1, 1], &[data(4), bytes(&vec![0; 100 * 4 * n])]);
+        }
+    }
+}
+
+#[test]
+fn vectors_go_anywhere_in_units_of_eight_bytes() {
+    for (ty, size) in [
+        ("vec2<f32>", 8),
+        ("vec4<f32>", 16),
+        ("packed_vec3<f32>", 12),
+        ("vec4<u8>", 4),
+        ("vec2<f16>", 4),
+        ("vec4<f16>", 8),
+        ("vec3<u8>", 4),
+        ("vec2<u64>", 16),
+    ] {
+        let value = ty.trim_start_matches("packed_");
+        for to in [("%i", "%j"), ("%j", "%i")] {
+            let source = format!(
+                "fn f(%a: ptr<device, {ty}>, %out: ptr<device, {ty}>, %b: ptr<device, u32>) -> void {{\n  %gid = builtin thread_position_in_grid\n  %i = extract %gid, 0\n  %pb = ptr_offset %b, %i\n  %j = load %pb\n  %p = ptr_offset %a, {}\n  %x: {value} = load %p\n  %q = ptr_offset %out, {}\n  store %q, %x\n}}\nkernel f = @f {{\n  a: buffer 0 device read {ty}\n  out: buffer 1 device read_write {ty}\n  b: buffer 2 device read u32\n}}\n",
+                to.0, to.1
+            );
+            let index: Vec<u32> = (0..100).map(|i| (i * 37 + 5) % 100).collect();
+            check(&source, "f", [100, 1, 1], [64, 1, 1], &[data(size), bytes(&vec![0; 100 * size]), u32s(&index)]);
+        }
+    }
+}
+
+#[test]
+fn fields_of_structures_are_vectors() {
+    let source = "struct P size 16 align 4 {
+  x: f32 @0
+  y: f32 @4
+  z: f32 @8
+  w: f32 @12
+}
+fn f(%s: ptr<device, P>) -> void {
+  %gid = builtin thread_position_in_grid
+  %i = extract %gid, 0
+  %p = ptr_offset %s, %i
+  %px = field_addr %p, 0
+  %py = field_addr %p, 1
+  %pz = field_addr %p, 2
+  %pw = field_addr %p, 3
+  %x = load %px
+  %x1 = add %x, %x
+  store %px, %x1
+  %y = load %py
+  %y1 = mul %y, %x
+  store %py, %y1
+  %z = load %pz
+  %w = load %pw
+  store %pz, %w
+  store %pw, %z
+}
+kernel f = @f {
+  s: buffer 0 device read_write f32
+}
+";
+    check(source, "f", [100, 1, 1], [64, 1, 1], &[bytes(&data(4).as_bytes()[..1600])]);
+    let ir = entry_ir(Isa::Avx512, source);
+    assert!(!ir.contains("masked.scatter") && !ir.contains("masked.gather"), "{ir}");
 }

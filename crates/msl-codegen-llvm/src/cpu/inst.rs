@@ -512,10 +512,13 @@ impl Emit<'_> {
                         let start = Comp::uniform(ll.mul(self.group[i], full[i]));
                         return self.map(p.shape, &[p, &start], |v| ll.add(v[0], v[1]));
                     }
-                    let start = Comp::uniform(ll.mul_nuw(self.group[i], full[i]));
-                    self.map(p.shape, &[p, &start], |v| {
+                    let first = ll.mul_nuw(self.group[i], full[i]);
+                    let start = Comp::uniform(first);
+                    let sum = self.map(p.shape, &[p, &start], |v| {
                         if p.shape.linear.is_some() { ll.add_nuw(v[0], v[1]) } else { ll.add(v[0], v[1]) }
-                    })
+                    });
+                    self.note_moved(p, first, &sum);
+                    sum
                 });
                 out.collect()
             }

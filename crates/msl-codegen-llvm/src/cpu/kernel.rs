@@ -715,7 +715,9 @@ impl Emit<'_> {
                     }
                 }
                 let of = |v: Vec<V>| Comp { shape: Shape::of(ALL), v };
-                vec![of(x), of(y), if sz == 1 { zero } else { of(z) }]
+                let (x, y) = (of(x), of(y));
+                self.note_positions(&x, &y);
+                vec![x, y, if sz == 1 { zero } else { of(z) }]
             }
         };
         self.entry_mask = if layout.is_full() {

@@ -6,6 +6,8 @@
 //! `(base & m) + (lane & m)`. The pattern `lane & m` is the same for all gangs, so that what is to be known of it is
 //! found out once, and where it is a constant while compiling; [`super::memory`] makes vector accesses and shuffles of it.
 
+use std::rc::Rc;
+
 use msl_base::Id;
 use msl_ir::{BinaryOp, FpFlags, Op, Scalar, ValueId};
 
@@ -14,8 +16,16 @@ use crate::emit::arith;
 use crate::emit::value::{Comp, Val};
 use crate::llvm::V;
 
+/// Lanes of a pattern as numbers known while compiling, plus a scalar times such numbers: of matrices and images,
+/// columns, and rows times a width.
+#[derive(Clone)]
+pub struct Rows {
+    pub number: Vec<i64>,
+    pub times: Option<(V, Vec<i64>)>,
+}
+
 /// `base + pattern` in each lane, modulo the width of the type, if `holds`.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Pattern {
     /// A scalar.
     pub base: V,
@@ -25,6 +35,44 @@ pub struct Pattern {
     pub holds: V,
     /// No lane of the pattern has higher bits than these, and none is negative.
     bits: Option<u32>,
+    pub rows: Option<Rc<Rows>>,
+}
+
+impl Rows {
+    fn numbers(number: Vec<i64>) -> Option<Rc<Rows>> {
+        Some(Rc::new(Rows { number, times: None }))
+    }
+
+    /// The sum or difference, if it has not two scalars.
+    fn plus(&self, other: &Rows, sign: i64) -> Option<Rows> {
+        let sum = |a: &[i64], b: &[i64]| -> Option<Vec<i64>> {
+            a.iter().zip(b).map(|(x, y)| x.checked_add(y.checked_mul(sign)?)).collect()
+        };
+        let none = vec![0; self.number.len()];
+        let times = match (&self.times, &other.times) {
+            (None, None) => None,
+            (Some(a), None) => Some(a.clone()),
+            (None, Some((v, b))) => Some((*v, sum(&none, b)?)),
+            (Some((v, a)), Some((w, b))) if v == w => Some((*v, sum(a, b)?)),
+            _ => return None,
+        };
+        Some(Rows { number: sum(&self.number, &other.number)?, times })
+    }
+
+    fn scaled(&self, by: i64) -> Option<Rows> {
+        let all = |a: &[i64]| a.iter().map(|x| x.checked_mul(by)).collect::<Option<Vec<i64>>>();
+        let times = match &self.times {
+            Some((v, a)) => Some((*v, all(a)?)),
+            None => None,
+        };
+        Some(Rows { number: all(&self.number)?, times })
+    }
+
+    /// What is not negative and known altogether.
+    fn natural(&self, f: impl Fn(i64) -> i64) -> Option<Rows> {
+        let known = self.times.is_none() && self.number.iter().all(|n| *n >= 0);
+        known.then(|| Rows { number: self.number.iter().map(|n| f(*n)).collect(), times: None })
+    }
 }
 
 impl Emit<'_> {
@@ -37,14 +85,25 @@ impl Emit<'_> {
             let base = c.base(ll, part);
             let most = u64::try_from(l.stride).ok()? * u64::from(lanes - 1);
             let bits = Some(u64::BITS - most.leading_zeros());
-            return Some(Pattern { base, lanes: ll.iota(ll.type_of(base), lanes, l.stride as u64), holds, bits });
+            let rows = Rows::numbers((0..i64::from(lanes)).map(|i| i * l.stride).collect());
+            return Some(Pattern { base, lanes: ll.iota(ll.type_of(base), lanes, l.stride as u64), holds, bits, rows });
         }
         let v = c.v[if c.shape.parts() { part as usize } else { 0 }];
         if !c.shape.lanes() {
             let zero = ll.zero(ll.vec(ll.type_of(v), lanes));
-            return Some(Pattern { base: v, lanes: zero, holds, bits: Some(0) });
+            let rows = Rows::numbers(vec![0; lanes as usize]);
+            return Some(Pattern { base: v, lanes: zero, holds, bits: Some(0), rows });
         }
-        self.patterns.borrow().get(&v).copied()
+        if let Some(known) = self.patterns.borrow().get(&v) {
+            return Some(known.clone());
+        }
+        // A constant is a pattern on its own.
+        let e = ll.elem(ll.type_of(v));
+        let width = [8, 16, 32, 64].into_iter().find(|n| ll.int(*n) == e)?;
+        let number = self.constant_lanes_of(v, width)?;
+        let bits = number.iter().copied().max().filter(|_| number.iter().all(|n| *n >= 0));
+        let bits = bits.map(|most| u64::BITS - (most as u64).leading_zeros());
+        Some(Pattern { base: ll.zero(e), lanes: v, holds, bits, rows: Rows::numbers(number) })
     }
 
     /// Notes the forms of what was just emitted.
@@ -71,7 +130,8 @@ impl Emit<'_> {
                     _ => self.converted(self.scalar_of(a), s, x),
                 };
                 let Some(pattern) = pattern else { break };
-                self.patterns.borrow_mut().insert(*v, pattern);
+                // What is an operand again keeps the form that is there wherever the operand is.
+                self.patterns.borrow_mut().entry(*v).or_insert(pattern);
             }
         }
     }
@@ -95,6 +155,7 @@ impl Emit<'_> {
             _ => (op, y),
         };
         let splat = |v: V| ll.splat(v, self.gang.lanes);
+        let rows = self.combined_rows(op, s, &x, &y, constant).map(Rc::new);
         match op {
             BinaryOp::Add | BinaryOp::Sub => {
                 let bits = match (x.bits, y.bits) {
@@ -103,7 +164,7 @@ impl Emit<'_> {
                     _ => None,
                 };
                 let lanes = if is_uniform(&y) { x.lanes } else { do_op(op, x.lanes, y.lanes) };
-                Some(Pattern { base: do_op(op, x.base, y.base), lanes, holds, bits })
+                Some(Pattern { base: do_op(op, x.base, y.base), lanes, holds, bits, rows })
             }
             BinaryOp::Mul | BinaryOp::Shl if is_uniform(&y) => {
                 let more = match op {
@@ -112,7 +173,7 @@ impl Emit<'_> {
                 };
                 let bits = x.bits.zip(more).map(|(a, b)| a.saturating_add(b)).filter(|b| *b < s.bits());
                 let lanes = do_op(op, x.lanes, splat(y.base));
-                Some(Pattern { base: do_op(op, x.base, y.base), lanes, holds, bits })
+                Some(Pattern { base: do_op(op, x.base, y.base), lanes, holds, bits, rows })
             }
             // No carry crosses the lowest bits, which are the pattern's alone.
             BinaryOp::And | BinaryOp::Or | BinaryOp::Xor | BinaryOp::Shr if is_uniform(&y) => {
@@ -125,13 +186,73 @@ impl Emit<'_> {
                         return None;
                     }
                     let lanes = do_op(op, x.lanes, splat(y.base));
-                    return Some(Pattern { base: do_op(op, x.base, y.base), lanes, holds, bits: Some(bits) });
+                    return Some(Pattern { base: do_op(op, x.base, y.base), lanes, holds, bits: Some(bits), rows });
                 }
                 let lanes = do_op(op, x.lanes, splat(ll.and(y.base, low)));
                 let base = do_op(op, x.base, ll.and(y.base, ll.not(low)));
-                Some(Pattern { base, lanes, holds, bits: Some(bits) })
+                Some(Pattern { base, lanes, holds, bits: Some(bits), rows })
             }
             _ => None,
+        }
+    }
+
+    fn combined_rows(&self, op: BinaryOp, s: Scalar, x: &Pattern, y: &Pattern, constant: Option<u64>) -> Option<Rows> {
+        let (a, b) = (x.rows.as_ref()?, y.rows.as_ref()?);
+        let shift = 64 - s.bits();
+        let signed = constant.map(|k| ((k as i64) << shift) >> shift);
+        let low = |k: u64| x.bits.map(|b| k as i64 & ((1 << b.min(62)) - 1));
+        match (op, signed, constant) {
+            (BinaryOp::Add, ..) => a.plus(b, 1),
+            (BinaryOp::Sub, ..) => a.plus(b, -1),
+            (BinaryOp::Mul, Some(k), _) => a.scaled(k),
+            (BinaryOp::Mul, None, _) if y.bits == Some(0) => {
+                let none = vec![0; a.number.len()];
+                a.times.is_none().then(|| Rows { number: none, times: Some((y.base, a.number.clone())) })
+            }
+            (BinaryOp::Shl, _, Some(k)) if k < 32 => a.scaled(1 << k),
+            (BinaryOp::Shr, _, Some(k)) if k < 63 => a.natural(|n| n >> k),
+            (BinaryOp::And, _, Some(k)) => low(k).and_then(|m| a.natural(|n| n & m)),
+            (BinaryOp::Or, _, Some(k)) => low(k).and_then(|m| a.natural(|n| n | m)),
+            (BinaryOp::Xor, _, Some(k)) => low(k).and_then(|m| a.natural(|n| n ^ m)),
+            _ => None,
+        }
+    }
+
+    /// Notes what is known of positions in threadgroups whose rows are shorter than vectors and divide them: lanes
+    /// in order, row by row.
+    pub fn note_positions(&self, x: &Comp, y: &Comp) {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        let [sx, _, sz] = self.layout.size;
+        if self.layout.edge || sz != 1 || sx >= lanes || !lanes.is_multiple_of(sx) {
+            return;
+        }
+        let list = |f: &dyn Fn(u32) -> u32| (0..lanes).map(|i| i64::from(f(i))).collect::<Vec<i64>>();
+        for part in 0..self.gang.parts {
+            let first = self.linear_index.base(ll, part);
+            let row = ll.bin(llvm_sys::LLVMOpcode::LLVMUDiv, first, ll.c32(sx));
+            for (c, base, number) in [(x, ll.c32(0), list(&|i| i % sx)), (y, row, list(&|i| i / sx))] {
+                let Some(v) = c.v.get(part as usize) else { continue };
+                let most = number.iter().copied().max().unwrap_or(0);
+                let bits = Some(u64::BITS - (most as u64).leading_zeros());
+                let vector = ll.cvec(&number.iter().map(|n| ll.c32(*n as u32)).collect::<Vec<_>>());
+                let rows = Rows::numbers(number);
+                let pattern = Pattern { base, lanes: vector, holds: ll.cbool(true), bits, rows };
+                self.patterns.borrow_mut().insert(*v, pattern);
+            }
+        }
+    }
+
+    /// Notes the form of sums of something and a number that is the same for all threads.
+    pub fn note_moved(&self, from: &Comp, by: V, to: &Comp) {
+        if !to.shape.lanes() || to.shape.linear.is_some() {
+            return;
+        }
+        for (part, v) in to.v.iter().enumerate() {
+            if let Some(p) = self.pattern_of(from, part as u32) {
+                let base = self.ll.add(p.base, by);
+                self.patterns.borrow_mut().entry(*v).or_insert(Pattern { base, ..p });
+            }
         }
     }
 
@@ -143,14 +264,16 @@ impl Emit<'_> {
         if m <= n {
             let narrow = |v: V, t| if m == n { v } else { ll.trunc(v, t) };
             let bits = x.bits.filter(|b| *b < m);
-            return Some(Pattern { base: narrow(x.base, t), lanes: narrow(x.lanes, vt), holds: x.holds, bits });
+            let rows = x.rows.filter(|r| m == n || r.times.is_none());
+            return Some(Pattern { base: narrow(x.base, t), lanes: narrow(x.lanes, vt), holds: x.holds, bits, rows });
         }
         // Small numbers that are not negative: nothing wraps, whatever their sign would mean.
         let bits = x.bits.filter(|b| *b < n - 1)?;
         let small = ll.ult(x.base, ll.cint(ll.type_of(x.base), 1 << (n - 2)));
         let small = if bits < n - 2 { small } else { return None };
         let holds = ll.and(x.holds, small);
-        Some(Pattern { base: ll.zext(x.base, t), lanes: ll.zext(x.lanes, vt), holds, bits: Some(bits) })
+        let rows = x.rows.filter(|r| r.times.is_none());
+        Some(Pattern { base: ll.zext(x.base, t), lanes: ll.zext(x.lanes, vt), holds, bits: Some(bits), rows })
     }
 
     /// The lanes of a pattern that is a constant, as numbers with a sign.

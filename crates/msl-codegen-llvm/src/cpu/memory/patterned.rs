@@ -39,6 +39,17 @@ enum Known {
     Window(Vec<u32>),
 }
 
+/// Lanes in a few rows that are some distance from each other, which is known at run time.
+struct RowPlan {
+    width: V,
+    /// The row, its first number, and its lanes with their distances from there, in scalars.
+    rows: Vec<(i64, i64, Vec<(u32, u32)>)>,
+    /// Scalars that are accessed of each row.
+    length: u32,
+    /// The greatest number.
+    last: i64,
+}
+
 /// What is known of a pattern at run time.
 struct Window {
     /// Distances from the first place, as 32-bit numbers.
@@ -57,8 +68,8 @@ impl Emit<'_> {
         if p.valid || p.root == Root::Raw || p.scalar.shape.lanes() || var.scale <= 0 {
             return None;
         }
-        // The elements of a row, or of structures in a row.
-        if (var.scale as u64) < e.size() || !(var.scale as u64).is_multiple_of(u64::from(e.scalar.size())) {
+        // The elements of a row, of structures in a row, or neighbors of elements.
+        if !(var.scale as u64).is_multiple_of(u64::from(e.scalar.size())) {
             return None;
         }
         (0..n).map(|i| self.pattern_of(&var.index, i)).collect()
@@ -197,12 +208,12 @@ impl Emit<'_> {
         let lanes = self.gang.lanes;
         let total = rel.iter().max().map_or(0, |m| m + e.count as u32).next_power_of_two();
         let mut order: Vec<Option<(u32, u32)>> = vec![None; total as usize];
+        let mut is_shared = false;
         for (lane, d) in rel.iter().enumerate() {
             for k in 0..e.count as u32 {
-                order[(d + k) as usize] = Some((lane as u32, k));
+                is_shared |= order[(d + k) as usize].replace((lane as u32, k)).is_some();
             }
         }
-        let is_shared = rel.iter().collect::<std::collections::HashSet<_>>().len() < rel.len();
         if is_shared && let Some(m) = mask {
             // Which lane comes last depends on which are on.
             let offsets: Vec<V> = rel.iter().map(|d| ll.c64(u64::from(*d) * u64::from(e.scalar.size()))).collect();
@@ -233,6 +244,9 @@ impl Emit<'_> {
     }
 
     fn tested_pattern(&mut self, r: &Request, patterns: &[Pattern]) -> Vec<V> {
+        if let Some(plan) = patterns.iter().map(|p| self.row_plan(r, p)).collect::<Option<Vec<RowPlan>>>() {
+            return self.rows_access(r, patterns, &plan);
+        }
         let ll = self.ll;
         let lanes = self.gang.lanes;
         let is_store = !r.values.is_empty();
@@ -250,18 +264,16 @@ impl Emit<'_> {
             patterns.iter().map(|p| ll.eq(p.lanes, ll.iota(ll.elem(ll.type_of(p.lanes)), lanes, 1))).collect();
         let counts_up = self.all_of(&counts_up);
         let limit = self.limit(bound, u64::from(lanes) * scale);
+        let within = |limits: &[V]| {
+            let inside = firsts.iter().zip(limits).map(|(first, limit)| ll.ult(*first, *limit));
+            inside.reduce(|a, b| ll.and(a, b)).unwrap_or_else(|| ll.cbool(true))
+        };
         // Lanes with gaps between them are read up to the next element.
         let is_within = self.is_within && scale == r.e.size();
-        let fits = |extra: V, limits: &[V]| {
-            let all = ll.and(holds, extra);
-            if is_within {
-                return all;
-            }
-            firsts.iter().zip(limits).fold(all, |ok, (first, limit)| ll.and(ok, ll.ult(*first, *limit)))
-        };
+        let run_within = if is_within { ll.cbool(true) } else { within(&vec![limit; patterns.len()]) };
         let mask = if is_store { self.mask.clone() } else { None };
         let root = r.p.root;
-        let run = fits(counts_up, &vec![limit; patterns.len()]);
+        let run = ll.and(ll.and(holds, counts_up), run_within);
         let run_way = |me: &mut Self| {
             let mut out = Vec::new();
             for (i, first) in firsts.iter().enumerate() {
@@ -282,7 +294,8 @@ impl Emit<'_> {
             .iter()
             .map(|w| ll.intrinsic1("usub.sat", ll.int(64), &[bound, ll.sub(w.extent, ll.c64(1))]))
             .collect();
-        let in_window = fits(all_fit, &limits);
+        // A window starts where no lane may be.
+        let in_window = ll.and(ll.and(holds, all_fit), within(&limits));
         let window_way = |me: &mut Self| {
             let mut out = Vec::new();
             for (i, (first, w)) in firsts.iter().zip(&windows).enumerate() {
@@ -298,6 +311,136 @@ impl Emit<'_> {
             return self.two_ways(in_window, window_way, |me| me.gathered_request(r));
         }
         self.two_ways(run, run_way, |me| me.two_ways(in_window, window_way, |me| me.gathered_request(r)))
+    }
+
+    fn row_plan(&self, r: &Request, pattern: &Pattern) -> Option<RowPlan> {
+        let known = pattern.rows.as_ref()?;
+        let (width, times) = known.times.as_ref()?;
+        let (size, scale) = (u64::from(r.e.scalar.size()), r.var.scale as u64);
+        if known.number.iter().chain(times).any(|n| !(0..256).contains(n)) || r.var.ty.bits() < 32 {
+            return None;
+        }
+        let mut numbers: std::collections::BTreeMap<i64, Vec<(u32, i64)>> = std::collections::BTreeMap::new();
+        for (lane, (row, number)) in (0..).zip(times.iter().zip(&known.number)) {
+            numbers.entry(*row).or_default().push((lane, *number));
+        }
+        let mut rows = Vec::new();
+        let mut length = 1;
+        for (row, lanes) in numbers {
+            let low = lanes.iter().map(|l| l.1).min()?;
+            let lanes: Vec<(u32, u32)> =
+                lanes.iter().map(|(lane, n)| (*lane, ((n - low) as u64 * scale / size) as u32)).collect();
+            length = length.max(lanes.iter().map(|l| l.1).max()? + r.e.count as u32);
+            let mut places: Vec<u32> = lanes.iter().map(|l| l.1).collect();
+            places.sort_unstable();
+            if !r.values.is_empty() && places.windows(2).any(|p| p[1] - p[0] < r.e.count as u32) {
+                return None;
+            }
+            rows.push((row, low, lanes));
+        }
+        let length = length.next_power_of_two();
+        let is_whole = |(_, _, lanes): &(i64, i64, Vec<(u32, u32)>)| lanes.len() * r.e.count == length as usize;
+        // Parts of a row need masks.
+        let can = (size >= 4 && self.target.lanes >= 8) || self.target.has_avx512 || rows.iter().all(is_whole);
+        let last = known.number.iter().copied().max()?;
+        let worth = rows.len() as u32 * 2 <= self.gang.lanes && u64::from(length) * size <= 64;
+        (can && worth).then_some(RowPlan { width: *width, rows, length, last })
+    }
+
+    fn rows_access(&mut self, r: &Request, patterns: &[Pattern], plans: &[RowPlan]) -> Vec<V> {
+        let ll = self.ll;
+        let scale = r.var.scale as u64;
+        let bound = self.pattern_bound(r);
+        let limit = self.limit(bound, r.e.size());
+        let mut ok = ll.cbool(true);
+        let mut places = Vec::new();
+        for (i, (pattern, plan)) in (0..).zip(patterns.iter().zip(plans)) {
+            let first = self.pattern_start(r, pattern, i);
+            // Rows that are not too long: from the first one on, all places are further on.
+            let small = ll.ult(plan.width, ll.cint(ll.type_of(plan.width), 1 << 24));
+            let width = ll.mul(self.widen(plan.width, r.var.ty), ll.c64(scale));
+            let row = |k: i64| ll.add(first, ll.mul(width, ll.c64(k as u64)));
+            let low = plan.rows.iter().map(|p| p.1).min().unwrap_or(0);
+            let start = ll.add(row(plan.rows[0].0), ll.c64(low as u64 * scale));
+            let end = ll.add(row(plan.rows[plan.rows.len() - 1].0), ll.c64(plan.last as u64 * scale));
+            for test in [pattern.holds, small, ll.ult(start, limit), ll.ult(end, limit)] {
+                ok = ll.and(ok, test);
+            }
+            places.push(
+                plan.rows.iter().map(|(k, low, _)| ll.add(row(*k), ll.c64(*low as u64 * scale))).collect::<Vec<V>>(),
+            );
+        }
+        let mask = if r.values.is_empty() { None } else { self.mask.clone() };
+        let root = r.p.root;
+        self.two_ways(
+            ok,
+            |me| {
+                let mut out = Vec::new();
+                for (i, (plan, places)) in plans.iter().zip(&places).enumerate() {
+                    let places: Vec<V> = places.iter().map(|p| ll.gep(r.base, *p)).collect();
+                    match r.values.get(i) {
+                        None => out.extend(me.load_rows(&places, plan, r.e, root)),
+                        Some(v) => me.store_rows(&places, plan, r.e, mask.as_ref().map(|m| m[i]), v, root),
+                    }
+                }
+                out
+            },
+            |me| me.gathered_request(r),
+        )
+    }
+
+    fn load_rows(&self, places: &[V], plan: &RowPlan, e: Element, root: Root) -> Vec<V> {
+        let ll = self.ll;
+        let n = plan.length;
+        let vt = ll.vec(memory_type(ll, e.scalar), n);
+        let mut order = vec![0; self.gang.lanes as usize];
+        let mut vectors = Vec::new();
+        for (k, (at, (_, _, lanes))) in (0..).zip(places.iter().zip(&plan.rows)) {
+            let end = lanes.iter().map(|l| l.1).max().unwrap_or(0) + e.count as u32;
+            let v = if end == n {
+                ll.load(vt, *at, ALIGN)
+            } else {
+                let there: Vec<V> = (0..n).map(|i| ll.cbool(i < end)).collect();
+                ll.masked_load(vt, *at, ALIGN, ll.cvec(&there), ll.zero(vt))
+            };
+            self.annotate(v, root);
+            vectors.push(v);
+            for (lane, place) in lanes {
+                order[*lane as usize] = k * n + place;
+            }
+        }
+        vectors.resize(vectors.len().next_power_of_two(), ll.poison(vt));
+        let all = ll.concat(&vectors);
+        (0..e.count as u32).map(|k| ll.shuffle1(all, &order.iter().map(|o| o + k).collect::<Vec<_>>())).collect()
+    }
+
+    fn store_rows(&self, places: &[V], plan: &RowPlan, e: Element, mask: Option<V>, values: &[V], root: Root) {
+        let ll = self.ll;
+        let gang = self.gang.lanes;
+        let mut padded = values.to_vec();
+        padded.resize(values.len().next_power_of_two(), ll.poison(ll.type_of(values[0])));
+        let all = ll.concat(&padded);
+        for (at, (_, _, lanes)) in places.iter().zip(&plan.rows) {
+            let mut from: Vec<Option<(u32, u32)>> = vec![None; plan.length as usize];
+            for (lane, place) in lanes {
+                for k in 0..e.count as u32 {
+                    from[(place + k) as usize] = Some((*lane, k));
+                }
+            }
+            let order: Vec<u32> = from.iter().map(|f| f.map_or(0, |(lane, k)| k * gang + lane)).collect();
+            let v = ll.shuffle1(all, &order);
+            let s = if mask.is_none() && from.iter().all(Option::is_some) {
+                ll.store(v, *at, ALIGN)
+            } else {
+                let mut m = ll.cvec(&from.iter().map(|f| ll.cbool(f.is_some())).collect::<Vec<_>>());
+                if let Some(on) = mask {
+                    let lanes: Vec<u32> = from.iter().map(|f| f.map_or(0, |(lane, _)| lane)).collect();
+                    m = ll.and(m, ll.shuffle1(on, &lanes));
+                }
+                ll.masked_store(v, *at, ALIGN, m)
+            };
+            self.annotate(s, root);
+        }
     }
 
     /// What is to be known of a pattern; all of it is the same for all gangs.

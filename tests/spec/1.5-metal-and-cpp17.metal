@@ -252,6 +252,45 @@ kernel void f(device int* o) { Base b; o[0] = b.n; }
 // error: inaccessible-member
 struct S { int get() { return twice(2); } private: int twice(int x) { return 2 * x; } };
 kernel void f(device int* o) { S s; o[0] = s.get() + s.twice(1); }
+//--- private constructors
+// error: inaccessible-member
+class Counter { Counter(int x) : n(x) {} public: int n; };
+kernel void f(device int* o) { Counter c(3); o[0] = c.n; }
+//--- private types and constants
+// error: inaccessible-member
+class Counter { struct Part { int x; }; enum { one = 1 }; };
+kernel void f(device int* o) { Counter::Part p = {1}; o[0] = p.x; }
+//--- private bases
+// error: inaccessible-member
+class Base { public: int n; };
+class Derived : Base {};
+kernel void f(device int* o) { Derived d; d.n = 1; o[0] = d.n; }
+//--- lists do not reach private members
+// error: inaccessible-member
+class Pair { int a, b; };
+kernel void f(device int* o) { Pair p = {1, 2}; o[0] = sizeof(p); }
+//--- access is that of each overload; constructors for the class itself, derived ones and friends
+// gives: i32 = 2 7 4 5
+class Value {
+    int n;
+    explicit Value(int x) : n(x) {}
+    int get(int x) const { return n + x; }
+    friend Value make(int x);
+    friend struct Maker;
+public:
+    int get(float) const { return n; }
+    static Value seven() { return Value(7); }
+};
+Value make(int x) { return Value(x); }
+struct Maker { Value four() { return Value(4); } };
+class Base { protected: int b; Base(int x) : b(x) {} };
+class Derived : public Base { public: Derived() : Base(5) {} int get() const { return b; } };
+kernel void f(device int* o) {
+    o[0] = make(2).get(1.0f);
+    o[1] = Value::seven().get(0.0f);
+    o[2] = Maker().four().get(0.0f);
+    o[3] = Derived().get();
+}
 //--- protected members are for derived classes
 // gives: i32 = 8
 class Base { protected: int n = 8; };

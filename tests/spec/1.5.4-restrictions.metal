@@ -44,10 +44,50 @@ kernel void f(device int* o) { constexpr int x = factorial(5); o[0] = x; o[1] = 
 //--- `double` and `long double`
 // error: double-type
 kernel void f(device double* o) { o[0] = 1; }
-//--- bit-fields
-// error: unsupported-bit-field
-struct S { uint a : 3; int b : 4; };
-kernel void f(device int* o) { S s; s.a = 13; o[0] = s.a; }
+//--- bit-fields: of every integer type, signed, `bool`; assignment, arithmetic, initializers
+// gives: i32 = 5 -3 28036591 1 -1000 72 9 -1 6 15 -24
+struct S { uint a : 3; int b : 4; uint c : 25; bool d : 1; short e; long f : 40; uchar g : 7; };
+struct T { int a : 5, b : 11, c : 16 = 7; };
+constant T k = {15, -1000, 40000};
+kernel void f(device int* o) {
+    S s;
+    s.a = 13; s.b = -3; s.c = 0x1abcdef; s.d = 7; s.e = -1000; s.f = -123456789012; s.g = 200;
+    o[0] = s.a; o[1] = s.b; o[2] = s.c; o[3] = s.d; o[4] = s.e; o[5] = s.g;
+    o[6] = (s.b = 9) == -7 ? 9 : s.b;
+    o[7] = s.a - 6;
+    s.a++;
+    o[8] = s.a;
+    T t = {.b = k.b};
+    t.a = k.a + t.a;
+    o[9] = t.a;
+    o[10] = k.c + 25536 - 24 + t.c - 7;
+}
+//--- bit-fields: where they are; unnamed ones, runs that end, unions
+// gives: u32 = 8 8 8 16 0x81000401 0x7fffffff 120
+struct A { char a; int b : 4; int c : 20; int d : 10; };
+struct B { int a : 3; int : 0; int b : 5; };
+struct C { char a : 4; short b : 10; char c : 6; long d : 33; };
+struct D { ulong a : 20, b : 44; uint c : 31; uint : 1; };
+union U { int low : 3; uint all; };
+kernel void f(device uint* o) {
+    o[0] = sizeof(A); o[1] = sizeof(B); o[2] = sizeof(C); o[3] = sizeof(D);
+    device D* d = (device D*)(o + 4);
+    d->a = 0x401; d->b = 0x7fffffff810;
+    U u; u.all = 0x7f; u.low = 0;
+    o[6] = u.all;
+}
+//--- the address of a bit-field
+// error: address-of-bit-field
+struct S { int a : 3; };
+kernel void f(device int* o) { S s = {1}; thread int* p = &s.a; o[0] = *p; }
+//--- a reference to a bit-field
+// error: no-conversion
+struct S { int a : 3; };
+kernel void f(device int* o) { S s = {1}; thread int& r = s.a; o[0] = r; }
+//--- a bit-field wider than its type
+// error: invalid-bit-field
+struct S { uchar a : 9; };
+kernel void f(device int* o) { S s = {1}; o[0] = s.a; }
 //--- wide characters
 // error: not-in-msl
 kernel void f(device int* o) { wchar_t c = 1; o[0] = c; }

@@ -157,7 +157,7 @@ pub struct Field {
     pub offset: u64,
 }
 
-/// A structure with an explicit layout. Fields may overlap (unions). Nominal: two structures
+/// A structure with an explicit layout. Fields may overlap (unions) and need not be aligned (packed ones). Nominal: two structures
 /// are two types even when their fields agree.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Struct {

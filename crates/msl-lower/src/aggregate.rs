@@ -97,10 +97,26 @@ impl FunctionLowerer<'_, '_> {
     }
 
     fn lower_class_into(&mut self, ty: Ty, fields: &[(u32, Expr)], target: Memory) {
-        let (count, is_union) = self.cx.class(ty).map_or((0, false), |c| (c.fields.len() as u32, c.is_union));
+        let (count, is_union, bits) = self.cx.class(ty).map_or((0, false, Vec::new()), |c| {
+            (c.fields.len() as u32, c.is_union, c.fields.iter().map(|f| f.bits).collect())
+        });
+        // Bit-fields are written into what is there.
+        let has_bits = bits.iter().any(Option::is_some);
+        if has_bits {
+            self.clear(target);
+        }
         for (field, value) in fields {
             let memory = self.field(target, *field);
-            self.lower_into(value, memory);
+            match bits.get(*field as usize) {
+                Some(Some(bits)) => {
+                    let value = self.lower_value(value);
+                    self.store_bits(memory, *bits, value);
+                }
+                _ => self.lower_into(value, memory),
+            }
+        }
+        if has_bits {
+            return;
         }
         if is_union {
             if fields.is_empty() {

@@ -16,6 +16,7 @@
 //! memory and plain vectors as values.
 
 mod aggregate;
+mod bits;
 mod constant;
 mod control;
 mod convert;

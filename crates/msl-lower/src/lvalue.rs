@@ -6,6 +6,7 @@
 
 use msl_ir as ir;
 use msl_sema::hir::{self, Category, Expr, ExprKind};
+use msl_sema::types::Ty;
 
 use crate::function::FunctionLowerer;
 use crate::types::{lower_fp, lower_space};
@@ -26,6 +27,8 @@ pub enum Place {
     Component(Memory, ComponentIndex),
     /// Several components of a vector.
     Swizzle(Memory, Vec<u8>),
+    /// A bit-field of a type in the bytes that hold it.
+    Bits(Memory, hir::Bits, Ty),
 }
 
 #[derive(Clone, Copy)]
@@ -72,8 +75,13 @@ impl FunctionLowerer<'_, '_> {
                 Place::Memory(Memory { ptr, align, volatile })
             }
             ExprKind::Field { base, field } => {
+                let bits = self.cx.class(base.ty).and_then(|c| c.fields.get(*field as usize)).and_then(|f| f.bits);
                 let base = self.lower_memory(base);
-                Place::Memory(self.field(base, *field))
+                let memory = self.field(base, *field);
+                match bits {
+                    Some(bits) => Place::Bits(memory, bits, expr.ty),
+                    None => Place::Memory(memory),
+                }
             }
             ExprKind::Index { base, index } => self.lower_index(base, index),
             ExprKind::Swizzle { base, components } => {
@@ -128,11 +136,15 @@ impl FunctionLowerer<'_, '_> {
             Place::Component(vector, index) => self.component_address(*vector, *index),
             Place::Swizzle(vector, _) => {
                 self.cx.error(
-                    "unsupported-swizzle-address",
+                    "ice-lower-address",
                     self.span,
-                    "several components of a vector have no address",
+                    "several components of a vector have no address to choose between",
                 );
                 *vector
+            }
+            Place::Bits(memory, ..) => {
+                self.cx.error("ice-lower-address", self.span, "a bit-field has no address");
+                *memory
             }
         }
     }
@@ -224,7 +236,7 @@ impl FunctionLowerer<'_, '_> {
                 }
             }
             // Indexing a scalar does not exist.
-            Place::Component(..) => place,
+            Place::Component(..) | Place::Bits(..) => place,
         }
     }
 
@@ -234,7 +246,7 @@ impl FunctionLowerer<'_, '_> {
             Place::Swizzle(memory, outer) => {
                 (memory, components.iter().filter_map(|&c| outer.get(usize::from(c)).copied()).collect())
             }
-            Place::Component(..) => return base,
+            Place::Component(..) | Place::Bits(..) => return base,
         };
         match components[..] {
             [one] => Place::Component(vector, ComponentIndex::Constant(one)),
@@ -316,6 +328,7 @@ impl FunctionLowerer<'_, '_> {
                 let value = self.load_memory(*vector);
                 self.shuffle(value, components)
             }
+            Place::Bits(memory, bits, ty) => self.load_bits(*memory, *bits, *ty),
         }
     }
 
@@ -355,6 +368,7 @@ impl FunctionLowerer<'_, '_> {
                     self.store_memory(memory, component);
                 }
             }
+            Place::Bits(memory, bits, _) => self.store_bits(*memory, *bits, value),
         }
     }
 

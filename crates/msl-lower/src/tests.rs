@@ -148,8 +148,8 @@ fn classes_are_built_where_they_go_and_what_follows_a_return_is_dropped() {
         name: "S".into(),
         is_union: false,
         fields: vec![
-            Field { name: Some("a".into()), ty: int, offset: 0, is_base: false, id: None },
-            Field { name: Some("b".into()), ty: array, offset: 4, is_base: false, id: None },
+            Field { name: Some("a".into()), ty: int, offset: 0, is_base: false, id: None, bits: None },
+            Field { name: Some("b".into()), ty: array, offset: 4, is_base: false, id: None, bits: None },
         ],
         size: 404,
         align: 4,

@@ -125,7 +125,15 @@ impl Lowerer<'_> {
         let mut fields = Vec::with_capacity(class.fields.len());
         for (index, field) in class.fields.iter().enumerate() {
             let name = field.name.unwrap_or_else(|| Symbol::new(&format!("field{index}")));
-            fields.push(ir::Field { name, ty: self.memory_type(field.ty), offset: field.offset });
+            let ty = match field.bits {
+                // The bytes that hold them; other bit-fields may share the first and the last.
+                Some(bits) => {
+                    let byte = self.module.types.scalar(ir::Scalar::U8);
+                    self.module.types.array(byte, bits.byte_count())
+                }
+                None => self.memory_type(field.ty),
+            };
+            fields.push(ir::Field { name, ty, offset: field.offset });
         }
         self.module.types.define_struct(structure, ir::Struct { name, fields, size, align });
         ty

@@ -381,6 +381,7 @@ impl<'a> Checker<'a> {
             instances: RefCell::default(),
             signatures: RefCell::default(),
             lambda: None,
+            access: ast::Access::Public,
             inherited: None,
         })
     }

@@ -213,6 +213,14 @@ impl Checker<'_> {
             v_quals.is_const = false;
         }
         let may_copy = (is_rvalue_ref || (quals.is_const && !quals.is_volatile)) && space == AddressSpace::Thread;
+        if v.is_lvalue() && depth.is_some() && self.has_no_address(&v.expr) {
+            // A copy is bound.
+            return may_copy.then(|| Ics {
+                quals: quals.without(v_quals),
+                reference: Some(RefBinding { is_rvalue_ref, from_rvalue: false, copies: true }),
+                ..Ics::exact()
+            });
+        }
         if let hir::Category::LValue(from) = v.expr.category
             && let Some(depth) = depth
         {
@@ -561,7 +569,10 @@ impl Checker<'_> {
         let binding = ics.reference.unwrap_or(RefBinding { is_rvalue_ref: false, from_rvalue: true, copies: true });
         if v.is_lvalue() && !binding.copies && ics.user.is_none() {
             let base = match (self.program.types.as_class(v.ty()), self.program.types.as_class(referent)) {
-                (Some(f), Some(t)) if f != t => self.base_object(v, f, t),
+                (Some(f), Some(t)) if f != t => {
+                    self.check_base_access(f, t, span);
+                    self.base_object(v, f, t)
+                }
                 _ => v,
             };
             let pointer = self.types().pointer(referent, quals, space);
@@ -627,6 +638,7 @@ impl Checker<'_> {
     }
 
     fn apply_user(&mut self, v: Value, to: Ty, user: &UserConversion, span: Span) -> hir::Expr {
+        self.check_function_access(&user.def, span);
         match user.class {
             Some(class) => {
                 let id = self.function_instance(&user.def, user.args.clone(), Some(AddressSpace::Thread), span);
@@ -748,6 +760,14 @@ impl Checker<'_> {
             if let Some(from) = v.space()
                 && self.related(v.ty(), referent).is_some()
             {
+                if v.is_lvalue() && self.has_no_address(&v.expr) {
+                    let what =
+                        if self.bits_of(&v.expr).is_some() { "a bit-field" } else { "several components of a vector" };
+                    return (
+                        format!("'{to_name}' does not bind to {what}"),
+                        Some("work on a copy, and assign it afterwards".into()),
+                    );
+                }
                 if from != space {
                     return (
                         format!("a '{}' object cannot bind to a reference to '{}'", from.name(), space.name()),

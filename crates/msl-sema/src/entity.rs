@@ -86,6 +86,8 @@ pub struct FnDef {
     pub signatures: RefCell<FxMap<(Vec<Arg>, Option<AddressSpace>), Rc<Signature>>>,
     /// The closure whose call operator this is.
     pub lambda: Option<Rc<LambdaInfo>>,
+    /// Who may use this member.
+    pub access: ast::Access,
     /// Constructors inherited with `using Base::Base`: the base's constructor.
     pub inherited: Option<Rc<FnDef>>,
 }
@@ -352,6 +354,8 @@ pub struct ClassInfo {
 pub struct BaseInfo {
     pub class: ClassId,
     pub field: u32,
+    /// Who may know that it is a base.
+    pub access: ast::Access,
 }
 
 /// One entry per field of the layout, bases included, in the same order.

@@ -113,6 +113,27 @@ pub struct Field {
     pub is_base: bool,
     /// `[[id(n)]]` of argument buffers.
     pub id: Option<u32>,
+    pub bits: Option<Bits>,
+}
+
+/// Which bits of an object a bit-field is: `width` ones from bit `start` of the class on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits {
+    pub start: u64,
+    pub width: u32,
+}
+
+impl Bits {
+    /// The bytes that hold a bit of it, from `start / 8` on.
+    pub fn byte_count(self) -> u64 {
+        (self.start % 8 + u64::from(self.width)).div_ceil(8)
+    }
+
+    /// A value as the field keeps it, extended to 64 bits.
+    pub fn keep(self, value: u64, is_signed: bool) -> u64 {
+        let unused = 64 - self.width.clamp(1, 64);
+        if is_signed { ((value << unused) as i64 >> unused) as u64 } else { value << unused >> unused }
+    }
 }
 
 #[derive(Debug, Clone)]

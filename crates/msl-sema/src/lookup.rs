@@ -231,7 +231,7 @@ impl Checker<'_> {
     }
 
     /// The classes of the subobjects that have the member, one for each.
-    fn member_owners(&self, class: ClassId, key: NameKey, out: &mut Vec<ClassId>) {
+    pub fn member_owners(&self, class: ClassId, key: NameKey, out: &mut Vec<ClassId>) {
         let info = &self.classes[class.0 as usize];
         if info.members.contains_key(&key) {
             out.push(class);

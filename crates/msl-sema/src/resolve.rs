@@ -289,6 +289,11 @@ impl Checker<'_> {
             return QualTy::ERROR;
         }
         let entity = found.entities.iter().find(|e| self.is_type_entity(e)).cloned();
+        if let (Some(Entity::Class(_) | Entity::Enum(_) | Entity::Alias(_)), Some(crate::lookup::Qualifier::Class(c))) =
+            (&entity, &found.qualifier)
+        {
+            self.check_nested_access(*c, crate::declare::NameKey::of(&last.ident), last.span);
+        }
         match entity {
             Some(e) => self.entity_type(&e, last).unwrap_or(QualTy::ERROR),
             None if found.entities.is_empty() => {

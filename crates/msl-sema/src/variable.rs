@@ -495,7 +495,7 @@ impl Checker<'_> {
         let span = v.name.span;
         let scope = self.scope.clone();
         if v.bits.is_some() {
-            self.error("unsupported-bit-field", span, "bit-fields are not supported by Metal");
+            self.error("invalid-bit-field", span, "only members of classes can be bit-fields");
         }
         let block = self.scope.clone();
         if let Some(was) = self.parameter_named(&block, name) {
@@ -624,6 +624,9 @@ impl Checker<'_> {
                 self.default_init(ty.ty, span)
             }
         };
+        if let Some(class) = self.program.types.as_class(ty.ty) {
+            self.check_destructor_access(class, span);
+        }
         let stored = self.storage_type(ty);
         let align = self.alignment_of(&v.attributes).unwrap_or(0);
         let local = self.fcx.locals.push(hir::Local { name: Some(name), ty: stored, align, span });

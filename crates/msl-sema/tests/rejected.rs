@@ -340,7 +340,6 @@ fn declarations_that_are_wrong() {
         r#"class B { virtual int f() { return 1; } int bits : 3; double d; };"#,
         r#"
         1:11 error not-in-msl: the Metal Shading Language has no virtual functions
-        1:52 error unsupported-bit-field: bit-fields are not supported by Metal
         1:55 error double-type: Metal has no type 'double'
           help: use 'float'
         "#,

@@ -288,6 +288,8 @@ pub struct ClassDecl {
     pub members: Option<Vec<Decl>>,
     /// From which member on which access holds, in order; the first entry is what the key of the class says.
     pub access: Vec<(u32, Access)>,
+    /// The largest alignment of members by `#pragma pack`; 0: no limit.
+    pub pack: u32,
     pub span: Span,
 }
 
@@ -312,6 +314,8 @@ pub struct BaseSpecifier {
     pub ty: TypeExpr,
     pub is_pack: bool,
     pub is_virtual: bool,
+    /// As written; otherwise what the key of the class says.
+    pub access: Option<Access>,
     pub span: Span,
 }
 
@@ -438,7 +442,7 @@ pub struct VariableDecl {
     pub ty: TypeExpr,
     pub init: Option<Initializer>,
     pub attributes: Vec<Attribute>,
-    /// Bit-field width (rejected by sema).
+    /// The width of a bit-field; one without a name (no segments) only takes room.
     pub bits: Option<Expr>,
     pub span: Span,
 }

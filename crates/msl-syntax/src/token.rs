@@ -95,6 +95,17 @@ pub enum Pragma {
     MathMode(MathMode),
     /// `#pragma METAL fp contract(…)`: until the end of the enclosing block or file.
     Contract(ContractMode),
+    /// `#pragma pack(…)`: for the classes that follow.
+    Pack(PackPragma),
+}
+
+/// The largest alignment of members, 0 for no limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PackPragma {
+    Set(u32),
+    /// Remembers what holds, and sets where a number is given.
+    Push(Option<u32>),
+    Pop,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -353,6 +364,11 @@ impl fmt::Display for Pragma {
             Pragma::Contract(ContractMode::Off) => f.write_str("#pragma METAL fp contract(off)"),
             Pragma::Contract(ContractMode::On) => f.write_str("#pragma METAL fp contract(on)"),
             Pragma::Contract(ContractMode::Fast) => f.write_str("#pragma METAL fp contract(fast)"),
+            Pragma::Pack(PackPragma::Set(0)) => f.write_str("#pragma pack()"),
+            Pragma::Pack(PackPragma::Set(n)) => write!(f, "#pragma pack({n})"),
+            Pragma::Pack(PackPragma::Push(None)) => f.write_str("#pragma pack(push)"),
+            Pragma::Pack(PackPragma::Push(Some(n))) => write!(f, "#pragma pack(push, {n})"),
+            Pragma::Pack(PackPragma::Pop) => f.write_str("#pragma pack(pop)"),
         }
     }
 }

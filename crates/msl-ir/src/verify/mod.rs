@@ -122,8 +122,6 @@ impl Verifier<'_> {
                     self.error(place(), format!("field {} has a type of memory", f.name));
                 } else if f.offset.checked_add(types.size_of(f.ty)).is_none_or(|end| end > s.size) {
                     self.error(place(), format!("field {} lies within the structure", f.name));
-                } else if f.offset % u64::from(types.align_of(f.ty).max(1)) != 0 {
-                    self.error(place(), format!("the offset of field {} is a multiple of its alignment", f.name));
                 }
             }
             if self.errors.is_empty() && self.contains_itself(id) {

@@ -12,18 +12,32 @@ use crate::entity::*;
 use crate::hir;
 use crate::types::*;
 
-/// Where the next field goes.
+/// Where the next field goes, after the C++ ABI.
 #[derive(Default)]
 pub(super) struct Layout {
     pub(super) size: u64,
     pub(super) align: u32,
     pub(super) is_union: bool,
+    /// `__attribute__((packed))`: no member is aligned unless it says so itself.
+    pub(super) is_packed: bool,
+    /// `#pragma pack(n)`: no member is aligned to more; 0 for no limit.
+    pub(super) limit: u32,
+    /// Bits of the last byte that a bit-field left for the next one.
+    pub(super) free_bits: u64,
 }
 
 impl Layout {
-    pub(super) fn place(&mut self, size: u64, align: u32) -> u64 {
-        let align = align.max(1);
+    /// The alignment of a member: its type's, and what its own attributes ask for.
+    fn member_align(&self, natural: u32, asked: u32, is_packed: bool) -> u32 {
+        let align = if self.is_packed || is_packed { 1 } else { natural.max(1) };
+        let align = align.max(asked);
+        if self.limit == 0 { align } else { align.min(self.limit) }
+    }
+
+    pub(super) fn place(&mut self, size: u64, natural: u32, asked: u32, is_packed: bool) -> u64 {
+        let align = self.member_align(natural, asked, is_packed);
         self.align = self.align.max(align);
+        self.free_bits = 0;
         if self.is_union {
             self.size = self.size.max(size);
             return 0;
@@ -32,15 +46,38 @@ impl Layout {
         self.size = offset.saturating_add(size);
         offset
     }
+
+    /// The first bit of a bit-field of `width` bits in a type of `size` bytes. It crosses no boundary of the type's size
+    /// unless members are packed; a width of 0 ends the run of bit-fields.
+    fn place_bits(&mut self, size: u64, natural: u32, width: u64, is_named: bool, is_packed: bool) -> u64 {
+        let align = self.member_align(natural, 1, is_packed);
+        let align_bits = if self.is_packed || is_packed { 1 } else { u64::from(align) * 8 };
+        if self.is_union {
+            self.size = self.size.max(width.div_ceil(8));
+            self.align = self.align.max(if is_named { align } else { 1 });
+            return 0;
+        }
+        let mut start = self.size * 8 - self.free_bits;
+        let may_pad = self.limit == 0;
+        if width == 0 {
+            start = start.next_multiple_of(u64::from(natural.max(1)) * 8);
+        } else if may_pad && start % align_bits + width > size * 8 {
+            start = start.next_multiple_of(align_bits);
+        }
+        let end = start + width;
+        self.size = end.div_ceil(8);
+        self.free_bits = self.size * 8 - end;
+        if is_named {
+            self.align = self.align.max(align);
+        }
+        start
+    }
 }
 
 impl Checker<'_> {
     pub(super) fn add_field(&mut self, id: ClassId, v: &Arc<ast::VariableDecl>, layout: &mut Layout) {
-        let Some(last) = v.name.segments.last() else { return };
+        let Some(last) = v.name.segments.last() else { return self.add_padding(v, layout) };
         let ast::Ident::Name(name) = last.ident else { return };
-        if let Some(bits) = &v.bits {
-            self.error("unsupported-bit-field", bits.span, "bit-fields are not supported by Metal");
-        }
         if crate::resolve::mentions_auto(&v.ty) {
             self.error("auto-not-allowed", v.ty.span, "a data member cannot have type 'auto'");
             return;
@@ -77,7 +114,17 @@ impl Checker<'_> {
             return;
         }
         let align = self.alignment_of(&v.attributes).unwrap_or(1);
-        let index = self.push_field(id, Some(name), ty, layout, Some(v.clone()), align, v.span);
+        let index = match &v.bits {
+            Some(width) => {
+                let Some(width) = self.bit_field_width(ty, width, true) else { return };
+                let (size, natural) = (self.size_of(ty.ty), self.align_of(ty.ty));
+                let is_packed = v.attributes.iter().any(|a| a.name == "packed");
+                let start = layout.place_bits(size, natural, width, true, is_packed);
+                let bits = hir::Bits { start, width: width as u32 };
+                self.record_field(id, Some(name), ty, start / 8, Some(bits), Some(v.clone()))
+            }
+            None => self.push_field(id, Some(name), ty, layout, Some(v.clone()), align, v.span),
+        };
         self.add_entity(id, NameKey::Name(name), Entity::Field(id, Rc::from(vec![index])));
     }
 
@@ -92,17 +139,94 @@ impl Checker<'_> {
         span: Span,
     ) -> u32 {
         let stored = self.storage_type(ty);
-        let (size, align) = (self.size_of(stored), self.align_of(stored).max(min_align));
-        let offset = layout.place(size, align);
+        let (size, align) = (self.size_of(stored), self.align_of(stored));
+        let is_packed = decl.as_ref().is_some_and(|d| d.attributes.iter().any(|a| a.name == "packed"));
+        let offset = layout.place(size, align, min_align, is_packed);
         if offset.saturating_add(size) > 1 << 40 {
             self.error("class-too-large", span, "this class is too large");
         }
+        self.record_field(id, name, ty, offset, None, decl)
+    }
+
+    fn record_field(
+        &mut self,
+        id: ClassId,
+        name: Option<Symbol>,
+        ty: QualTy,
+        offset: u64,
+        bits: Option<hir::Bits>,
+        decl: Option<Arc<ast::VariableDecl>>,
+    ) -> u32 {
+        let stored = self.storage_type(ty);
         let index = self.program.classes[id].fields.len() as u32;
         let argument_id = decl.as_ref().and_then(|d| self.id_attribute(&d.attributes));
-        self.program.classes[id].fields.push(hir::Field { name, ty: stored, offset, is_base: false, id: argument_id });
+        self.program.classes[id].fields.push(hir::Field {
+            name,
+            ty: stored,
+            offset,
+            is_base: false,
+            id: argument_id,
+            bits,
+        });
         let is_mutable = decl.as_ref().is_some_and(|d| d.flags.is_mutable);
         self.classes[id.0 as usize].fields.push(FieldInfo { name, ty, is_base: false, is_mutable, decl });
         index
+    }
+
+    /// `int : 3;` takes room, `int : 0;` ends a run of bit-fields.
+    fn add_padding(&mut self, v: &Arc<ast::VariableDecl>, layout: &mut Layout) {
+        let Some(width) = &v.bits else { return };
+        let ty = self.resolve_type(&v.ty);
+        let Some(width) = self.bit_field_width(ty, width, false) else { return };
+        let (size, natural) = (self.size_of(ty.ty), self.align_of(ty.ty));
+        layout.place_bits(size, natural, width, false, false);
+    }
+
+    fn bit_field_width(&mut self, ty: QualTy, width: &ast::Expr, is_named: bool) -> Option<u64> {
+        if ty.is_error() {
+            return None;
+        }
+        let scalar = self.bits_scalar(ty.ty).filter(|s| s.is_integer());
+        let Some(scalar) = scalar else {
+            let message =
+                format!("a bit-field is of an integer type or an enumeration, not of '{}'", self.type_name(ty));
+            self.error("invalid-bit-field", width.span, message);
+            return None;
+        };
+        let what = "the width of a bit-field";
+        let value = self.early(what, width.span, |c| c.constant_integer(width, what))?;
+        let largest = if scalar == Scalar::Bool { 1 } else { scalar.size() as i64 * 8 };
+        let smallest = i64::from(is_named);
+        if value < smallest || value > largest {
+            let message =
+                format!("a bit-field of '{}' has from {smallest} to {largest} bits, not {value}", self.type_name(ty));
+            self.error("invalid-bit-field", width.span, message);
+            return None;
+        }
+        Some(value as u64)
+    }
+
+    /// The bits of an lvalue that is a bit-field.
+    pub fn bits_of(&self, e: &hir::Expr) -> Option<hir::Bits> {
+        match &e.kind {
+            hir::ExprKind::Field { base, field } => {
+                let class = self.program.types.as_class(base.ty)?;
+                self.program.classes[class].fields.get(*field as usize)?.bits
+            }
+            hir::ExprKind::Comma(_, right) => self.bits_of(right),
+            hir::ExprKind::Conditional { then, otherwise, .. } if matches!(e.category, hir::Category::LValue(_)) => {
+                self.bits_of(then).or_else(|| self.bits_of(otherwise))
+            }
+            hir::ExprKind::Assign { left, .. } | hir::ExprKind::CompoundAssign { left, .. } => self.bits_of(left),
+            hir::ExprKind::IncDec { operand, is_prefix: true, .. } => self.bits_of(operand),
+            _ => None,
+        }
+    }
+
+    /// Whether an lvalue has no address: it is a bit-field, or several components of a vector.
+    pub fn has_no_address(&self, e: &hir::Expr) -> bool {
+        matches!(&e.kind, hir::ExprKind::Swizzle { components, .. } if components.len() > 1)
+            || self.bits_of(e).is_some()
     }
 
     fn id_attribute(&mut self, attributes: &[ast::Attribute]) -> Option<u32> {

@@ -17,7 +17,7 @@ impl Checker<'_> {
         self.classes[id.0 as usize].members.entry(key).or_default().push(entity);
     }
 
-    pub(super) fn add_member(&mut self, id: ClassId, member: &ast::Decl, layout: &mut Layout) {
+    pub(super) fn add_member(&mut self, id: ClassId, member: &ast::Decl, access: ast::Access, layout: &mut Layout) {
         let scope = self.scope.clone();
         match &member.kind {
             ast::DeclKind::Alias(alias) => {
@@ -66,7 +66,10 @@ impl Checker<'_> {
                     }
                     return;
                 }
-                let def = self.make_fn_def(key, f.clone(), scope, Some(id), f.flags.is_static);
+                let mut def = self.make_fn_def(key, f.clone(), scope, Some(id), f.flags.is_static);
+                if let Some(d) = Rc::get_mut(&mut def) {
+                    d.access = access;
+                }
                 self.add_entity(id, key, Entity::Function(def));
             }
             ast::DeclKind::Variable(v) => {
@@ -261,6 +264,7 @@ impl Checker<'_> {
                     let mut def =
                         self.make_fn_def(NameKey::Constructor, f.decl.clone(), f.scope.clone(), Some(id), false);
                     if let Some(d) = Rc::get_mut(&mut def) {
+                        d.access = f.access;
                         d.inherited = Some(f.clone());
                     }
                     self.add_entity(id, NameKey::Constructor, Entity::Function(def));

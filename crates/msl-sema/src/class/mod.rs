@@ -89,7 +89,12 @@ impl Checker<'_> {
     }
 
     fn define_class(&mut self, id: ClassId, decl: &Arc<ast::ClassDecl>, def: &Rc<ClassDef>) {
-        let mut layout = Layout { is_union: decl.key == ast::ClassKey::Union, ..Layout::default() };
+        let mut layout = Layout {
+            is_union: decl.key == ast::ClassKey::Union,
+            is_packed: decl.attributes.iter().any(|a| a.name == "packed"),
+            limit: decl.pack,
+            ..Layout::default()
+        };
         self.program.classes[id].is_union = layout.is_union;
         for base in &decl.bases {
             if base.is_virtual {
@@ -102,17 +107,14 @@ impl Checker<'_> {
             } else {
                 types.push(self.resolve_type(&base.ty));
             }
+            let implied = if decl.key == ast::ClassKey::Class { ast::Access::Private } else { ast::Access::Public };
             for ty in types {
-                self.add_base(id, ty, base.span, &mut layout);
+                self.add_base(id, ty, base.access.unwrap_or(implied), base.span, &mut layout);
             }
         }
         for (i, member) in decl.members.iter().flatten().enumerate() {
             self.note_access(id, member, decl.access_of(i));
-            self.add_member(id, member, &mut layout);
-        }
-        if let Some(packed) = decl.attributes.iter().find(|a| a.name == "packed") {
-            let d = Diagnostic::error("unsupported-packed", packed.span, "packed structures are not supported");
-            self.report(d.help("use packed vectors, or bytes"));
+            self.add_member(id, member, decl.access_of(i), &mut layout);
         }
         let align_attr = self.alignment_of(&decl.attributes).unwrap_or(1);
         let align = layout.align.max(align_attr);
@@ -125,7 +127,7 @@ impl Checker<'_> {
         }
     }
 
-    fn add_base(&mut self, id: ClassId, ty: QualTy, span: Span, layout: &mut Layout) {
+    fn add_base(&mut self, id: ClassId, ty: QualTy, access: ast::Access, span: Span, layout: &mut Layout) {
         if ty.is_error() {
             self.classes[id.0 as usize].has_error = true;
             return;
@@ -144,12 +146,19 @@ impl Checker<'_> {
             layout.align = layout.align.max(align);
             0
         } else {
-            layout.place(size, align)
+            layout.place(size, align, 1, false)
         };
         let field = self.program.classes[id].fields.len() as u32;
-        self.program.classes[id].fields.push(hir::Field { name: None, ty: ty.ty, offset, is_base: true, id: None });
+        self.program.classes[id].fields.push(hir::Field {
+            name: None,
+            ty: ty.ty,
+            offset,
+            is_base: true,
+            id: None,
+            bits: None,
+        });
         let info = &mut self.classes[id.0 as usize];
-        info.bases.push(BaseInfo { class: base, field });
+        info.bases.push(BaseInfo { class: base, field, access });
         info.fields.push(FieldInfo { name: None, ty: ty.ty.into(), is_base: true, is_mutable: false, decl: None });
     }
 

@@ -7,7 +7,7 @@ mod late;
 use half::{bf16, f16};
 
 use crate::checker::Checker;
-use crate::hir::{BinaryOp, CompareOp, GlobalId, UnaryOp};
+use crate::hir::{BinaryOp, Bits, CompareOp, GlobalId, UnaryOp};
 use crate::types::*;
 
 /// Objects of more bytes have no value while compiling.
@@ -276,10 +276,14 @@ impl Checker<'_> {
             }
             (Const::Aggregate(items), TyKind::Class(c)) => {
                 for (i, v) in items.iter().enumerate() {
-                    let (field, offset) = {
+                    let (field, offset, bits) = {
                         let f = self.program.classes[c].fields.get(i)?;
-                        (f.ty, f.offset as usize)
+                        (f.ty, f.offset as usize, f.bits)
                     };
+                    if let Some(bits) = bits {
+                        write_bits(v, bits, out);
+                        continue;
+                    }
                     let size = self.size_of(field) as usize;
                     // An empty base takes no room.
                     if let Some(part) = out.get_mut(offset..offset + size) {
@@ -288,7 +292,11 @@ impl Checker<'_> {
                 }
             }
             (Const::Union(field, v), TyKind::Class(c)) => {
-                let f = self.program.classes[c].fields.get(*field as usize)?.ty;
+                let (f, bits) = self.program.classes[c].fields.get(*field as usize).map(|f| (f.ty, f.bits))?;
+                if let Some(bits) = bits {
+                    write_bits(v, bits, out);
+                    return Some(());
+                }
                 let size = self.size_of(f) as usize;
                 self.write_bytes(v, f, out.get_mut(..size)?)?;
             }
@@ -317,18 +325,48 @@ impl Checker<'_> {
             }
             TyKind::Class(c) => {
                 if self.program.classes[c].is_union {
-                    let f = self.program.classes[c].fields.first()?.ty;
-                    return Some(Const::Union(0, Box::new(self.value_from_bytes(bytes, f)?)));
+                    let (f, bits) = self.program.classes[c].fields.first().map(|f| (f.ty, f.bits))?;
+                    let value = match bits {
+                        Some(bits) => self.value_of_bits(bytes, bits, f),
+                        None => self.value_from_bytes(bytes, f)?,
+                    };
+                    return Some(Const::Union(0, Box::new(value)));
                 }
-                let fields: Vec<(Ty, usize)> =
-                    self.program.classes[c].fields.iter().map(|f| (f.ty, f.offset as usize)).collect();
+                let fields: Vec<(Ty, usize, Option<Bits>)> =
+                    self.program.classes[c].fields.iter().map(|f| (f.ty, f.offset as usize, f.bits)).collect();
                 let mut items = Vec::new();
-                for (f, offset) in fields {
+                for (f, offset, bits) in fields {
+                    if let Some(bits) = bits {
+                        items.push(self.value_of_bits(bytes, bits, f));
+                        continue;
+                    }
                     items.push(self.value_from_bytes(bytes.get(offset..)?, f)?);
                 }
                 Const::Aggregate(items)
             }
             _ => return None,
         })
+    }
+
+    fn value_of_bits(&mut self, bytes: &[u8], bits: Bits, ty: Ty) -> Const {
+        let mut value = 0u64;
+        for i in 0..u64::from(bits.width) {
+            let at = bits.start + i;
+            let byte = bytes.get((at / 8) as usize).copied().unwrap_or(0);
+            value |= u64::from(byte >> (at % 8) & 1) << i;
+        }
+        let s = self.bits_scalar(ty).unwrap_or(Scalar::UInt);
+        Const::Scalar(truncate(bits.keep(value, s.is_signed()), s))
+    }
+}
+
+fn write_bits(value: &Const, bits: Bits, out: &mut [u8]) {
+    let Const::Scalar(value) = value else { return };
+    for i in 0..u64::from(bits.width) {
+        let at = bits.start + i;
+        if let Some(byte) = out.get_mut((at / 8) as usize) {
+            let mask = 1u8 << (at % 8);
+            *byte = if value >> i & 1 == 1 { *byte | mask } else { *byte & !mask };
+        }
     }
 }

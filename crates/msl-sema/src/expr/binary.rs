@@ -638,13 +638,14 @@ impl Checker<'_> {
 
     fn unify_arms(&mut self, a: Value, b: Value, span: Span) -> Option<(Value, Value, bool)> {
         // Several components of a vector are no object that could be referred to.
-        let is_swizzle = |v: &Value| matches!(&v.expr.kind, ExprKind::Swizzle { .. });
+        let is_part =
+            |c: &Self, v: &Value| matches!(&v.expr.kind, ExprKind::Swizzle { .. }) || c.bits_of(&v.expr).is_some();
         if a.ty() == b.ty()
             && a.is_lvalue()
             && a.expr.category == b.expr.category
             && a.quals == b.quals
-            && !is_swizzle(&a)
-            && !is_swizzle(&b)
+            && !is_part(self, &a)
+            && !is_part(self, &b)
         {
             return Some((a, b, true));
         }

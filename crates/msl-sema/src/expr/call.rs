@@ -180,6 +180,7 @@ impl Checker<'_> {
             return Value::error(span);
         }
         let def = chosen.def.clone();
+        self.check_function_access(&def, span);
         if def.is_method() {
             let Some(object) = object else { return Value::error(span) };
             return self.call_method_ranked(&def, chosen.args, object, args, Some(&chosen.ranks), span);

@@ -68,6 +68,7 @@ impl Checker<'_> {
                     _ => return rvalue_expr(ExprKind::Zero, ty, span),
                 },
                 Ok(chosen) => {
+                    self.check_function_access(&chosen.def, span);
                     let id = self.function_instance(&chosen.def, chosen.args, Some(AddressSpace::Thread), span);
                     let exprs = self.bound_args(id, args, span);
                     self.mark_used(id);

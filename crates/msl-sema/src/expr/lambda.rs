@@ -186,6 +186,7 @@ impl Checker<'_> {
             bases: Vec::new(),
             members: Some(Vec::new()),
             access: Vec::new(),
+            pack: 0,
             span,
         });
         let scope = self.scope.clone();
@@ -206,7 +207,14 @@ impl Checker<'_> {
             offset = offset.next_multiple_of(u64::from(a.max(1)));
             align = align.max(a);
             let name = Some(c.name);
-            self.program.classes[class].fields.push(hir::Field { name, ty: stored, offset, is_base: false, id: None });
+            self.program.classes[class].fields.push(hir::Field {
+                name,
+                ty: stored,
+                offset,
+                is_base: false,
+                id: None,
+                bits: None,
+            });
             let info = FieldInfo { name, ty: c.ty, is_base: false, is_mutable: false, decl: None };
             self.classes[class.0 as usize].fields.push(info);
             offset += size;

@@ -201,10 +201,27 @@ impl Checker<'_> {
         if items.is_empty() && (self.is_trivially_default(ty) || !self.is_aggregate(class)) {
             return self.construct_class(class, &[], span, true);
         }
+        self.check_fields_access(class, span);
         let mut cursor = Cursor { items, next: 0 };
         let e = self.init_aggregate(ty, &mut cursor, true, span);
         self.check_all_used(&cursor, ty);
         e
+    }
+
+    /// A list gives values to all members, so all of them have to be for everyone.
+    fn check_fields_access(&mut self, class: ClassId, span: Span) {
+        let info = &self.classes[class.0 as usize];
+        if info.access.is_empty() {
+            return;
+        }
+        let names: Vec<Symbol> = info.fields.iter().filter_map(|f| f.name).collect();
+        for name in names {
+            let errors = self.diags.error_count();
+            self.check_access(class, NameKey::Name(name), span);
+            if self.diags.error_count() > errors {
+                return;
+            }
+        }
     }
 
     fn check_all_used(&mut self, cursor: &Cursor<'_, '_>, ty: Ty) {

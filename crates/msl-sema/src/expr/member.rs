@@ -129,6 +129,7 @@ impl Checker<'_> {
             Some(Entity::Field(owner, path)) => {
                 let (owner, path) = (*owner, path.clone());
                 self.check_access(owner, key, last.span);
+                self.check_base_access(class, owner, last.span);
                 let object = self.base_object(v, class, owner);
                 Operand::Value(self.field_value(object, owner, &path, span))
             }
@@ -141,7 +142,7 @@ impl Checker<'_> {
                     })
                     .collect();
                 if let Some(owner) = functions.first().and_then(|f| f.class) {
-                    self.check_access(owner, key, last.span);
+                    self.check_base_access(class, owner, last.span);
                 }
                 let explicit = match &last.template_args {
                     Some(args) => match self.expand_written_args(args) {

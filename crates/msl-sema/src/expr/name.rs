@@ -44,11 +44,13 @@ impl Checker<'_> {
         let Some(last) = name.segments.last() else { return Operand::Value(Value::error(span)) };
         let owner = match &found.entities[0] {
             Entity::Variable(v) => v.class,
-            Entity::Function(f) => f.class,
             _ => None,
         };
         if let Some(owner) = owner {
             self.check_access(owner, NameKey::of(&last.ident), last.span);
+        }
+        if let (Entity::Enumerator(..), Some(Qualifier::Class(class))) = (&found.entities[0], &found.qualifier) {
+            self.check_nested_access(*class, NameKey::of(&last.ident), last.span);
         }
         if let Some(Entity::Function(_)) = found.entities.first() {
             return self.function_operand(name, found);

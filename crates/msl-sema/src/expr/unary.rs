@@ -52,6 +52,10 @@ impl Checker<'_> {
             self.error("address-of-swizzle", span, "several components of a vector have no common address");
             return Value::error(span);
         }
+        if self.bits_of(&v.expr).is_some() {
+            self.error("address-of-bit-field", span, "a bit-field has no address");
+            return Value::error(span);
+        }
         let space = v.space().unwrap_or(AddressSpace::Thread);
         let pointer = self.types().pointer(v.ty(), v.quals, space);
         Value::rvalue(self.address_of_lvalue(v.expr, pointer, span))
@@ -184,8 +188,23 @@ impl Checker<'_> {
 
     /// An operand of a builtin operator: objects of class type convert through their conversion functions. `wanted` is
     /// the type to try first.
+    /// A bit-field whose values all fit in an `int` is one in arithmetic.
+    fn promoted_bits(&mut self, v: Value) -> Value {
+        if !v.is_lvalue() {
+            return v;
+        }
+        let Some(bits) = self.bits_of(&v.expr) else { return v };
+        match self.program.types.as_scalar(v.ty()) {
+            Some(s) if bits.width < 32 || bits.width == 32 && s.is_signed() => {
+                let e = self.rvalue(v);
+                Value::rvalue(self.convert_scalar(e, Scalar::Int))
+            }
+            _ => v,
+        }
+    }
+
     pub fn builtin_operand(&mut self, v: Value, wanted: Option<Ty>) -> Value {
-        let Some(class) = self.program.types.as_class(v.ty()) else { return v };
+        let Some(class) = self.program.types.as_class(v.ty()) else { return self.promoted_bits(v) };
         let span = v.expr.span;
         self.complete_class(class, span);
         let mut targets: Vec<Ty> = wanted.into_iter().collect();

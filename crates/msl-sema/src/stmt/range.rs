@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use msl_base::{Span, Symbol};
+use msl_base::{Diagnostic, Span, Symbol};
 use msl_syntax::ast;
 
 use crate::checker::Checker;
@@ -123,7 +123,12 @@ impl Checker<'_> {
             _ => false,
         };
         let add = Quals { is_const, is_volatile: false };
-        let mut object = if by_reference && v.is_lvalue() {
+        if by_reference && v.is_lvalue() && !is_const && self.has_no_address(&v.expr) {
+            let what = "several components of a vector are no object that could be referred to";
+            self.report(Diagnostic::error("no-conversion", v.expr.span, what).help("bind copies: 'auto [x, y] = …'"));
+            return None;
+        }
+        let mut object = if by_reference && v.is_lvalue() && !self.has_no_address(&v.expr) {
             let space = v.space().unwrap_or(AddressSpace::Thread);
             let pointer = self.types().pointer(v.ty(), v.quals, space);
             let address = self.address_of_lvalue(v.expr, pointer, span);

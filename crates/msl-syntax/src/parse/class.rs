@@ -54,6 +54,7 @@ impl Parser<'_> {
         }
         let scope = self.define_class(name.as_ref(), templates, result.is_friend);
         let bases = if self.eat(Punct::Colon) { self.parse_bases(scope) } else { Vec::new() };
+        let pack = self.pack;
         let first = if key == ClassKey::Class { Access::Private } else { Access::Public };
         let mut access = vec![(0, first)];
         let members = self.nested(|p| p.parse_class_body(scope, name.as_ref().and_then(last_symbol), &mut access));
@@ -73,6 +74,7 @@ impl Parser<'_> {
             bases,
             members: Some(members),
             access,
+            pack,
             span,
         });
         match name {
@@ -130,6 +132,7 @@ impl Parser<'_> {
                 bases: Vec::new(),
                 members: None,
                 access: Vec::new(),
+                pack: 0,
                 span,
             };
             result.tag = Some(Decl { kind: DeclKind::Class(Arc::new(class)), span });
@@ -185,6 +188,7 @@ impl Parser<'_> {
         loop {
             let start = self.span();
             let mut is_virtual = false;
+            let mut access = None;
             loop {
                 match self.kind() {
                     TokenKind::Keyword(Kw::Virtual) => {
@@ -192,7 +196,9 @@ impl Parser<'_> {
                         self.not_in_msl(span, "virtual base classes", "");
                         is_virtual = true;
                     }
-                    TokenKind::Keyword(Kw::Public | Kw::Protected | Kw::Private) => {}
+                    TokenKind::Keyword(Kw::Public) => access = Some(Access::Public),
+                    TokenKind::Keyword(Kw::Protected) => access = Some(Access::Protected),
+                    TokenKind::Keyword(Kw::Private) => access = Some(Access::Private),
                     _ => break,
                 }
                 self.bump();
@@ -208,7 +214,7 @@ impl Parser<'_> {
                 self.scopes.get_mut(scope).search_also(base);
             }
             let is_pack = self.eat(Punct::Ellipsis);
-            bases.push(BaseSpecifier { ty, is_pack, is_virtual, span: self.since(start) });
+            bases.push(BaseSpecifier { ty, is_pack, is_virtual, access, span: self.since(start) });
             if !self.eat(Punct::Comma) {
                 break;
             }

@@ -11,7 +11,7 @@ use super::Parser;
 use super::name::{NameMode, Within, last_symbol};
 use super::scope::{Entity, Frame, Scope, ScopeId};
 use crate::ast::*;
-use crate::token::{Kw, Pragma, Punct, TokenKind};
+use crate::token::{Kw, PackPragma, Pragma, Punct, TokenKind};
 
 /// Where a declaration stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +51,7 @@ impl Parser<'_> {
         let kind = match self.kind() {
             TokenKind::Pragma(pragma) => {
                 self.bump();
+                self.set_pack(pragma);
                 match fp_pragma(pragma) {
                     Some(pragma) => {
                         self.set_fp_pragma(pragma);
@@ -96,6 +97,18 @@ impl Parser<'_> {
             |p: FpPragma| matches!(p, FpPragma::ContractFast | FpPragma::ContractOn | FpPragma::ContractOff);
         self.fp_pragmas.retain(|p| is_contract(*p) != is_contract(pragma));
         self.fp_pragmas.push(pragma);
+    }
+
+    pub(super) fn set_pack(&mut self, pragma: Pragma) {
+        match pragma {
+            Pragma::Pack(PackPragma::Set(n)) => self.pack = n,
+            Pragma::Pack(PackPragma::Push(n)) => {
+                self.outer_packs.push(self.pack);
+                self.pack = n.unwrap_or(self.pack);
+            }
+            Pragma::Pack(PackPragma::Pop) => self.pack = self.outer_packs.pop().unwrap_or(0),
+            Pragma::Unroll(_) | Pragma::MathMode(_) | Pragma::Contract(_) => {}
+        }
     }
 
     pub(super) fn parse_asm(&mut self) {
@@ -311,7 +324,7 @@ impl Parser<'_> {
 pub(super) fn fp_pragma(pragma: Pragma) -> Option<FpPragma> {
     use crate::token::{ContractMode, MathMode};
     Some(match pragma {
-        Pragma::Unroll(_) => return None,
+        Pragma::Unroll(_) | Pragma::Pack(_) => return None,
         Pragma::MathMode(MathMode::Fast) => FpPragma::MathModeFast,
         Pragma::MathMode(MathMode::Relaxed) => FpPragma::MathModeRelaxed,
         Pragma::MathMode(MathMode::Safe) => FpPragma::MathModeSafe,

@@ -82,6 +82,9 @@ struct Parser<'a> {
     loop_hint: LoopPragma,
     /// Floating-point pragmas in force at this place of the file.
     fp_pragmas: Vec<FpPragma>,
+    /// What `#pragma pack` set last, and what it will go back to.
+    pack: u32,
+    outer_packs: Vec<u32>,
     /// Bodies of member functions, read when their class is complete.
     delayed: Vec<class::DelayedBody>,
     /// Names declared as parameter packs anywhere: they tell the two kinds of binary folds apart.
@@ -114,6 +117,8 @@ impl<'a> Parser<'a> {
             error_at: None,
             loop_hint: LoopPragma::None,
             fp_pragmas: Vec::new(),
+            pack: 0,
+            outer_packs: Vec::new(),
             delayed: Vec::new(),
             packs: FxSet::default(),
             class_base: 0,

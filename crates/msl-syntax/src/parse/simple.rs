@@ -111,10 +111,20 @@ impl Parser<'_> {
         let mut declarator = self.parse_declarator(base, DeclaratorMode::Declaration(context));
         let Some(name) = declarator.name.take() else {
             if matches!(context, Context::Class(_)) && self.eat(Punct::Colon) {
-                // An unnamed bit-field only pads.
-                let span = self.prev_span;
-                self.parse_conditional();
-                self.error("unsupported-bit-field", span, "bit-fields are not supported");
+                let name = Name { is_global: false, segments: Vec::new(), span: self.prev_span };
+                let bits = Some(self.parse_conditional());
+                let span = self.since(declarator_start);
+                let decl = VariableDecl {
+                    name,
+                    flags: specifiers.flags,
+                    templates: Vec::new(),
+                    ty: declarator.ty,
+                    init: None,
+                    attributes: Vec::new(),
+                    bits,
+                    span,
+                };
+                out.push(Decl { kind: DeclKind::Variable(Arc::new(decl)), span });
                 return DeclaratorEnd::Open;
             }
             match self.tokens[self.pos.saturating_sub(1)] {

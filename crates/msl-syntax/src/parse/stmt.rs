@@ -50,6 +50,7 @@ impl Parser<'_> {
             let before = self.pos;
             if let TokenKind::Pragma(pragma) = self.kind() {
                 let span = self.bump().span;
+                self.set_pack(pragma);
                 match fp_pragma(pragma) {
                     Some(pragma) => {
                         self.set_fp_pragma(pragma);

@@ -6,7 +6,7 @@ use msl_base::{Diagnostic, Diagnostics, Symbol};
 use super::engine::Preprocessor;
 use super::literal::parse_number;
 use crate::lexer::{LINE_START, PpKind, PpToken, SPACE, lex};
-use crate::token::{ContractMode, MathMode, Pragma, Punct, TokenKind, UnrollHint};
+use crate::token::{ContractMode, MathMode, PackPragma, Pragma, Punct, TokenKind, UnrollHint};
 
 impl Preprocessor<'_> {
     /// Carries out a pragma, given the tokens behind `#pragma`. Those for the parser leave a token.
@@ -21,6 +21,7 @@ impl Preprocessor<'_> {
             }
             ("unroll", _) => Some(Pragma::Unroll(self.unroll_count(&line[1..]))),
             ("GCC", "unroll") => Some(Pragma::Unroll(self.unroll_count(&line[2..]))),
+            ("pack", _) => self.pack(first, &line[1..]).map(Pragma::Pack),
             ("nounroll", _) => Some(Pragma::Unroll(UnrollHint::Disable)),
             ("clang", "loop") => self.clang_loop(&line[2..]).map(Pragma::Unroll),
             ("METAL" | "clang", "fp") => self.floating_point(&line[2..]),
@@ -88,6 +89,41 @@ impl Preprocessor<'_> {
     }
 
     /// `unroll`, `unroll N`, `unroll(N)`. A count that is no number is left to the optimizer.
+    /// `(n)`, `()`, `(push)`, `(push, n)`, `(pop)`.
+    fn pack(&mut self, first: PpToken, line: &[PpToken]) -> Option<PackPragma> {
+        let expanded = self.expand_line(line);
+        let inner = match &expanded[..] {
+            [open, inner @ .., close] if open.is(Punct::LParen) && close.is(Punct::RParen) => inner,
+            _ => {
+                let message = "expected '(n)', '(push, n)' or '(pop)' after '#pragma pack'";
+                self.diagnostics.push(Diagnostic::warning("ignored-pragma", first.span, message));
+                return None;
+            }
+        };
+        let number = |token: &PpToken| match token.kind {
+            PpKind::Number(spelling) => match parse_number(spelling.as_str()) {
+                Ok(TokenKind::Integer(n)) if matches!(n.value, 0 | 1 | 2 | 4 | 8 | 16) => Some(n.value as u32),
+                _ => None,
+            },
+            _ => None,
+        };
+        let found = match inner {
+            [] => Some(PackPragma::Set(0)),
+            [only] if word(Some(only)) == "push" => Some(PackPragma::Push(None)),
+            [only] if word(Some(only)) == "pop" => Some(PackPragma::Pop),
+            [only] => number(only).map(PackPragma::Set),
+            [push, comma, n] if word(Some(push)) == "push" && comma.is(Punct::Comma) => {
+                number(n).map(|n| PackPragma::Push(Some(n)))
+            }
+            _ => None,
+        };
+        if found.is_none() {
+            let message = "'#pragma pack' takes 1, 2, 4, 8 or 16, 'push' or 'pop'; this one is ignored";
+            self.diagnostics.push(Diagnostic::warning("ignored-pragma", first.span, message));
+        }
+        found
+    }
+
     fn unroll_count(&mut self, line: &[PpToken]) -> UnrollHint {
         let expanded = self.expand_line(line);
         let mut tokens = expanded.as_slice();

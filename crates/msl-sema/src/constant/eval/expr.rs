@@ -290,13 +290,18 @@ impl Machine<'_, '_> {
                 let TyKind::Class(class) = *self.c.kind(e.ty) else { return unknown(span) };
                 if self.c.program.classes[class].is_union {
                     return match fields.first() {
-                        Some((i, v)) => Ok(Const::Union(*i, Box::new(self.rvalue(v)?))),
+                        Some((i, v)) => {
+                            let value = self.rvalue(v)?;
+                            let value = memory::kept_bits(self.c, e.ty, *i as usize, value);
+                            Ok(Const::Union(*i, Box::new(value)))
+                        }
                         None => Ok(self.c.zero_value(e.ty)),
                     };
                 }
                 let Const::Aggregate(mut items) = self.c.zero_value(e.ty) else { return unknown(span) };
                 for (i, v) in fields {
                     let value = self.rvalue(v)?;
+                    let value = memory::kept_bits(self.c, e.ty, *i as usize, value);
                     if let Some(slot) = items.get_mut(*i as usize) {
                         *slot = value;
                     }

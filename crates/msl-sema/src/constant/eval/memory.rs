@@ -62,7 +62,7 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn write(&mut self, p: &Pointer, value: Const, span: Span) -> Eval<()> {
+    fn write(&mut self, p: &Pointer, mut value: Const, span: Span) -> Eval<()> {
         let Object::Memory(i) = p.object else {
             return fail(span, "this changes a constant");
         };
@@ -84,6 +84,9 @@ impl Machine<'_, '_> {
             let index = *index as usize;
             if matches!(slot, Const::Uninit) {
                 *slot = c.uninit_value(types[k]);
+            }
+            if k + 1 == p.path.len() {
+                value = kept_bits(c, types[k], index, value);
             }
             match slot {
                 Const::Aggregate(items) if index < items.len() => slot = &mut items[index],
@@ -135,6 +138,23 @@ impl Machine<'_, '_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// What a field keeps of a value: of bit-fields, its bits.
+pub(super) fn kept_bits(c: &Checker<'_>, ty: Ty, field: usize, value: Const) -> Const {
+    let TyKind::Class(class) = *c.kind(ty) else { return value };
+    let Some(field) = c.program.classes[class].fields.get(field) else { return value };
+    match (field.bits, value) {
+        (Some(bits), Const::Scalar(v)) => {
+            let scalar = match *c.kind(field.ty) {
+                TyKind::Enum(e) => Some(c.program.enums[e].underlying),
+                _ => c.program.types.as_scalar(field.ty),
+            };
+            let s = scalar.unwrap_or(Scalar::UInt);
+            Const::Scalar(crate::constant::truncate(bits.keep(v, s.is_signed()), s))
+        }
+        (_, value) => value,
     }
 }
 

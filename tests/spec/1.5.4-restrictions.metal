@@ -117,8 +117,18 @@ kernel void f(device int* o) { g(o); }
 struct S { int x; };
 kernel void f(device int* o) { S s{4}; o[0] = s.*o; }
 //--- statement expressions (an extension of compilers)
-// error: unsupported-statement-expression
-kernel void f(device int* o) { o[0] = ({ int y = 1; y; }); }
+// gives: i32 = 3 12 4 9
+#define LARGER(a, b) ({ auto x = (a); auto y = (b); x > y ? x : y; })
+struct Pair { int a, b; };
+static int sum_to(int n) { return ({ int s = 0; for (int i = 1; i <= n; i++) { if (i == 4) break; s += i; } s; }) * 2; }
+template <typename T> T twice(T x) { return ({ T y = x; y += x; y; }); }
+kernel void f(device int* o) {
+    o[0] = LARGER(1, 3);
+    o[1] = sum_to(9);
+    Pair p = ({ Pair q = {1, twice(2)}; q; });
+    o[2] = p.b;
+    ({ if (o[0] == 3) o[3] = 9; });
+}
 //--- `volatile` is accepted
 // gives: i32 = 3
 kernel void f(device int* o) { volatile int x = 3; o[0] = x; }

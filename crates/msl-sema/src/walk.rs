@@ -115,6 +115,7 @@ pub fn names_in_expr(e: &Expr, out: &mut Vec<Symbol>) {
                 names_in_expr(i, out);
             }
         }
+        ExprKind::Statements(body) => names_in_stmt(body, out),
         ExprKind::Lambda(l) => {
             for c in &l.captures {
                 out.extend(c.name);

@@ -658,6 +658,8 @@ pub enum ExprKind {
         init: Option<Box<Expr>>,
     },
     Lambda(Arc<LambdaExpr>),
+    /// `({ …; value; })`, an extension of compilers.
+    Statements(Arc<Stmt>),
     /// A type where an expression was expected, as an argument of a builtin such as `__is_same(T, U)`.
     Type(TypeExpr),
     /// `noexcept(e)`

@@ -277,6 +277,7 @@ impl Checker<'_> {
             }
             K::Fold { op, is_left, pack, init } => self.check_fold(*op, *is_left, pack, init.as_deref(), span),
             K::Lambda(lambda) => self.check_lambda(lambda, span),
+            K::Statements(body) => self.check_statement_expr(body, span),
             K::Type(t) => match &t.kind {
                 // `f(T())` reads like a function type to the parser.
                 ast::TypeExprKind::Function { ret, params, .. } if params.is_empty() => {

@@ -11,6 +11,7 @@ use msl_base::Span;
 use msl_syntax::ast;
 
 use crate::checker::Checker;
+use crate::expr::{Value, rvalue_expr};
 use crate::hir::{self, ExprKind, LoopHint, StmtKind};
 use crate::template::CallArg;
 use crate::types::*;
@@ -204,6 +205,42 @@ impl Checker<'_> {
             ast::StmtKind::FpPragma(p) => self.apply_fp_pragma(*p),
             ast::StmtKind::Empty | ast::StmtKind::Error => {}
         }
+    }
+
+    /// `({ …; value; })`: the value of the last statement, if that is an expression.
+    pub fn check_statement_expr(&mut self, body: &ast::Stmt, span: Span) -> Value {
+        let ast::StmtKind::Compound(stmts) = &body.kind else { return Value::error(span) };
+        if self.fcx.function.is_none() && self.unevaluated == 0 {
+            self.error("misplaced-statements", span, "statements in an expression belong into a function");
+            return Value::error(span);
+        }
+        let mut out = Vec::new();
+        let fp = self.fp;
+        let value = self.in_block(|c| {
+            let (value, before) = match stmts.split_last() {
+                Some((ast::Stmt { kind: ast::StmtKind::Expr(e), .. }, before)) => (Some(e), before),
+                _ => (None, &stmts[..]),
+            };
+            c.check_stmts(before, &mut out);
+            value.map(|e| {
+                let v = c.check_expr(e);
+                c.copy_of(v, e.span)
+            })
+        });
+        self.fp = fp;
+        if value.as_ref().is_some_and(|v| v.ty == Ty::ERROR) {
+            return Value::error(span);
+        }
+        for s in &out {
+            if let StmtKind::Variable { local, .. } = s.kind
+                && self.has_destructor(self.fcx.locals[local].ty)
+            {
+                let message = "a variable with a destructor inside of an expression is not supported";
+                self.error("unsupported-destructor", s.span, message);
+            }
+        }
+        let ty = value.as_ref().map_or(Ty::VOID, |v| v.ty);
+        Value::rvalue(rvalue_expr(ExprKind::Block(out, value.map(Box::new)), ty, span))
     }
 
     fn check_loop_body(&mut self, body: &ast::Stmt) -> hir::Block {

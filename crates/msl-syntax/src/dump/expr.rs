@@ -90,6 +90,10 @@ pub(super) fn expr(e: &Expr) -> String {
             format!("({direction} {op} {}{init})", expr(pack))
         }
         ExprKind::Lambda(lambda) => lambda_text(lambda),
+        ExprKind::Statements(body) => {
+            let count = if let StmtKind::Compound(list) = &body.kind { list.len() } else { 1 };
+            format!("(statements {count})")
+        }
         ExprKind::Type(ty) => format!("(type {})", type_text(ty)),
         ExprKind::Noexcept(inner) => format!("(noexcept {})", expr(inner)),
         ExprKind::Error => "<error>".into(),

@@ -207,11 +207,15 @@ impl Parser<'_> {
         let open = self.pos;
         let start = self.bump().span;
         if self.at(Punct::LBrace) {
-            let span = self.span();
-            self.error("unsupported-statement-expression", span, "statement expressions are not supported");
-            self.pos = open;
-            self.skip_brackets();
-            return self.error_expr();
+            let saved = std::mem::replace(&mut self.in_angles, false);
+            let body = self.nested(|p| p.parse_compound());
+            self.in_angles = saved;
+            self.expect_close(open, Punct::RParen);
+            self.height = 1;
+            return match body {
+                Some(body) => Expr { kind: ExprKind::Statements(Arc::new(body)), span: self.since(start) },
+                None => self.error_expr(),
+            };
         }
         let saved = std::mem::replace(&mut self.in_angles, false);
         let kind = if self.at(Punct::Ellipsis) {

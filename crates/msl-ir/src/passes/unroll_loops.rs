@@ -19,7 +19,7 @@ use crate::FunctionId;
 use crate::analysis::provenance::LocalUse;
 use crate::analysis::tree::{nested_count, walk};
 use crate::analysis::{Provenance, Root};
-use crate::ir::{Block, Function, LabelId, LocalId, LoopHint, Module, Op, ValueId};
+use crate::ir::{Block, Function, LabelId, LocalId, LoopHint, Module, Op, SimdOp, ValueId};
 use crate::types::{AddressSpace, TypeTable};
 use msl_base::{FxMap, FxSet};
 
@@ -42,6 +42,13 @@ impl Growth {
             Growth::Large => 16_384,
         }
     }
+    /// The same, of a loop in which no private array is indexed by the counter: all that is gained is the counting.
+    fn hinted_plain(self) -> usize {
+        match self {
+            Growth::Moderate => 512,
+            Growth::Large => 16_384,
+        }
+    }
     /// Instructions that all loops of a function together may become.
     fn total(self) -> usize {
         match self {
@@ -54,6 +61,8 @@ impl Growth {
 /// Instructions that a loop which indexes a private array may become.
 const INDEXING_LIMIT: usize = 4_096;
 const SMALL_LIMIT: usize = 64;
+/// Instructions that a product of matrices becomes on most devices.
+const PRODUCT_SIZE: usize = 32;
 const MAX_TRIPS: usize = 1_024;
 /// Iterations of a loop over neighbors, and instructions that it may become with the loops in it.
 const NEIGHBORS: usize = 9;
@@ -191,7 +200,11 @@ impl Pass<'_> {
         let wanted = match *hint {
             // Not a loop at all, whatever the hint says.
             _ if trips <= 1 => true,
-            LoopHint::Unroll(n) if n == 0 || n as usize >= trips => total <= self.growth.hinted(),
+            LoopHint::Unroll(n) if n == 0 || n as usize >= trips => {
+                let products = self.products(f, v).saturating_mul(trips * PRODUCT_SIZE);
+                total + products <= self.growth.hinted_plain()
+                    || (total <= self.growth.hinted() && self.indexes_private_array(f, v, counter))
+            }
             LoopHint::Unroll(_) | LoopHint::NoUnroll => false,
             LoopHint::None if self.neighborhoods => {
                 trips <= NEIGHBORS && total <= NEIGHBORHOOD_LIMIT && self.accesses_memory(f, v)
@@ -301,6 +314,15 @@ impl Pass<'_> {
         }
     }
 
+    /// Products of matrices in a loop.
+    fn products(&self, f: &Function, v: ValueId) -> usize {
+        let mut found = 0;
+        for b in f.insts[v].op.blocks() {
+            walk(f, b, &mut |w| found += usize::from(matches!(f.insts[w].op, Op::Simd(SimdOp::MatrixMultiply, _))));
+        }
+        found
+    }
+
     fn indexes_private_array(&self, f: &Function, v: ValueId, counter: LocalId) -> bool {
         let mut found = false;
         for b in f.insts[v].op.blocks() {
@@ -405,5 +427,46 @@ mod tests {
         let t = text(&m, k);
         assert!(!t.contains("loop") && !t.contains("local_addr") && !t.contains("scope"), "{t}");
         assert_eq!(t.matches(" load ").count(), 1, "{t}");
+    }
+
+    /// A loop with a hint and 100 trips that adds up `size` numbers each time.
+    fn hinted(size: usize) -> Module {
+        let sums: String = (0..size).map(|k| format!("%s{k} = add %iv, %s{}\n", k.max(1) - 1)).collect();
+        let sums = sums.replacen("%s0 = add %iv, %s0", "%s0 = add %iv, %one", 1);
+        module(&format!(
+            "fn k(%p: ptr<device, u32>) -> void {{
+               local i: u32
+               %i = local_addr i
+               %zero: u32 = const 0
+               %one: u32 = const 1
+               %many: u32 = const 100
+               store %i, %zero
+               loop l unroll 0 {{
+                 %iv = load %i
+                 %more = lt %iv, %many
+                 if %more {{ }} else {{ break l }}
+                 {sums}
+                 %q = ptr_offset %p, %iv
+                 store %q, %s{}
+               }} continuing {{
+                 %w = load %i
+                 %next = add %w, %one
+                 store %i, %next
+               }}
+             }}
+             kernel k = @k {{ p: buffer 0 device read_write u32 }}",
+            size - 1
+        ))
+    }
+
+    #[test]
+    fn hints_are_followed_as_far_as_something_is_gained() {
+        for (size, growth, is_unrolled) in
+            [(40, Growth::Moderate, false), (40, Growth::Large, true), (200, Growth::Large, false)]
+        {
+            let mut m = hinted(size);
+            let k = entry(&m);
+            assert_eq!(unroll_loops(&mut m, k, growth), is_unrolled, "{size} {growth:?}");
+        }
     }
 }

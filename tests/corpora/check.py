@@ -5,10 +5,14 @@ The work is done by processes of the example `corpus` of `msl-codegen-llvm`, one
 a kernel that crashes the compiler, takes longer than the limit or too much memory is one failure, not the end of the
 run. Each corpus has a file in `tests/corpora/expected` with the failures that are right and the reason; a failure
 that is not in it and a line of it that nothing matches both fail the run.
+
+All of it is hours of CPU time. Results are kept as they come, in `target/corpora/results`; `--resume` goes on where a run
+ended.
 """
 
 import argparse
 import fnmatch
+import json
 import os
 import queue
 import re
@@ -18,7 +22,7 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import fetch
@@ -27,7 +31,7 @@ import mlx
 HERE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", fetch.ROOT / "target"))
 COMPILER = Path(os.environ.get("CORPUS_COMPILER", TARGET / "release" / "examples" / "corpus"))
-MEMORY = 4 << 30  # bytes of address space for a process
+MEMORY = 2 << 30  # bytes of address space for a process
 CHUNK = 24  # entry points for a process
 SLOW = 1000.0  # ms
 
@@ -175,10 +179,32 @@ def sampled(entries: list[str], count: int) -> list[str]:
     return [entry for entry in entries if entry in chosen]
 
 
+class Log:
+    """The results of a corpus in a file, a line of JSON each. A run may end in the middle of a line."""
+
+    def __init__(self, path: Path, is_resumed: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.results: list[Result] = []
+        for line in path.read_text().splitlines() if is_resumed and path.is_file() else []:
+            try:
+                self.results.append(Result(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+        # Written again: lines that are broken or of another format are gone.
+        self.file = path.open("w")
+        self.add(self.results)
+
+    def add(self, results: list[Result]) -> None:
+        self.file.writelines(json.dumps(asdict(result)) + "\n" for result in results)
+        self.file.flush()
+
+
 def check_corpus(name: str, arguments: argparse.Namespace) -> list[Result] | None:
     at = fetch.folder(name)
     if at is None:
         return None
+    log = Log(fetch.CACHE / "results" / f"{name}-{arguments.stage}.jsonl", arguments.resume)
+    is_done = {(result.source, result.entry) for result in log.results}
     results: list[Result] = []
     work: queue.Queue[tuple[Source, list[str]]] = queue.Queue()
     for source in sources(name, at):
@@ -189,6 +215,8 @@ def check_corpus(name: str, arguments: argparse.Namespace) -> list[Result] | Non
         entries = [entry for entry in entries if not arguments.entry or re.search(arguments.entry, entry)]
         if arguments.sample:
             entries = sampled(entries, arguments.sample)
+        results += [result for result in log.results if result.source == source.name and result.entry in entries]
+        entries = [entry for entry in entries if (source.name, entry) not in is_done]
         for i in range(0, len(entries), CHUNK):
             work.put((source, entries[i : i + CHUNK]))
     lock = threading.Lock()
@@ -202,6 +230,7 @@ def check_corpus(name: str, arguments: argparse.Namespace) -> list[Result] | Non
             done = compile_entries(source, entries, arguments.stage, arguments.limit)
             with lock:
                 results.extend(done)
+                log.add(done)
                 for result in done:
                     if arguments.verbose or (result.id and arguments.progress):
                         print(result.source, result.entry, result.id, result.message[:300], *result.times, flush=True)
@@ -291,6 +320,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="only so many entry points of each family")
     parser.add_argument("--file", metavar="REGEX", help="only files of such a name")
     parser.add_argument("--entry", metavar="REGEX", help="only entry points of such a name")
+    parser.add_argument("--resume", action="store_true", help="go on with the results of the last run")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="for one entry point")
     parser.add_argument("--progress", action="store_true", help="print failures as they come")

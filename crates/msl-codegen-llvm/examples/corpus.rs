@@ -1,11 +1,16 @@
 //! Compiles entry points of a source one after the other, all the way to machine code, and says what became of each.
 //! `tests/corpora` drives it:
 //!
-//! `corpus FILE [-I DIR]… [-D NAME[=VALUE]]… [-c CONSTANT=VALUE]… [--std MAJOR.MINOR] [--stage ir|cpu] [--list] [ENTRY…]`
+//! `corpus FILE [-I DIR]… [-D NAME[=VALUE]]… [-c CONSTANT=VALUE]… [--std MAJOR.MINOR] [--threads X,Y,Z] [--stage ir|cpu]
+//! [--first] [--stages] [--emit ir|llvm|opt|asm|lines] [--list] [ENTRY…]`
 //!
 //! Every module is verified: after lowering, after the passes, and as LLVM IR with `METALLIC_VERIFY=1`. Function
-//! constants that are not given are 1. Without entries all are compiled. The output has a line before an entry is
-//! compiled, so that whoever reads it knows which one a crash or an endless loop belongs to, and one after it:
+//! constants that are not given are 1; threads that are not given are 256 in a row, or what the kernel asks for.
+//! With `--first`, only the code that a first dispatch waits for is made: that for full threadgroups. `--stages` adds
+//! lines that begin with `#` and say where the time for code goes; `--emit` prints a text, or which lines of the source
+//! have how many instructions. Without entries all are compiled. The output has a
+//! line before an entry is compiled, so that whoever reads it knows which one a crash or an endless loop belongs to,
+//! and one after it:
 //!
 //! ```text
 //! > NAME
@@ -19,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use msl::{CompileError, CompileOptions, ConstantValue, FileProvider, FunctionConstantValues, IncludedFile, Library};
-use msl_codegen_llvm::{CodegenError, CompileOptions as CodeOptions, CpuCompiler, TargetOptions};
+use msl_codegen_llvm::{CodegenError, CompileOptions as CodeOptions, CpuCompiler, Groups, TargetOptions};
 use msl_ir::Scalar;
 use msl_ir::passes::pipeline;
 
@@ -65,6 +70,37 @@ fn cpu_ms() -> f64 {
 struct Options {
     constants: HashMap<String, f64>,
     to_code: bool,
+    threads: Option<[u32; 3]>,
+    groups: Groups,
+    with_stages: bool,
+    emit: Option<String>,
+}
+
+/// One of the texts between IR and machine code; or how many instructions each line of the source became.
+fn emit(
+    compiler: &CpuCompiler,
+    sources: &msl_base::SourceMap,
+    module: &msl_ir::Module,
+    entry: &str,
+    options: &CodeOptions,
+    what: &str,
+) -> Result<String, CodegenError> {
+    match what {
+        "ir" => Ok(msl_ir::text::print(module)),
+        "llvm" => compiler.emit_llvm_ir(module, entry, options, false),
+        "opt" => compiler.emit_llvm_ir(module, entry, options, true),
+        "asm" => compiler.emit_asm(module, entry, options),
+        _ => {
+            let mut counts: HashMap<String, usize> = HashMap::new();
+            for line in compiler.emit_asm_lines(module, entry, options)? {
+                let place = line.span.and_then(|span| sources.position(span.start));
+                *counts.entry(place.map_or("-".into(), |p| format!("{}:{}", p.file, p.line))).or_default() += 1;
+            }
+            let mut counts: Vec<_> = counts.into_iter().collect();
+            counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            Ok(counts.iter().take(40).map(|(place, count)| format!("{count:7} {place}\n")).collect())
+        }
+    }
 }
 
 fn compile(library: &Library, entry: &str, options: &Options) -> Result<[f64; 3], Failure> {
@@ -84,8 +120,27 @@ fn compile(library: &Library, entry: &str, options: &Options) -> Result<[f64; 3]
         return Ok([checked - start, (lowered - checked - (checked - start)).max(0.0), 0.0]);
     }
     let most = point.max_total_threads.unwrap_or(1024).max(1);
-    let threadgroup = point.required_threads.unwrap_or([most.min(256), 1, 1]);
-    let compiled = CpuCompiler::new(TargetOptions::default()).compile(&module, entry, &CodeOptions::new(threadgroup));
+    let threadgroup = point.required_threads.or(options.threads).unwrap_or([most.min(256), 1, 1]);
+    let code_options = CodeOptions { groups: options.groups, ..CodeOptions::new(threadgroup) };
+    let compiled = CpuCompiler::new(TargetOptions::default()).compile(&module, entry, &code_options);
+    if let Some(what) = &options.emit {
+        let compiler = CpuCompiler::new(TargetOptions::default());
+        match emit(&compiler, library.source_map(), &module, entry, &code_options, what) {
+            Ok(text) => println!("{text}"),
+            Err(error) => return Err(Failure("emit".into(), error.to_string())),
+        }
+    }
+    if options.with_stages
+        && let Ok(kernel) = &compiled
+    {
+        let stats = &kernel.stats;
+        let stages = [stats.passes_ms, stats.emit_ms, stats.optimize_ms, stats.codegen_ms, stats.load_ms];
+        say(&format!(
+            "# {entry}: passes, emission, optimization, code, loading {stages:.1?} ms; {} bytes; gang {}",
+            kernel.object.len(),
+            stats.gang
+        ));
+    }
     match compiled {
         Ok(_) => Ok([checked - start, (lowered - checked - (checked - start)).max(0.0), cpu_ms() - lowered]),
         Err(CodegenError::Unsupported { id, message, span }) => {
@@ -133,7 +188,14 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let (mut file, mut folders, mut entries, mut is_list) = (None, Vec::new(), Vec::new(), false);
     let mut compile_options = CompileOptions::default();
-    let mut options = Options { constants: HashMap::new(), to_code: true };
+    let mut options = Options {
+        constants: HashMap::new(),
+        to_code: true,
+        threads: None,
+        groups: Groups::All,
+        with_stages: false,
+        emit: None,
+    };
     while let Some(arg) = args.next() {
         let mut value = || args.next().expect("an option has a value");
         match arg.as_str() {
@@ -153,6 +215,13 @@ fn main() {
                 let (major, minor) = text.split_once('.').expect("MAJOR.MINOR");
                 compile_options.language_version = (major.parse().expect("digits"), minor.parse().expect("digits"));
             }
+            "--threads" => {
+                let sizes: Vec<u32> = value().split(',').map(|size| size.parse().expect("a number")).collect();
+                options.threads = Some(sizes.try_into().expect("X,Y,Z"));
+            }
+            "--emit" => options.emit = Some(value()),
+            "--first" => options.groups = Groups::Full,
+            "--stages" => options.with_stages = true,
             "--stage" => options.to_code = value() == "cpu",
             "--list" => is_list = true,
             _ if file.is_none() => file = Some(arg),

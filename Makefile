@@ -70,7 +70,7 @@ ifdef TINYGRAD
 endif
 
 # Other people's kernels, all of them, compiled to machine code: most of an hour on two cores. CORPORA chooses some,
-# e.g. CORPORA="candle mlx".
+# e.g. CORPORA="candle mlx"; CORPORA=--resume goes on where a run ended.
 test-corpora: setup corpus-compiler
 	$(BIN)/python tests/corpora/check.py $(CORPORA)
 
@@ -78,8 +78,12 @@ corpus-compiler: llvm
 	$(CARGO) build --release --quiet -p msl-codegen-llvm --example corpus
 
 # Other people's kernels, run on the CPU and on the interpreter and compared with NumPy; `make test` runs a sample.
+# SHARDS processes share the work.
+SHARDS ?= 1
 test-corpora-run: develop
-	PYMETALLIC_CORPORA_RUN=all $(BIN)/python -m pytest tests/corpora_run
+	@# Every process prints what it found when it has ended.
+	seq $(SHARDS) | PYMETALLIC_CORPORA_RUN=all xargs -P $(SHARDS) -I{} env PYMETALLIC_CORPORA_SHARD={}/$(SHARDS) \
+		$(BIN)/python -m pytest -q tests/corpora_run
 
 # The Apple device where there is no Metal; see the script.
 check-apple:

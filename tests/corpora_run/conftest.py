@@ -1,7 +1,7 @@
 """Every case runs on the CPU device and on the interpreter.
 
 All of them with PYMETALLIC_CORPORA_RUN=all (`make test-corpora-run`); otherwise a sample of each module, from the
-smallest corpus only.
+smallest corpus only. PYMETALLIC_CORPORA_SHARD=2/5 is the second fifth of either, for several processes or machines.
 """
 
 from __future__ import annotations
@@ -23,5 +23,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if os.environ.get("PYMETALLIC_CORPORA_RUN") != "all":
         cases = [case for case in cases if case.corpus == "candle"]
         cases = cases[:: max(1, -(-len(cases) // SAMPLE))]
-    metafunc.parametrize("case", cases, ids=str)
+    part, parts = map(int, os.environ.get("PYMETALLIC_CORPORA_SHARD", "1/1").split("/"))
+    metafunc.parametrize("case", cases[part - 1 :: parts], ids=str)
     metafunc.parametrize("device", ["cpu", "interp"])

@@ -30,6 +30,7 @@ impl FunctionLowerer<'_, '_> {
             }
             ExprKind::ConstructClass { fields } => self.lower_class_into(expr.ty, fields, target),
             ExprKind::ConstructArray(elements) => self.lower_array_into(expr.ty, elements, target),
+            ExprKind::FillArray(elements, rest) => self.lower_filled_array_into(expr.ty, elements, rest, target),
             ExprKind::ConstructorCall { function, args } => {
                 self.lower_call(*function, args, Some(target.ptr), 1);
             }
@@ -153,6 +154,25 @@ impl FunctionLowerer<'_, '_> {
         }
     }
 
+    fn lower_filled_array_into(&mut self, ty: Ty, elements: &[Expr], rest: &Expr, target: Memory) {
+        let TyKind::Array { len: Some(len), .. } = *self.cx.kind(ty) else { return };
+        for (i, value) in elements.iter().enumerate() {
+            let index = self.constant_u32(i as u32);
+            let memory = self.element(target, index);
+            self.lower_into(value, memory);
+        }
+        let first = elements.len() as u64;
+        if len - first <= MAX_UNROLLED_ELEMENTS {
+            for i in first..len {
+                let index = self.constant_u32(i as u32);
+                let memory = self.element(target, index);
+                self.lower_into(rest, memory);
+            }
+            return;
+        }
+        self.for_each_element(target, first, len, |f, memory| f.lower_into(rest, memory));
+    }
+
     /// Makes every byte that belongs to a value zero.
     pub fn clear(&mut self, target: Memory) {
         let Some(ty) = self.pointee(target.ptr) else { return };
@@ -192,17 +212,18 @@ impl FunctionLowerer<'_, '_> {
                     self.clear(memory);
                 }
             }
-            ir::Type::Array { len, .. } => self.clear_in_loop(target, len),
+            ir::Type::Array { len, .. } => self.for_each_element(target, 0, len, |f, memory| f.clear(memory)),
         }
     }
 
-    fn clear_in_loop(&mut self, target: Memory, len: u64) {
+    /// A loop over the elements of an array from `first` on.
+    fn for_each_element(&mut self, target: Memory, first: u64, len: u64, mut visit: impl FnMut(&mut Self, Memory)) {
         let index_ty = self.scalar_type(ir::Scalar::U32);
         let bool_ty = self.scalar_type(ir::Scalar::Bool);
         let (ptr, align) = self.make_local("index".into(), index_ty, 0);
         let counter = Memory { ptr, align, volatile: false };
-        let zero = self.constant(0, index_ty);
-        self.store_memory(counter, zero);
+        let begin = self.constant(first, index_ty);
+        self.store_memory(counter, begin);
         let label = self.out.make_label();
         let body = self.block(|f| {
             let index = f.load_memory(counter);
@@ -211,7 +232,7 @@ impl FunctionLowerer<'_, '_> {
             let stop = f.block(|f| f.emit_void(ir::Op::Break(label)));
             f.emit_if(more, ir::Block::default(), stop);
             let memory = f.element(target, index);
-            f.clear(memory);
+            visit(f, memory);
         });
         let continuing = self.block(|f| {
             let index = f.load_memory(counter);

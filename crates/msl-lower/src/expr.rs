@@ -188,7 +188,10 @@ impl FunctionLowerer<'_, '_> {
                 let place = self.lower_place(expr);
                 self.load(&place)
             }
-            ExprKind::ConstructClass { .. } | ExprKind::ConstructArray(_) | ExprKind::ConstructorCall { .. } => {
+            ExprKind::ConstructClass { .. }
+            | ExprKind::ConstructArray(_)
+            | ExprKind::FillArray(..)
+            | ExprKind::ConstructorCall { .. } => {
                 self.unexpected(expr, "aggregate where a value is wanted");
                 self.undef(expr.ty)
             }

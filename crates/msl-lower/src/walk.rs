@@ -75,6 +75,10 @@ pub fn walk_expr<'e>(expr: &'e Expr, visit: &mut impl FnMut(&'e Expr)) {
         | ExprKind::ConstructorCall { args: list, .. }
         | ExprKind::Call { args: list, .. }
         | ExprKind::Intrinsic { args: list, .. } => list.iter().for_each(|e| walk_expr(e, visit)),
+        ExprKind::FillArray(list, rest) => {
+            list.iter().for_each(|e| walk_expr(e, visit));
+            walk_expr(rest, visit);
+        }
         ExprKind::ConstructClass { fields } => fields.iter().for_each(|(_, e)| walk_expr(e, visit)),
         ExprKind::Block(block, value) => {
             walk_block(block, visit);

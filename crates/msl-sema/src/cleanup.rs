@@ -363,6 +363,10 @@ fn each_operand(e: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
         | ExprKind::Intrinsic { args: list, .. }
         | ExprKind::Call { args: list, .. }
         | ExprKind::ConstructorCall { args: list, .. } => list.iter_mut().for_each(f),
+        ExprKind::FillArray(list, rest) => {
+            list.iter_mut().for_each(&mut *f);
+            f(rest);
+        }
         ExprKind::ConstructClass { fields } => fields.iter_mut().for_each(|(_, a)| f(a)),
         ExprKind::Block(_, value) => value.iter_mut().for_each(|a| f(a)),
         ExprKind::Local(_)

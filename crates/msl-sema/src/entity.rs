@@ -347,6 +347,11 @@ pub struct ClassInfo {
     pub has_error: bool,
     pub lambda: Option<Rc<LambdaInfo>>,
     pub implicit_default: Option<FunctionId>,
+    /// What `is_trivially_default` and `is_trivially_copyable` found out, once the class is complete.
+    pub trivially_default: Option<bool>,
+    pub trivially_copyable: Option<bool>,
+    /// Scalars and vectors that it is made of, those of an array's element counted once.
+    pub leaves: u64,
     pub span: Span,
 }
 

@@ -706,6 +706,10 @@ fn calls_in(e: &hir::Expr, out: &mut Vec<(FunctionId, Span)>) {
             calls_in(otherwise, out);
         }
         ExprKind::ConstructVector(list) | ExprKind::ConstructArray(list) => list.iter().for_each(|a| calls_in(a, out)),
+        ExprKind::FillArray(list, rest) => {
+            list.iter().for_each(|a| calls_in(a, out));
+            calls_in(rest, out);
+        }
         ExprKind::Intrinsic { args, .. } => args.iter().for_each(|a| calls_in(a, out)),
         ExprKind::ConstructClass { fields } => fields.iter().for_each(|(_, a)| calls_in(a, out)),
         ExprKind::Block(b, v) => {

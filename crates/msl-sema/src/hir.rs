@@ -360,6 +360,8 @@ pub enum ExprKind {
     },
     /// An array rvalue; missing elements are zero.
     ConstructArray(Vec<Expr>),
+    /// An array rvalue: the first elements, then all others by one expression, evaluated for each.
+    FillArray(Vec<Expr>, Box<Expr>),
     /// A class rvalue made by running a constructor on it; `args` exclude the object pointer.
     ConstructorCall {
         function: FunctionId,

@@ -148,13 +148,10 @@ impl Checker<'_> {
             Some(Entity::Function(_)) => {
                 let mut out: Vec<Entity> = Vec::new();
                 let mut types = Vec::new();
+                let mut seen = msl_base::FxSet::default();
                 for e in all {
                     match &e {
-                        Entity::Function(f)
-                            if !out.iter().any(|o| matches!(o, Entity::Function(g) if Rc::ptr_eq(f, g))) =>
-                        {
-                            out.push(e);
-                        }
+                        Entity::Function(f) if seen.insert(f.serial) => out.push(e),
                         Entity::Class(_) | Entity::Enum(_) => types.push(e),
                         _ => {}
                     }
@@ -435,8 +432,9 @@ impl Checker<'_> {
         for ty in args {
             self.associated(*ty, &mut namespaces, &mut classes, 0);
         }
+        let mut seen: msl_base::FxSet<u32> = out.iter().map(|f| f.serial).collect();
         let mut push = |f: Rc<FnDef>| {
-            if !out.iter().any(|o| Rc::ptr_eq(o, &f)) {
+            if seen.insert(f.serial) {
                 out.push(f);
             }
         };

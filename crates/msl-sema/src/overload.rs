@@ -46,15 +46,23 @@ impl Checker<'_> {
         span: Span,
     ) -> Result<Chosen, OverloadError> {
         let mut viable: Vec<Chosen> = Vec::new();
-        let mut failures = Vec::new();
         for def in candidates {
-            match self.candidate(def, explicit, this, args, allow_user) {
-                Ok(c) => viable.push(c),
-                Err((reason, at)) => failures.push((def.clone(), reason, at)),
-            }
+            viable.extend(self.candidate(def, explicit, this, args, allow_user, false));
         }
         match viable.len() {
-            0 => return Err(OverloadError::NoneViable(failures)),
+            0 => {
+                // Reasons are put into words only where somebody may read them.
+                let mut failures = Vec::new();
+                if self.is_speculating() {
+                    return Err(OverloadError::NoneViable(failures));
+                }
+                for def in candidates {
+                    if let Err((reason, at)) = self.candidate(def, explicit, this, args, allow_user, true) {
+                        failures.push((def.clone(), reason, at));
+                    }
+                }
+                return Err(OverloadError::NoneViable(failures));
+            }
             1 => {}
             _ => {
                 let best = (0..viable.len())
@@ -98,6 +106,7 @@ impl Checker<'_> {
         this: Option<&Value>,
         args: &[CallArg<'_>],
         allow_user: bool,
+        explains: bool,
     ) -> Result<Chosen, (String, Span)> {
         let fail = |reason: String| Err((reason, Span::NONE));
         let params = &def.decl.params;
@@ -222,6 +231,7 @@ impl Checker<'_> {
             // Copy construction does not go through another conversion.
             match self.implicit_conversion(arg, p.ty, allow_user) {
                 Some(ics) => ranks.push(ics),
+                None if !explains => return fail(String::new()),
                 None => {
                     let reason = match arg {
                         CallArg::Value(v) => self.conversion_failure(v, p.ty).0,

@@ -624,8 +624,9 @@ impl Checker<'_> {
         let mut next: i128 = 0;
         let mut range = (0i128, 0i128);
         let all = def.decl.enumerators.as_deref().unwrap_or_default();
+        let mut seen = msl_base::FxMap::default();
         for (i, enumerator) in all.iter().enumerate() {
-            if let Some(first) = all[..i].iter().find(|e| e.name == enumerator.name) {
+            if let Some(first) = seen.insert(enumerator.name, i).map(|first: usize| &all[first]) {
                 let message = format!("'{}' is an enumerator of this enumeration already", enumerator.name);
                 let d = Diagnostic::error("redefinition", enumerator.span, message).note_at(first.span, "it is here");
                 self.hard(|c| c.report(d));

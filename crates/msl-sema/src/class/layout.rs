@@ -12,6 +12,9 @@ use crate::entity::*;
 use crate::hir;
 use crate::types::*;
 
+/// See `class-too-large`: what is copied or initialised member by member has to have an end.
+const MOST_LEAVES: u64 = 1 << 16;
+
 /// Where the next field goes, after the C++ ABI.
 #[derive(Default)]
 pub(super) struct Layout {
@@ -128,6 +131,14 @@ impl Checker<'_> {
         self.add_entity(id, NameKey::Name(name), Entity::Field(id, Rc::from(vec![index])));
     }
 
+    fn leaves(&self, ty: Ty) -> u64 {
+        match *self.kind(ty) {
+            TyKind::Array { element, .. } => self.leaves(element),
+            TyKind::Class(c) => self.classes[c.0 as usize].leaves,
+            _ => 1,
+        }
+    }
+
     pub(super) fn push_field(
         &mut self,
         id: ClassId,
@@ -144,6 +155,13 @@ impl Checker<'_> {
         let offset = layout.place(size, align, min_align, is_packed);
         if offset.saturating_add(size) > 1 << 40 {
             self.error("class-too-large", span, "this class is too large");
+        }
+        // Classes in classes in classes: few lines make more members than any compiler could copy one by one.
+        let (before, more) = (self.classes[id.0 as usize].leaves, self.leaves(stored));
+        self.classes[id.0 as usize].leaves = before.saturating_add(more);
+        if before <= MOST_LEAVES && more <= MOST_LEAVES && before + more > MOST_LEAVES {
+            let message = format!("with this member the class has more than {MOST_LEAVES} numbers in it");
+            self.error("class-too-large", span, message);
         }
         self.record_field(id, name, ty, offset, None, decl)
     }

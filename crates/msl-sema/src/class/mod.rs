@@ -157,8 +157,10 @@ impl Checker<'_> {
             id: None,
             bits: None,
         });
+        let leaves = self.classes[base.0 as usize].leaves;
         let info = &mut self.classes[id.0 as usize];
         info.bases.push(BaseInfo { class: base, field, access });
+        info.leaves = info.leaves.saturating_add(leaves);
         info.fields.push(FieldInfo { name: None, ty: ty.ty.into(), is_base: true, is_mutable: false, decl: None });
     }
 

@@ -42,17 +42,26 @@ impl Checker<'_> {
             TyKind::Array { element, .. } => self.is_trivially_default(element),
             TyKind::Class(c) => {
                 self.complete_class(c, Span::NONE);
-                // Beside other constructors there is a default one only if it is asked for.
-                if self.has_user_default(c) || self.has_user_constructors(c) && !self.has_defaulted_default(c) {
-                    return false;
+                if let Some(known) = self.classes[c.0 as usize].trivially_default {
+                    return known;
                 }
-                let fields = self.classes[c.0 as usize].fields.clone();
-                fields
-                    .iter()
-                    .all(|f| f.decl.as_ref().is_none_or(|d| d.init.is_none()) && self.is_trivially_default(f.ty.ty))
+                let answer = self.is_class_trivially_default(c);
+                if self.classes[c.0 as usize].state == ClassState::Complete {
+                    self.classes[c.0 as usize].trivially_default = Some(answer);
+                }
+                answer
             }
             _ => true,
         }
+    }
+
+    fn is_class_trivially_default(&mut self, c: ClassId) -> bool {
+        // Beside other constructors there is a default one only if it is asked for.
+        if self.has_user_default(c) || self.has_user_constructors(c) && !self.has_defaulted_default(c) {
+            return false;
+        }
+        let fields = self.classes[c.0 as usize].fields.clone();
+        fields.iter().all(|f| f.decl.as_ref().is_none_or(|d| d.init.is_none()) && self.is_trivially_default(f.ty.ty))
     }
 
     /// Copying it is copying its bytes.
@@ -61,11 +70,16 @@ impl Checker<'_> {
             TyKind::Array { element, .. } => self.is_trivially_copyable(element),
             TyKind::Class(c) => {
                 self.complete_class(c, Span::NONE);
-                if self.user_copy_constructor(c) {
-                    return false;
+                if let Some(known) = self.classes[c.0 as usize].trivially_copyable {
+                    return known;
                 }
                 let fields = self.classes[c.0 as usize].fields.clone();
-                fields.iter().all(|f| self.is_trivially_copyable(f.ty.ty))
+                let answer =
+                    !self.user_copy_constructor(c) && fields.iter().all(|f| self.is_trivially_copyable(f.ty.ty));
+                if self.classes[c.0 as usize].state == ClassState::Complete {
+                    self.classes[c.0 as usize].trivially_copyable = Some(answer);
+                }
+                answer
             }
             TyKind::Reference { .. } | TyKind::Void | TyKind::Function { .. } => false,
             _ => true,

@@ -156,8 +156,8 @@ impl Checker<'_> {
             }
             TyKind::Array { element, len, .. } => {
                 let e = self.default_init(element, span)?;
-                let n = len.unwrap_or(0).min(1 << 16) as usize;
-                Some(rvalue_expr(ExprKind::ConstructArray(vec![e; n]), ty, span))
+                len.filter(|n| *n > 0)?;
+                Some(rvalue_expr(ExprKind::FillArray(Vec::new(), Box::new(e)), ty, span))
             }
             _ => None,
         }

@@ -303,11 +303,12 @@ impl Checker<'_> {
         let ty = match len {
             Some(n) => {
                 // Elements whose default is not zero bytes.
-                if !self.is_trivially_default(element) && n <= LIMIT {
-                    while (elements.len() as u64) < n {
-                        let filler = self.filler(element, span);
-                        elements.push(filler);
+                if (elements.len() as u64) < n && !self.is_trivially_default(element) {
+                    let rest = self.filler(element, span);
+                    if rest.ty == Ty::ERROR {
+                        return error_expr(span);
                     }
+                    return rvalue_expr(ExprKind::FillArray(elements, Box::new(rest)), ty, span);
                 }
                 ty
             }

@@ -304,6 +304,9 @@ impl Checker<'_> {
             has_error: false,
             lambda: None,
             implicit_default: None,
+            trivially_default: None,
+            trivially_copyable: None,
+            leaves: 0,
             span,
         });
         def.instances.borrow_mut().insert(args, id);

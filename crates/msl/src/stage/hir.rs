@@ -246,6 +246,7 @@ impl<'p> Printer<'p> {
                 format!("{}{{{}}}", ty(), list.join(", "))
             }
             ExprKind::ConstructArray(list) => format!("{}{{{}}}", ty(), self.list(list)),
+            ExprKind::FillArray(list, rest) => format!("{}{{{}; {}...}}", ty(), self.list(list), self.expr(rest)),
             ExprKind::ConstructorCall { function, args } => {
                 format!("new {}:{function}({})", self.program.functions[*function].name, self.list(args))
             }

@@ -309,8 +309,20 @@ impl Machine<'_, '_> {
                 Const::Aggregate(items)
             }
             ExprKind::ConstructArray(elements) => {
-                let Const::Aggregate(mut items) = self.c.zero_value(e.ty) else { return unknown(span) };
+                let zero = self.c.zero_value(e.ty);
+                self.charge(&zero, span)?;
+                let Const::Aggregate(mut items) = zero else { return unknown(span) };
                 for (slot, v) in items.iter_mut().zip(elements) {
+                    *slot = self.rvalue(v)?;
+                }
+                Const::Aggregate(items)
+            }
+            ExprKind::FillArray(elements, rest) => {
+                let zero = self.c.zero_value(e.ty);
+                self.charge(&zero, span)?;
+                let Const::Aggregate(mut items) = zero else { return unknown(span) };
+                let all = elements.iter().chain(std::iter::repeat(&**rest));
+                for (slot, v) in items.iter_mut().zip(all) {
                     *slot = self.rvalue(v)?;
                 }
                 Const::Aggregate(items)

@@ -44,7 +44,11 @@ impl Machine<'_, '_> {
         }
         match value {
             Const::Uninit => fail(span, "this has no value yet"),
-            v => Ok(v.clone()),
+            v => {
+                let v = v.clone();
+                self.charge(&v, span)?;
+                Ok(v)
+            }
         }
     }
 

@@ -178,6 +178,18 @@ impl Machine<'_, '_> {
         Ok(())
     }
 
+    /// Copies and large values take steps, too: one for each number, as its parts are of one size.
+    fn charge(&mut self, v: &Const, span: Span) -> Eval<()> {
+        fn size(v: &Const) -> u64 {
+            match v {
+                Const::Aggregate(items) => items.first().map_or(0, |first| items.len() as u64 * size(first).max(1)),
+                _ => 0,
+            }
+        }
+        self.steps += size(v);
+        self.step(span)
+    }
+
     fn allocate(&mut self, value: Const, ty: Ty) -> usize {
         self.memory.push((value, ty));
         self.memory.len() - 1

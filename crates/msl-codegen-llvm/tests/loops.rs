@@ -262,3 +262,71 @@ fn strided_loops_run_without_masks_or_checks_while_all_threads_are_in() {
         assert!(block.matches("label %").count() <= 2, "{block}");
     }
 }
+
+/// Counts what it reads, in threadgroup memory and then for all.
+const HISTOGRAM: &str = "global bins: array<u32, 256> threadgroup
+fn f(%in: ptr<device, u8>, %out: ptr<device, u32>, %p: ptr<constant, u32>) -> void {
+  local i: u32
+  %t = builtin thread_index_in_threadgroup
+  %zero: u32 = const 0
+  %one: u32 = const 1
+  %step: u32 = const 256
+  %b = global_addr @bins
+  %mine = index_addr %b, %t
+  store %mine, %zero
+  barrier threadgroup [threadgroup]
+  %n: u32 = load %p
+  %i = local_addr i
+  store %i, %t
+  loop l {
+    %iv = load %i
+    %stay = lt %iv, %n
+    if %stay { } else { break l }
+    %q = ptr_offset %in, %iv
+    %v: u8 = load %q
+    %bin: u32 = convert %v
+    %at = index_addr %b, %bin
+    atomic.add %at, %one threadgroup
+  } continuing {
+    %w = load %i
+    %next = add %w, %step
+    store %i, %next
+  }
+  barrier threadgroup [threadgroup]
+  %count = load %mine
+  %o = ptr_offset %out, %t
+  atomic.add %o, %count device
+}
+kernel f = @f {
+  in: buffer 0 device read u8
+  out: buffer 1 device read_write u32
+  p: buffer 2 constant reference read u32
+}
+";
+
+#[test]
+fn what_threads_count_is_found_in_memory_and_not_taken_out_of_registers() {
+    let text = optimized(Isa::Avx512, HISTOGRAM, "f", [256, 1, 1]);
+    // 32 threads in the loop, and again where some have left it.
+    assert!(text.matches("load volatile i32").count() >= 64, "{text}");
+    // To places in a row in device memory, for each thread of a simdgroup.
+    assert!(text.matches("atomicrmw add").count() > 32, "{text}");
+}
+
+#[test]
+fn counts_are_those_of_the_interpreter() {
+    let input: Vec<u8> = (0..3000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let kernel = compile(HISTOGRAM, "f", &CompileOptions::new([256, 1, 1]));
+    for grid in [256u32, 600] {
+        // At the end some of the counters, or of what is counted, are not there.
+        for (counters, n) in [(256, 0), (256, 1), (256, 255), (256, 300), (256, 3000), (100, 300), (256, 3001)] {
+            let args = [bytes(&input), u32s(&vec![5; counters]), u32s(&[n])];
+            let expected = interpret_with(HISTOGRAM, "f", [grid, 1, 1], [256, 1, 1], &args, 0);
+            let out = launch(&kernel, [grid, 1, 1], [256, 1, 1], &args);
+            assert_eq!(out.fault.is_some(), expected.is_err(), "{grid} {counters} {n}");
+            if let Ok(expected) = expected {
+                assert_eq!(out.args[1].as_u32(), expected[1].as_u32(), "{grid} {counters} {n}");
+            }
+        }
+    }
+}

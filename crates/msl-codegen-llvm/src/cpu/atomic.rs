@@ -80,8 +80,15 @@ impl Emit<'_> {
             ll.at_end(done);
             return Ok(None);
         }
-        if !used && self.is_shared(p.root) && !p.valid && s != Scalar::Bool {
-            self.plain_scatter(id, op, s, &p, &v);
+        // On machines these are instructions of their own, but for floats.
+        let is_short = plain || !s.is_float() && !matches!(op, AtomicOp::Min | AtomicOp::Max);
+        if !used
+            && is_short
+            && !p.valid
+            && s != Scalar::Bool
+            && matches!(p.root, Root::Param(_) | Root::Global(_) | Root::Shared)
+        {
+            self.scatter(id, op, s, &p, &v, plain);
             return Ok(None);
         }
         let result = self.lane_results(s);
@@ -97,9 +104,9 @@ impl Emit<'_> {
         Ok(Some(self.get_lane_results(s, &result)))
     }
 
-    /// Operations in threadgroup memory whose results nobody asks for. Where all threads do theirs within bounds,
-    /// one after the other without a test.
-    fn plain_scatter(&mut self, id: ValueId, op: AtomicOp, s: Scalar, p: &Pointer, v: &Comp) {
+    /// Operations whose results nobody asks for. Where all threads do theirs within bounds, one after the other
+    /// without a test.
+    fn scatter(&mut self, id: ValueId, op: AtomicOp, s: Scalar, p: &Pointer, v: &Comp, plain: bool) {
         let ll = self.ll;
         let gang = self.gang;
         let (base, length) = self.root_address(p.root);
@@ -116,11 +123,22 @@ impl Emit<'_> {
         let (fast, slow, done) = (ll.new_block("all"), ll.new_block("some"), ll.new_block("done"));
         ll.cond_br(ok, fast, slow);
         ll.at_end(fast);
+        let differs = |c: &Comp| c.shape.lanes() && c.shape.linear.is_none();
+        let is_apart = p.var.as_ref().is_some_and(|var| differs(&var.index));
+        // Threadgroup memory is small.
+        let is_small = self.is_shared(p.root);
         for (part, offset) in offsets.iter().enumerate() {
-            let value = v.get(ll, gang, part as u32, true);
+            let places = if is_small { ll.trunc(*offset, ll.vec(ll.int(32), gang.lanes)) } else { *offset };
+            let places = self.lanes_of(places, if is_small { 4 } else { 8 }, is_apart);
+            let values = self.lanes_of(v.get(ll, gang, part as u32, true), s.size(), differs(v));
             for lane in 0..gang.lanes {
-                let at = ll.gep(base, ll.extract(*offset, lane));
-                self.plain_rmw(op, s, at, ll.extract(value, lane), None);
+                let place = places(lane);
+                let at = ll.gep(base, if is_small { ll.zext(place, ll.int(64)) } else { place });
+                if plain {
+                    self.plain_rmw(op, s, at, values(lane), None);
+                } else {
+                    self.real_rmw(op, s, at, values(lane), None);
+                }
             }
         }
         ll.br(done);
@@ -128,10 +146,30 @@ impl Emit<'_> {
         self.for_each_active_lane(|me, part, lane| {
             let offset = me.lane_offset(p, part, lane);
             let x = me.ll.extract_at(v.get(me.ll, me.gang, part, true), lane);
-            me.atomic_lane(id, op, s, p, offset, x, part, lane, true, None);
+            me.atomic_lane(id, op, s, p, offset, x, part, lane, plain, None);
         });
         ll.br(done);
         ll.at_end(done);
+    }
+
+    /// The lanes of a vector as scalars of `bytes`. `through_memory`: loading them one by one costs less than to take them out
+    /// of registers; volatile, or LLVM would do that again.
+    fn lanes_of(&self, v: V, bytes: u32, through_memory: bool) -> impl Fn(u32) -> V {
+        let ll = self.ll;
+        let t = ll.type_of(v);
+        let slot = through_memory.then(|| {
+            let slot = ll.alloca(t, 64);
+            ll.set_volatile(ll.store(v, slot, 64));
+            slot
+        });
+        move |lane| match slot {
+            None => ll.extract(v, lane),
+            Some(slot) => {
+                let x = ll.load(ll.elem(t), ll.gep_const(slot, u64::from(lane * bytes)), bytes);
+                ll.set_volatile(x);
+                x
+            }
+        }
     }
 
     pub fn compare_exchange(

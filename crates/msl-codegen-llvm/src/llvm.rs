@@ -124,10 +124,6 @@ impl Ll {
     pub fn lanes(&self, t: T) -> u32 {
         if self.is_vector(t) { unsafe { LLVMGetVectorSize(t) } } else { 1 }
     }
-    /// Of an integer.
-    pub fn bits(&self, t: T) -> u32 {
-        unsafe { LLVMGetIntTypeWidth(t) }
-    }
     pub fn elem(&self, t: T) -> T {
         if self.is_vector(t) { unsafe { LLVMGetElementType(t) } } else { t }
     }
@@ -313,26 +309,6 @@ impl Ll {
     }
     pub fn ret(&self, v: V) {
         unsafe { LLVMBuildRet(self.builder, v) };
-    }
-    /// Returns a structure of these, or the only one.
-    pub fn ret_all(&self, values: &[V]) {
-        match values {
-            [] => self.ret_void(),
-            [one] => self.ret(*one),
-            _ => unsafe {
-                LLVMBuildAggregateRet(self.builder, values.as_ptr().cast_mut(), values.len() as c_uint);
-            },
-        }
-    }
-    /// Does something in another place, and comes back.
-    pub fn elsewhere<R>(&self, f: impl FnOnce() -> R) -> R {
-        let here = self.current();
-        let location = unsafe { LLVMGetCurrentDebugLocation2(self.builder) };
-        unsafe { LLVMSetCurrentDebugLocation2(self.builder, ptr::null_mut()) };
-        let out = f();
-        self.at_end(here);
-        unsafe { LLVMSetCurrentDebugLocation2(self.builder, location) };
-        out
     }
     pub fn unreachable(&self) {
         unsafe { LLVMBuildUnreachable(self.builder) };

@@ -55,21 +55,23 @@ pub struct LinearPart {
 #[derive(Debug)]
 pub struct SlowPaths {
     linear: unsafe extern "C" fn(*const u8, *mut u8, u64, *const LinearPart, *mut u8, u64, u32, u32, i64, i64),
-    scattered: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32),
+    load: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32, u64),
+    store: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32, u64),
     scalars: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32, u64),
     check: unsafe extern "C" fn(*const u8, u64, u64, u64, u32, u32, u32) -> u32,
     resident: unsafe extern "C" fn(*const u8, u64, *const u64, u64, u32, u32, u64) -> u64,
 }
 
 /// For [`LaunchContext::slow_paths`].
-pub static SLOW_PATHS: SlowPaths = SlowPaths { linear, scattered, scalars, check, resident };
+pub static SLOW_PATHS: SlowPaths = SlowPaths { linear, load, store, scalars, check, resident };
 
 /// Byte offsets in the table.
 pub(crate) mod offset {
     use super::SlowPaths;
     use std::mem::offset_of;
     pub const LINEAR: u64 = offset_of!(SlowPaths, linear) as u64;
-    pub const SCATTERED: u64 = offset_of!(SlowPaths, scattered) as u64;
+    pub const LOAD: u64 = offset_of!(SlowPaths, load) as u64;
+    pub const STORE: u64 = offset_of!(SlowPaths, store) as u64;
     pub const SCALARS: u64 = offset_of!(SlowPaths, scalars) as u64;
     pub const CHECK: u64 = offset_of!(SlowPaths, check) as u64;
     pub const RESIDENT: u64 = offset_of!(SlowPaths, resident) as u64;
@@ -191,33 +193,36 @@ unsafe extern "C" fn linear(
     }
 }
 
-/// Accesses of lanes anywhere, of all parts: `table` holds an offset for each lane, then a mask for each part; `data`
-/// holds `count` vectors for each part.
-unsafe extern "C" fn scattered(
+unsafe extern "C" fn load(
     scratch: *const u8,
     base: *mut u8,
     length: u64,
-    table: *const u64,
+    offsets: *const u64,
     data: *mut u8,
     form: u64,
     site: u32,
     thread: u32,
+    mask: u64,
 ) {
-    let form = Form::unpack(form);
-    for k in 0..form.parts {
-        let thread = thread.wrapping_add(k * form.lanes);
-        // SAFETY: the kernel passes as many offsets and masks as the form says.
-        let mask = unsafe { *table.add((form.parts * form.lanes + k) as usize) };
-        for c in 0..form.count {
-            let at = At { scratch, site, thread };
-            // SAFETY: as above.
-            let offset = |lane: u32| unsafe { *table.add((k * form.lanes + lane) as usize) };
-            let offset = |lane: u32| offset(lane).wrapping_add(u64::from(c * form.bytes));
-            let vector = data.wrapping_add(((k * form.count + c) * form.lanes * form.bytes) as usize);
-            // SAFETY: memory is that of the argument; `data` has a vector per part and component.
-            unsafe { each_lane(at, base, length, offset, vector, form, mask) };
-        }
-    }
+    let (at, form) = (At { scratch, site, thread }, Form { is_store: false, ..Form::unpack(form) });
+    // SAFETY: the kernel passes an offset per lane and room for a vector.
+    unsafe { each_lane(at, base, length, |lane| *offsets.add(lane as usize), data, form, mask) }
+}
+
+unsafe extern "C" fn store(
+    scratch: *const u8,
+    base: *mut u8,
+    length: u64,
+    offsets: *const u64,
+    data: *mut u8,
+    form: u64,
+    site: u32,
+    thread: u32,
+    mask: u64,
+) {
+    let (at, form) = (At { scratch, site, thread }, Form { is_store: true, ..Form::unpack(form) });
+    // SAFETY: as in `load`.
+    unsafe { each_lane(at, base, length, |lane| *offsets.add(lane as usize), data, form, mask) }
 }
 
 /// A scalar load for each of several parts (`mask` tells which are on), `count` values for each.
@@ -367,13 +372,12 @@ mod tests {
     fn scattered_stores_touch_only_active_lanes_within_bounds() {
         let mut memory = [0u16; 4];
         let data: [u16; 4] = [1, 2, 3, 4];
-        let form = Form { bytes: 2, lanes: 2, count: 1, parts: 2, is_store: true, ..Form::default() }.pack();
-        // Two parts of two lanes, and their masks.
-        let table = [6u64, 7, 0, 2, 0b11, 0b10];
+        let form = Form { bytes: 2, lanes: 4, ..Form::default() }.pack();
+        let offsets = [6u64, 7, 0, 2];
         let fault = with_scratch(|scratch| {
             let base = memory.as_mut_ptr().cast();
             // SAFETY: four offsets and four values for four lanes.
-            unsafe { scattered(scratch, base, 8, table.as_ptr(), data.as_ptr().cast_mut().cast(), form, 1, 8) };
+            unsafe { store(scratch, base, 8, offsets.as_ptr(), data.as_ptr().cast_mut().cast(), form, 1, 8, 0b1011) };
         });
         assert_eq!(memory, [0, 4, 0, 1]);
         assert_eq!(fault, Some((1, [5, 6, 7], 9, 7)));

@@ -302,24 +302,6 @@ impl Target {
         }
     }
 
-    /// Lets a function save all registers that it uses, where that is possible: code of many callers that did so would
-    /// be many times as long as what they call. All arguments and results must be in registers: with those that are
-    /// not, code for SSE came out wrong (LLVM 22).
-    pub fn saves_registers(&self, ll: &Ll, f: crate::llvm::V, params: &[crate::llvm::T], results: &[crate::llvm::T]) {
-        let registers = |types: &[crate::llvm::T]| -> u32 {
-            let vectors = types.iter().filter(|t| ll.is_vector(**t));
-            vectors.map(|t| (ll.lanes(*t) * ll.bits(ll.elem(*t))).div_ceil(32 * self.lanes)).sum()
-        };
-        let scalars = params.iter().filter(|t| !ll.is_vector(**t)).count();
-        let fits = scalars <= 6 && registers(params) <= 8 && registers(results) <= 4;
-        if self.triple.starts_with("x86_64") && self.lanes > 4 && fits {
-            ll.string_attr(f, "no_caller_saved_registers", "");
-            // It would clear the upper parts of registers just restored.
-            let features = if self.features.is_empty() { String::new() } else { format!("{},", self.features) };
-            ll.string_attr(f, "target-features", &format!("{features}-vzeroupper"));
-        }
-    }
-
     /// Runs a textual pass pipeline.
     pub fn run_passes(&self, ll: &Ll, passes: &str) -> Result<(), CodegenError> {
         // SAFETY: the options object lives through the call.

@@ -92,128 +92,24 @@ impl Emit<'_> {
         ll.at_end(no);
     }
 
-    /// Accesses of lanes at any offsets, for all parts in one call: loads give lanes that are active and within
-    /// bounds, and zero elsewhere. Loads return `count` vectors for each part; stores take them.
-    pub fn slow_scattered(
-        &self,
-        e: super::memory::Element,
-        base: V,
-        length: V,
-        offsets: &[V],
-        masks: &[V],
-        values: &[Vec<V>],
-        site: V,
-        is_rare: bool,
-    ) -> Vec<V> {
+    /// Loads lanes that are active and within bounds; zero elsewhere.
+    pub fn slow_load(&self, s: Scalar, base: V, length: V, offsets: V, mask: V, site: V, part: u32) -> V {
         let ll = self.ll;
-        let lanes = self.gang.lanes;
-        let n = offsets.len();
-        let vt = ll.vec(memory_type(ll, e.scalar), lanes);
-        let words = ll.vec(ll.int(8 * e.scalar.size()), lanes);
-        let is_store = !values.is_empty();
-        let (bytes, count, parts) = (e.scalar.size(), e.count as u32, n as u32);
-        let form = Form { bytes, lanes, count, parts, is_store, ..Form::default() };
-        let mut args = vec![self.scratch, base, length, site, self.first_thread(0)];
-        // All masks in one number, if they fit.
-        let is_packed = parts * lanes <= 64;
-        let bits = masks.iter().map(|mask| self.wide_bits(*mask));
-        if is_packed {
-            let shifted =
-                bits.zip(0..).map(|(bits, k)| if k == 0 { bits } else { ll.shl(bits, ll.c64(k * u64::from(lanes))) });
-            args.push(shifted.reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| ll.c64(0)));
-        } else {
-            args.extend(bits);
-        }
-        args.extend(offsets);
-        args.extend(values.iter().flatten().map(|v| ll.bitcast(*v, words)));
-        // As few vectors as the results fit in.
-        let whole = self.target.lanes * 4;
-        let joined = if count.is_power_of_two() && count * lanes * bytes <= whole { count } else { 1 };
-        let results = if is_store { 0 } else { parts * count / joined };
-        let result = ll.vec(ll.int(8 * bytes), lanes * joined);
-        self.note_group();
-        let name = format!("scattered.{}{:x}", if is_rare { "" } else { "often." }, form.pack());
-        let out = self.call_apart(&name, is_rare, &vec![result; results as usize], &args, |me, args| {
-            let [scratch, base, length, site, thread, rest @ ..] = args else { return Vec::new() };
-            let (masks, rest) = rest.split_at(if is_packed { 1 } else { n });
-            let (offsets, values) = rest.split_at(n);
-            let masks: Vec<V> = if is_packed {
-                let part = |k: u64| ll.lshr(masks[0], ll.c64(k * u64::from(lanes)));
-                (0..n as u64).map(|k| ll.and(part(k), ll.c64(u64::MAX >> (64 - lanes)))).collect()
-            } else {
-                masks.to_vec()
-            };
-            // The offsets of each part, then the masks.
-            let table = ll.alloca(ll.array(ll.int(8), (8 * u64::from(lanes) + 8) * n as u64), 64);
-            let step = u64::from(bytes * lanes);
-            let data = ll.alloca(ll.array(ll.int(8), step * (n * e.count) as u64), 64);
-            let cells = offsets.iter().enumerate().map(|(k, v)| (k as u64 * 8 * u64::from(lanes), v));
-            let ends = masks.iter().enumerate().map(|(k, v)| ((n as u64 * u64::from(lanes) + k as u64) * 8, v));
-            cells.chain(ends).for_each(|(at, v)| {
-                ll.store(*v, ll.gep_const(table, at), 8);
-            });
-            for (k, v) in (0..).zip(values) {
-                ll.store(*v, ll.gep_const(data, k * step), bytes);
-            }
-            let form = ll.c64(form.pack());
-            let args = [*scratch, *base, *length, table, data, form, *site, *thread];
-            me.call_slow_of(*scratch, slow_paths::offset::SCATTERED, ll.void(), &args);
-            let step = step * u64::from(joined);
-            (0..u64::from(results)).map(|k| ll.load(result, ll.gep_const(data, k * step), bytes)).collect()
-        });
-        let slices = |v: V| (0..joined).map(move |k| ll.bitcast(ll.slice(v, k * lanes, lanes), vt));
-        out.into_iter().flat_map(slices).collect()
+        let vt = ll.vec(memory_type(ll, s), self.gang.lanes);
+        let (table, data) = self.slow_vectors(offsets, s);
+        let (form, thread) = (self.form_of_lanes(s.size()), self.first_thread(part));
+        let args = [self.scratch, base, length, table, data, form, site, thread, self.wide_bits(mask)];
+        self.call_slow(slow_paths::offset::LOAD, ll.void(), &args);
+        ll.load(vt, data, s.size())
     }
 
-    /// Calls a function of the module, made where it is not there yet: what would make kernels large if it stood in
-    /// them.
-    fn call_apart(
-        &self,
-        name: &str,
-        is_rare: bool,
-        results: &[T],
-        args: &[V],
-        body: impl FnOnce(&Self, &[V]) -> Vec<V>,
-    ) -> Vec<V> {
+    pub fn slow_store(&self, s: Scalar, v: V, base: V, length: V, offsets: V, mask: V, site: V, part: u32) {
         let ll = self.ll;
-        let types: Vec<T> = args.iter().map(|v| ll.type_of(*v)).collect();
-        let ret = match results {
-            [] => ll.void(),
-            [one] => *one,
-            _ => ll.structure(results),
-        };
-        let ty = ll.fn_type(ret, &types);
-        let function = ll.named_function(name).unwrap_or_else(|| {
-            let function = ll.add_function(name, ty, true);
-            ll.attr(function, "noinline");
-            self.target.function_attributes(ll, function);
-            if is_rare {
-                ll.attr(function, "cold");
-                self.target.saves_registers(ll, function, &types, results);
-            }
-            ll.elsewhere(|| {
-                ll.at_end(ll.block(function, "start"));
-                let params: Vec<V> = (0..args.len() as u32).map(|i| ll.param(function, i)).collect();
-                ll.ret_all(&body(self, &params));
-            });
-            function
-        });
-        let out = ll.call(ty, function, args);
-        match results {
-            [] => Vec::new(),
-            [_] => vec![out],
-            _ => (0..results.len() as u32).map(|i| ll.extract_value(out, i)).collect(),
-        }
-    }
-
-    /// Calls a function of the table of slow paths, where the context is not at hand.
-    fn call_slow_of(&self, scratch: V, which: u64, ret: T, args: &[V]) -> V {
-        let ll = self.ll;
-        let context = ll.load(ll.ptr(), ll.gep_const(scratch, abi::header::CONTEXT), 8);
-        let table = ll.load(ll.ptr(), ll.gep_const(context, abi::offset::SLOW_PATHS), 8);
-        let function = ll.load(ll.ptr(), ll.gep_const(table, which), 8);
-        let types: Vec<T> = args.iter().map(|v| ll.type_of(*v)).collect();
-        ll.call(ll.fn_type(ret, &types), function, args)
+        let (table, data) = self.slow_vectors(offsets, s);
+        ll.store(v, data, s.size());
+        let (form, thread) = (self.form_of_lanes(s.size()), self.first_thread(part));
+        let args = [self.scratch, base, length, table, data, form, site, thread, self.wide_bits(mask)];
+        self.call_slow(slow_paths::offset::STORE, ll.void(), &args);
     }
 
     fn form_of_lanes(&self, bytes: u32) -> V {

@@ -266,27 +266,35 @@ impl Emit<'_> {
         ll.at_end(join);
     }
 
-    /// The checked helper, for lanes anywhere: vectors for each part and component.
-    pub(super) fn slow_lanes(
+    /// The checked helpers, for one part.
+    pub(super) fn slow_part(
         &mut self,
-        p: &Pointer,
-        var: &Varying,
         e: Element,
         base: V,
         length: V,
+        offsets: V,
         values: &[Vec<V>],
         site: V,
+        part: u32,
         n: u32,
-        is_rare: bool,
     ) -> Vec<V> {
         let ll = self.ll;
-        let mut masks = self.mask_parts(&self.mask);
         // One access for all parts stands for the lanes that are on in any of them.
-        if n == 1 && self.gang.parts > 1 {
-            masks = vec![masks.into_iter().reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| self.all_on())];
+        let m = if n == 1 && self.gang.parts > 1 {
+            self.mask_parts(&self.mask).into_iter().reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| self.all_on())
+        } else {
+            self.mask_part(&self.mask, part)
+        };
+        let mut out = Vec::new();
+        for k in 0..e.count {
+            let o = ll.add(offsets, ll.cint(ll.type_of(offsets), k as u64 * u64::from(e.scalar.size())));
+            if values.is_empty() {
+                out.push(self.slow_load(e.scalar, base, length, o, m, site, part));
+            } else {
+                self.slow_store(e.scalar, values[part as usize][k], base, length, o, m, site, part);
+            }
         }
-        let offsets: Vec<V> = (0..n).map(|i| self.offsets64(p, var, i)).collect();
-        self.slow_scattered(e, base, length, &offsets, &masks, values, site, is_rare)
+        out
     }
 
     /// All lanes' byte offsets in one part.

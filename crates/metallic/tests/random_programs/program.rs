@@ -128,6 +128,21 @@ uint neighbor(threadgroup uint* tile, uint x, uint tid, uint from) {
   return tile[from];
 }
 
+// What arrays in memory are made of, at the alignment of its widest number.
+struct Row {
+  float a;
+  packed_float3 b;
+  ushort c;
+  uchar d[2];
+  packed_short2 e;
+};
+struct Wide {
+  uint4 v;
+  half2 h;
+  long l;
+  char3 k;
+};
+
 struct Params {
   uint n;
   int k;

@@ -98,7 +98,12 @@ impl Writer {
             4 | 5 => self.declare(),
             6 => self.component(depth),
             7 => self.pointer(),
-            8 if !self.in_helper => self.own_memory(),
+            8 if !self.in_helper => match self.random.below(4) {
+                0 => self.own_rows(),
+                1 => self.rows(),
+                2 => self.one_of_several(),
+                _ => self.own_memory(),
+            },
             9 if !self.in_helper => self.atomic(),
             10 => self.simd(),
             11 | 12 => self.leave(),
@@ -243,6 +248,96 @@ impl Writer {
             self.line(&format!("{} {name} = {};", ty.name(), clean(place)));
             self.variables.push(Variable { name, storage: Storage::Value(ty), is_assignable: true });
         }
+    }
+
+    /// A field of [`Row`] or `Wide`: how it is written, and its type where it is read.
+    fn field(&mut self, is_wide: bool) -> (&'static str, &'static str, Type) {
+        if is_wide {
+            self.random.pick(&[
+                ("v", "v", Type::Number(UInt, 4)),
+                ("v.y", "v.y", WORD),
+                ("h", "h", Type::Number(Half, 2)),
+                ("l", "l", Type::Number(Long, 1)),
+                ("k", "k", Type::Number(Char, 3)),
+                ("k.z", "k.z", Type::Number(Char, 1)),
+            ])
+        } else {
+            self.random.pick(&[
+                ("a", "a", Type::Number(Float, 1)),
+                ("b", "b", Type::Number(Float, 3)),
+                ("b[1]", "b[1]", Type::Number(Float, 1)),
+                ("c", "c", Type::Number(UShort, 1)),
+                ("d[1]", "d[tid & 1u]", Type::Number(UChar, 1)),
+                ("e", "e", Type::Number(Short, 2)),
+                ("e.x", "e.x", Type::Number(Short, 1)),
+            ])
+        }
+    }
+
+    /// Reads fields of structures in an array: neighbors', by a stride, or anywhere.
+    fn rows(&mut self) {
+        let is_wide = self.random.chance(3);
+        let (row, limit) = if is_wide { ("Wide", 15) } else { ("Row", 63) };
+        let at = match self.random.below(4) {
+            0 => "i".to_string(),
+            1 => format!("i * {}u + {}u", 1 + self.random.below(4), self.random.below(3)),
+            2 => "tid".into(),
+            _ => self.expression(WORD, 1),
+        };
+        let rows = self.name("rows");
+        self.line(&format!("device const {row}* {rows} = (device const {row}*)in + (({at}) & {limit}u);"));
+        for _ in 0..1 + self.random.below(3) {
+            let (_, read, ty) = self.field(is_wide);
+            let name = self.name("v");
+            let offset = self.random.below(2);
+            let value = format!("{}({rows}[{offset}].{read})", ty.name());
+            let value = if ty.scalar().is_float() { format!("nn({value})") } else { value };
+            self.line(&format!("{} {name} = {value};", ty.name()));
+            self.variables.push(Variable { name, storage: Storage::Value(ty), is_assignable: true });
+        }
+    }
+
+    /// The same in the part of the output that is this thread's: written, copied as a whole, read.
+    fn own_rows(&mut self) {
+        let is_wide = self.random.chance(3);
+        let (row, last) = if is_wide { ("Wide", 0) } else { ("Row", 1) };
+        let rows = self.name("rows");
+        self.line(&format!("device {row}* {rows} = (device {row}*)mine;"));
+        for _ in 0..1 + self.random.below(3) {
+            let (written, _, ty) = self.field(is_wide);
+            let at = format!("({}) & {last}u", self.expression(WORD, 1));
+            let value = self.expression(ty, 2);
+            let value = if ty.scalar().is_float() { format!("nn({value})") } else { value };
+            self.line(&format!("{rows}[{at}].{written} = {value};"));
+        }
+        let (_, read, ty) = self.field(is_wide);
+        let (copy, name, at) = (self.name("row"), self.name("v"), self.random.below(last + 1));
+        self.line(&format!("{row} {copy} = {rows}[{at}];"));
+        let value = format!("{}({copy}.{read})", ty.name());
+        let value = if ty.scalar().is_float() { format!("nn({value})") } else { value };
+        self.line(&format!("{} {name} = {value};", ty.name()));
+        self.variables.push(Variable { name, storage: Storage::Value(ty), is_assignable: true });
+    }
+
+    /// A pointer into one of two buffers, which threads choose each for itself, and a walk from there.
+    fn one_of_several(&mut self) {
+        let (c, at) = (self.expression(Type::Number(Bool, 1), 2), self.index(256));
+        let (p, name) = (self.name("p"), self.name("v"));
+        let (step, rounds) = (1 + self.random.below(3), 1 + self.random.below(4));
+        self.line(&format!("device const uint* {p} = {c} ? in + ({at}) : mine;"));
+        self.line(&format!("uint {name} = 0;"));
+        match self.random.below(3) {
+            0 => self.line(&format!("for (uint q = 0; q < {rounds}u; q++) {name} = {name} * 5u + {p}[q * {step}u];")),
+            1 => self.line(&format!(
+                "for (device const uint* q = {p}; q < {p} + {}; q += {step}) {name} ^= *q;",
+                step * rounds
+            )),
+            _ => {
+                let e = self.index(8);
+                self.line(&format!("{name} = {p}[{e}];"));
+            }
+        }
+        self.variables.push(Variable { name, storage: Storage::Value(WORD), is_assignable: true });
     }
 
     /// An operation whose order does not matter.

@@ -64,9 +64,9 @@ const SMALL_LIMIT: usize = 64;
 /// Instructions that a product of matrices becomes on most devices.
 const PRODUCT_SIZE: usize = 32;
 const MAX_TRIPS: usize = 1_024;
-/// Iterations of a loop over neighbors, and instructions that it may become with the loops in it.
+/// Iterations of a loop over neighbors, and instructions on scalars that it may become with the loops in it.
 const NEIGHBORS: usize = 9;
-const NEIGHBORHOOD_LIMIT: usize = 768;
+const NEIGHBORHOOD_LIMIT: usize = 512;
 
 pub fn unroll_loops(module: &mut Module, id: FunctionId, growth: Growth) -> bool {
     run(module, id, growth, false)
@@ -207,7 +207,9 @@ impl Pass<'_> {
             }
             LoopHint::Unroll(_) | LoopHint::NoUnroll => false,
             LoopHint::None if self.neighborhoods => {
-                trips <= NEIGHBORS && total <= NEIGHBORHOOD_LIMIT && self.accesses_memory(f, v)
+                trips <= NEIGHBORS
+                    && self.components(f, v).saturating_mul(trips) <= NEIGHBORHOOD_LIMIT
+                    && self.accesses_memory(f, v)
             }
             LoopHint::None => {
                 trips <= 2 && total <= SMALL_LIMIT * 4
@@ -216,6 +218,15 @@ impl Pass<'_> {
             }
         };
         wanted.then_some(trips)
+    }
+
+    /// Instructions of a loop on scalars: those on vectors count for each of their components.
+    fn components(&self, f: &Function, v: ValueId) -> usize {
+        let mut count = 0;
+        for b in f.insts[v].op.blocks() {
+            walk(f, b, &mut |w| count += usize::from(self.types.component_count(f.insts[w].ty).max(1)));
+        }
+        count
     }
 
     /// Whether a loop accesses memory that other threads see, and holds nothing that is best done in one place.

@@ -23,6 +23,9 @@ pub enum Attribute {
     CapabilityMinor = 76,
 }
 
+/// Not an error: what was asked about goes on.
+const NOT_READY: Status = 600;
+
 /// Errors after which a context does nothing any more.
 fn is_fatal(status: Status) -> bool {
     // Deinitialized, uncorrectable ECC error, hardware stack, illegal instruction or address, misaligned address,
@@ -242,7 +245,6 @@ impl Event {
     }
     /// Whether it has happened. Fails when something failed before it.
     pub fn is_done(&self) -> Result<bool> {
-        const NOT_READY: Status = 600;
         let mut ready = true;
         // SAFETY: as above.
         self.context.call("run the commands", |d| match unsafe { (d.event_query)(self.handle) } {
@@ -337,7 +339,6 @@ impl Stream {
     }
     /// Fails when something failed on it; asks the driver, which takes a moment.
     pub fn check(&self) -> Result<()> {
-        const NOT_READY: Status = 600;
         // SAFETY: the stream is alive.
         self.context.call("run the commands", |d| match unsafe { (d.stream_query)(self.handle) } {
             NOT_READY => 0,
@@ -345,40 +346,41 @@ impl Stream {
         })
     }
     /// # Safety
-    /// `parameters` are laid out as those of the function, and the addresses among them are those of device
-    /// memory that stays alive until the stream got there.
-    pub unsafe fn launch(
-        &self,
-        function: &Function,
-        groups: [u32; 3],
-        threads: [u32; 3],
-        shared: u32,
-        parameters: &[u8],
-    ) -> Result<()> {
-        // Parameters as one block: end, pointer, size.
+    /// The addresses among the parameters are those of device memory that stays alive until the stream got there.
+    pub unsafe fn launch(&self, launch: &Launch) -> Result<()> {
+        let ([gx, gy, gz], [tx, ty, tz]) = (launch.groups, launch.threads);
+        // SAFETY: the driver reads the parameters before it returns.
+        self.context.call("launch the kernel", |d| {
+            launch.with_parameters(|extra| unsafe {
+                let (function, shared) = (launch.function.handle, launch.shared);
+                (d.launch)(function, gx, gy, gz, tx, ty, tz, shared, self.handle, ptr::null_mut(), extra)
+            })
+        })
+    }
+}
+
+/// What is launched.
+#[derive(Clone, Copy)]
+pub struct Launch<'a> {
+    pub function: &'a Function,
+    pub groups: [u32; 3],
+    pub threads: [u32; 3],
+    /// Bytes of dynamic shared memory.
+    pub shared: u32,
+    /// Laid out as those of the function.
+    pub parameters: &'a [u8],
+}
+
+impl Launch<'_> {
+    /// Calls with the parameters as the driver takes them in one block: end, pointer, size.
+    pub(crate) fn with_parameters<R>(&self, f: impl FnOnce(*mut *mut c_void) -> R) -> R {
         const BLOCK: usize = 1;
         const SIZE: usize = 2;
-        let mut size = parameters.len();
+        let mut size = self.parameters.len();
         let tag = ptr::without_provenance_mut::<c_void>;
-        let mut extra =
-            [tag(BLOCK), parameters.as_ptr().cast_mut().cast(), tag(SIZE), (&raw mut size).cast(), ptr::null_mut()];
-        let ([gx, gy, gz], [tx, ty, tz]) = (groups, threads);
-        // SAFETY: the driver reads the parameters before it returns.
-        self.context.call("launch the kernel", |d| unsafe {
-            (d.launch)(
-                function.handle,
-                gx,
-                gy,
-                gz,
-                tx,
-                ty,
-                tz,
-                shared,
-                self.handle,
-                ptr::null_mut(),
-                extra.as_mut_ptr(),
-            )
-        })
+        let block = self.parameters.as_ptr().cast_mut().cast();
+        let mut extra = [tag(BLOCK), block, tag(SIZE), (&raw mut size).cast(), ptr::null_mut()];
+        f(extra.as_mut_ptr())
     }
 }
 

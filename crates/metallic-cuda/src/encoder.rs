@@ -13,10 +13,9 @@ use msl_codegen_llvm::nvptx::{LaunchInfo, status};
 use msl_ir::Access;
 
 use crate::clock::{Clock, Times};
-use crate::context::{Context, Event, Function, Stream, enable_peer};
+use crate::context::{self, Context, Event, Function, Stream, enable_peer};
 use crate::convert;
 use crate::driver::Address;
-use crate::graph;
 use crate::marks::{self, Mark, Marks, Sightings};
 use crate::memory::CudaBuffer;
 use crate::pipeline::{Arguments, CudaPipeline, Variant};
@@ -480,7 +479,7 @@ impl Encoder {
                 LaunchInfo { status: marks.status(), ..planned.info }.write(&mut planned.arguments);
             }
             let launches = plan.iter().zip(&encoding.launches).map(|(planned, launch)| {
-                Ok(graph::Launch {
+                Ok(context::Launch {
                     function: launch.variant.loaded()?,
                     groups: planned.info.groups,
                     threads: planned.threadgroup,
@@ -522,9 +521,11 @@ impl Encoder {
                 let part = [groups[0], (groups[1] - y).min(MOST_GROUPS), (groups[2] - z).min(MOST_GROUPS)];
                 block.truncate(arguments_end);
                 LaunchInfo { base: [0, y, z], ..*info }.write(block);
+                let (threads, shared) = (*threadgroup, info.dynamic_shared);
+                let launch = context::Launch { function, groups: part, threads, shared, parameters: block };
                 // SAFETY: the parameters are those that the kernel was compiled for; what they point to is kept
                 // by the command list.
-                unsafe { self.stream.launch(function, part, *threadgroup, info.dynamic_shared, block)? };
+                unsafe { self.stream.launch(&launch)? };
             }
         }
         Ok(())

@@ -1,25 +1,12 @@
 //! Launches, one after the other, as one piece for the driver: handing it over again takes half of the time of one launch.
 
-use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
 use metallic_hal::Result;
 
-use crate::context::{Context, Function, Stream};
+use crate::context::{Context, Launch, Stream};
 use crate::driver::{Driver, Graphs, Handle, KernelNode, Status};
-
-/// What is launched.
-#[derive(Clone, Copy)]
-pub struct Launch<'a> {
-    pub function: &'a Function,
-    pub groups: [u32; 3],
-    pub threads: [u32; 3],
-    /// Bytes of dynamic shared memory.
-    pub shared: u32,
-    /// Laid out as those of the function.
-    pub parameters: &'a [u8],
-}
 
 /// See the module.
 pub struct Graph {
@@ -41,23 +28,19 @@ const NOT_FOUND: Status = 500;
 
 /// Calls with the description of a launch.
 fn with<R>(launch: &Launch, f: impl FnOnce(*const KernelNode) -> R) -> R {
-    const BLOCK: usize = 1;
-    const SIZE: usize = 2;
-    let mut size = launch.parameters.len();
-    let tag = ptr::without_provenance_mut::<c_void>;
-    let mut extra =
-        [tag(BLOCK), launch.parameters.as_ptr().cast_mut().cast(), tag(SIZE), (&raw mut size).cast(), ptr::null_mut()];
-    let node = KernelNode {
-        function: launch.function.handle(),
-        groups: launch.groups,
-        threads: launch.threads,
-        shared: launch.shared,
-        parameters: ptr::null_mut(),
-        extra: extra.as_mut_ptr(),
-        kernel: ptr::null_mut(),
-        context: ptr::null_mut(),
-    };
-    f(&raw const node)
+    launch.with_parameters(|extra| {
+        let node = KernelNode {
+            function: launch.function.handle(),
+            groups: launch.groups,
+            threads: launch.threads,
+            shared: launch.shared,
+            parameters: ptr::null_mut(),
+            extra,
+            kernel: ptr::null_mut(),
+            context: ptr::null_mut(),
+        };
+        f(&raw const node)
+    })
 }
 
 impl Graph {

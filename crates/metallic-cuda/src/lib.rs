@@ -11,7 +11,8 @@
 //! * `library`: PTX of a kernel; `sass`: machine code to read; `pipeline`: loaded machine code for each way of dispatching it;
 //! * `queue`: command lists on their way; `encoder`: commands as calls of the driver; `flight`: what came of
 //!   them; `clock`: when they ran; `marks`, `graph`:
-//!   lists of one launch, which the driver takes faster;
+//!   launches that
+//!   come again, which the driver takes faster at once;
 //! * `convert`: faults; `context`: the GPU and its streams, events and functions; `driver`: the driver's functions.
 
 mod clock;

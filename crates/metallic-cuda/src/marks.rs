@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use metallic_hal::{Result, timestamp};
 use msl_codegen_llvm::nvptx::status;
 
-use crate::context::{Context, Function, Stream};
+use crate::context::{Context, Function, Launch, Stream};
 use crate::driver::Address;
 use crate::encoder::SLOTS;
-use crate::graph::{self, Graph, Launch};
+use crate::graph::{self, Graph};
 use crate::pool::{DeviceMemory, PinnedMemory};
 use crate::transfer::Transfers;
 

@@ -1,5 +1,5 @@
-//! Accesses that are partly out of bounds, by functions that stand apart from the kernel: what is alive around the call
-//! survives it on all instruction sets, every lane gets its own, and faults name the thread to blame.
+//! Accesses that are partly out of bounds take a slow way: what is alive around it survives on all instruction sets,
+//! every lane gets its own, and faults name the thread to blame.
 
 mod common;
 use common::*;

@@ -408,56 +408,26 @@ unsafe impl Send for Function {}
 unsafe impl Sync for Function {}
 
 impl Function {
-    /// Machine code of PTX, made by the driver for its GPU.
-    pub fn assemble(context: &Arc<Context>, ptx: &str) -> Result<Vec<u8>> {
+    /// Loads PTX; the driver makes machine code of it for its GPU, and keeps that on disk (`CUDA_CACHE_PATH`). Its linker
+    /// would give out machine code to keep, but such code has calls by its convention, which cost registers.
+    pub fn load(context: &Arc<Context>, ptx: &str, symbol: &str) -> Result<Function> {
         const ERROR_LOG: c_int = 5;
         const ERROR_LOG_SIZE: c_int = 6;
-        const PTX: c_int = 1;
-        let text = c_string(ptx);
+        let (text, symbol) = (c_string(ptx), c_string(symbol));
         let mut log = vec![0u8; 8192];
         let mut names = [ERROR_LOG, ERROR_LOG_SIZE];
         let mut values: [Handle; 2] = [log.as_mut_ptr().cast(), ptr::without_provenance_mut(log.len() - 1)];
-        let mut code = Vec::new();
-        let assembled = context.call("assemble the kernel", |d| {
-            let (mut link, mut image, mut size) = (ptr::null_mut(), ptr::null_mut(), 0usize);
-            // SAFETY: text, options and results outlive the calls; the image is copied before the linker
-            // that owns it is destroyed.
-            unsafe {
-                let mut status = (d.link_create)(2, names.as_mut_ptr(), values.as_mut_ptr(), &raw mut link);
-                if status != 0 {
-                    return status;
-                }
-                let bytes = text.as_bytes_with_nul();
-                let start = bytes.as_ptr().cast_mut().cast();
-                let none = ptr::null_mut();
-                status = (d.link_add)(link, PTX, start, bytes.len(), c"kernel".as_ptr(), 0, none, ptr::null_mut());
-                if status == 0 {
-                    status = (d.link_complete)(link, &raw mut image, &raw mut size);
-                }
-                if status == 0 {
-                    code = std::slice::from_raw_parts(image.cast::<u8>(), size).to_vec();
-                }
-                (d.link_destroy)(link);
-                status
-            }
+        let (mut module, mut handle) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: text, options and results outlive the call.
+        let loaded = context.call("load the kernel", |d| unsafe {
+            (d.module_load)(&raw mut module, text.as_ptr().cast(), 2, names.as_mut_ptr(), values.as_mut_ptr())
         });
-        if let Err(error) = assembled {
+        if let Err(error) = loaded {
             context.check_alive()?;
             let end = log.iter().position(|b| *b == 0).unwrap_or(0);
             let log = String::from_utf8_lossy(&log[..end]).into_owned();
             return Err(Error::Pipeline { message: format!("{error}: {}", log.trim()) });
         }
-        Ok(code)
-    }
-
-    /// Loads machine code.
-    pub fn load(context: &Arc<Context>, code: &[u8], symbol: &str) -> Result<Function> {
-        let symbol = c_string(symbol);
-        let (mut module, mut handle) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: the code is a whole image; results outlive the call.
-        context.call("load the kernel", |d| unsafe {
-            (d.module_load)(&raw mut module, code.as_ptr().cast(), 0, ptr::null_mut(), ptr::null_mut())
-        })?;
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let mut function = Function { context: context.clone(), module, handle, number };

@@ -117,12 +117,6 @@ table! {
     module_load = b"cuModuleLoadDataEx\0" (*mut Handle, *const c_void, c_uint, *mut c_int, *mut Handle);
     module_unload = b"cuModuleUnload\0" (Handle);
     module_function = b"cuModuleGetFunction\0" (*mut Handle, Handle, *const c_char);
-    link_create = b"cuLinkCreate_v2\0" (c_uint, *mut c_int, *mut Handle, *mut Handle);
-    link_add = b"cuLinkAddData_v2\0" (
-        Handle, c_int, *mut c_void, usize, *const c_char, c_uint, *mut c_int, *mut Handle
-    );
-    link_complete = b"cuLinkComplete\0" (Handle, *mut *mut c_void, *mut usize);
-    link_destroy = b"cuLinkDestroy\0" (Handle);
     function_set = b"cuFuncSetAttribute\0" (Handle, c_int, c_int);
     launch = b"cuLaunchKernel\0" (
         Handle, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, Handle, *mut *mut c_void, *mut *mut c_void

@@ -84,10 +84,6 @@ fn driver() -> &'static Driver {
         module_load,
         module_unload: ignore,
         module_function,
-        link_create,
-        link_add,
-        link_complete,
-        link_destroy: ignore,
         function_set: ignore_attribute,
         launch,
         error_string,
@@ -256,30 +252,6 @@ unsafe extern "C" fn module_load(
 unsafe extern "C" fn module_function(function: *mut Handle, _: Handle, name: *const c_char) -> Status {
     let is_mark = unsafe { CStr::from_ptr(name) } == c"metallic_mark";
     unsafe { *function = if is_mark { MARK } else { HANDLE } };
-    broken()
-}
-unsafe extern "C" fn link_create(_: c_uint, _: *mut c_int, _: *mut Handle, link: *mut Handle) -> Status {
-    unsafe { *link = HANDLE };
-    broken()
-}
-unsafe extern "C" fn link_add(
-    _: Handle,
-    _: c_int,
-    _: *mut c_void,
-    _: usize,
-    _: *const c_char,
-    _: c_uint,
-    _: *mut c_int,
-    _: *mut Handle,
-) -> Status {
-    broken()
-}
-unsafe extern "C" fn link_complete(_: Handle, image: *mut *mut c_void, size: *mut usize) -> Status {
-    static IMAGE: [u8; 4] = *b"code";
-    unsafe {
-        *image = IMAGE.as_ptr().cast_mut().cast();
-        *size = IMAGE.len();
-    }
     broken()
 }
 unsafe extern "C" fn error_string(status: Status, text: *mut *const c_char) -> Status {

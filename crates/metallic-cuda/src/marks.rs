@@ -128,8 +128,7 @@ impl Marks {
 
     fn make(transfers: &Arc<Transfers>) -> Result<Arc<Marks>> {
         let context = &transfers.context;
-        let code = Function::assemble(context, PTX)?;
-        let function = Function::load(context, &code, SYMBOL)?;
+        let function = Function::load(context, PTX, SYMBOL)?;
         let ring = PinnedMemory::zeroed(context, SLOTS * ENTRY)?;
         let state = DeviceMemory::allocate(context, STATE)?;
         let mut bytes = [0u8; STATE];

@@ -1,8 +1,8 @@
-//! A kernel on this device: machine code for each way it is dispatched, cached on disk.
+//! A kernel on this device: PTX for each way it is dispatched, cached on disk, and what the driver makes of it.
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 
-use metallic_hal::cache::{Cache, Key};
+use metallic_hal::cache::Cache;
 use metallic_hal::{Argument, Dispatch, Error, Pipeline, PipelineSource, Result};
 use msl_codegen_llvm::nvptx::SYMBOL;
 use msl_codegen_llvm::{NvptxKernel, NvptxOptions};
@@ -173,23 +173,7 @@ impl CudaPipeline {
         if let Some(function) = variant.function.get() {
             return Ok(function);
         }
-        let ptx = &variant.kernel.ptx;
-        let key = CACHE.is_enabled().then(|| {
-            let gpu = format!("cubin sm {} driver {}", self.sm, self.context.driver_version());
-            Key::of(&[gpu.as_bytes(), ptx.as_bytes()])
-        });
-        let cached = key.as_ref().and_then(|key| CACHE.get(key));
-        let loaded = cached.and_then(|code| Function::load(&self.context, &code, SYMBOL).ok());
-        let function = match loaded {
-            Some(function) => function,
-            None => {
-                let code = Function::assemble(&self.context, ptx)?;
-                if let Some(key) = &key {
-                    CACHE.put(key, &code);
-                }
-                Function::load(&self.context, &code, SYMBOL)?
-            }
-        };
+        let function = Function::load(&self.context, &variant.kernel.ptx, SYMBOL)?;
         Ok(variant.function.get_or_init(|| function))
     }
 }

@@ -69,13 +69,19 @@ fn function(ll: &Ll, size: Option<[u32; 3]>) -> (T, V) {
     };
     let host = ll.load(i64t, ll.gep_const(block, status::HOST), 8);
     let host = ll.int_to_ptr_in(host, 1);
-    ll.store(ll.c32(1), ll.gep_const(host, status::CLAIMED), 4);
-    ll.store(site, ll.gep_const(host, status::SITE), 4);
-    ll.store(dispatch, ll.gep_const(host, status::DISPATCH), 4);
+    // The driver's linker gives the kernel as many registers as this function has, if those are more, and fewer threads
+    // fit then: words that are stored one by one, as volatile ones are, need not be brought together first.
+    let put = |v: V, at: u64, align: u32| {
+        let store = ll.store(v, ll.gep_const(host, at), align);
+        ll.set_volatile(store);
+    };
+    put(ll.c32(1), status::CLAIMED, 4);
+    put(site, status::SITE, 4);
+    put(dispatch, status::DISPATCH, 4);
+    put(offset, status::OFFSET, 8);
     for (i, v) in position.into_iter().enumerate() {
-        ll.store(v, ll.gep_const(host, status::THREAD + 4 * i as u64), 4);
+        put(v, status::THREAD + 4 * i as u64, 4);
     }
-    ll.store(offset, ll.gep_const(host, status::OFFSET), 8);
     ll.br(end);
     ll.at_end(end);
     ll.intrinsic("llvm.nvvm.exit", ll.void(), &[]);

@@ -340,10 +340,29 @@ kernel void f(device int* o) {
     { const thread Note& kept = make(o, at, 5); { Note pair[2] = {{o, at, 6}, {o, at, 7}}; } }
     switch (1) { case 1: { Note n{o, at, 9}; break; } }
 }
-//--- a temporary with a destructor where it may not be reached
+//--- destructors of what a condition or an arm makes, where it is reached
+// gives: i32 = 3 2 0 1 4 4 5 7 8 -1
+struct Note {
+    device int* o; thread int& at; int v;
+    ~Note() { o[at++] = v; }
+    bool is(int x) const { return v == x; }
+};
+static Note make(device int* o, thread int& at, int v) { return {o, at, v}; }
+kernel void f(device int* o) {
+    int at = 0;
+    if (o[9] == 1 && Note{o, at, 1}.is(1)) return;
+    if (make(o, at, 2).is(1) || make(o, at, 3).is(3)) ++at;
+    at += 0 * (o[9] == 0 ? make(o, at, 1).v : make(o, at, 4).v);
+    while (Note{o, at, at}.is(4) && Note{o, at, 4}.is(5)) {}
+    switch (make(o, at, 5).v) { case 5: break; default: o[at++] = 6; }
+    for (int i = 0; i < 1; i++, Note{o, at, 7}) {}
+    do {} while (!make(o, at, 8).is(8));
+    o[at] = -1;
+}
+//--- more than 256 objects with destructors in an array
 // error: unsupported-destructor
-struct Note { device int* o; ~Note() { o[0] = 1; } bool get() const { return true; } };
-kernel void f(device int* o) { if (o[1] && Note{o}.get()) o[2] = 1; }
+struct Note { device int* o; ~Note() { o[0] += 1; } };
+kernel void f(device int* o) { Note many[300]; }
 //--- unions, also without a name
 // gives: u32 = 0x3f800000 0x40000000
 struct S { union { float x; uint bits; }; };
@@ -361,6 +380,37 @@ kernel void f(device int* o) { Outer::Inner i = {3}; Outer x = {i}; o[0] = x.i.v
 // gives: i32 = 1 2 3
 struct S { int v; int where() const thread { return 1; } int where() const device { return 2; } int where() const threadgroup { return 3; } };
 kernel void f(device int* o) { S s; threadgroup S t; device S* d = (device S*)o; o[0] = s.where(); o[1] = d->where(); o[2] = t.where(); }
+//--- names of inline and unnamed namespaces, through an alias and `using`
+// gives: i32 = 4 5
+namespace a::b::inline c { constexpr int k = 4; namespace { int g() { return 5; } } }
+namespace z = a::b;
+kernel void f(device int* o) { using z::k; using z::g; o[0] = k; o[1] = g(); }
+//--- `using enum`, which Clang accepts
+// gives: i32 = 2 1 5 7 2
+enum class E { a = 1, b };
+namespace n { enum class F { c = 5 }; struct S { enum class G : int { d = 7 }; using enum G; }; using H = F; }
+using enum n::H;
+template <typename T> int last() { using enum T; return int(b); }
+kernel void f(device int* o) {
+    using enum E;
+    o[0] = int(b);
+    switch (E(1)) { case a: o[1] = 1; break; case b: o[1] = 2; }
+    o[2] = int(c); o[3] = int(n::S::d); o[4] = last<E>();
+}
+//--- `using enum` of what is no enumeration
+// error: invalid-using
+struct S {};
+kernel void f(device int* o) { using enum S; }
+//--- literals with suffixes of one's own
+// gives: i32 = 10 32 17
+constexpr int operator""_x(unsigned long long n) { return int(n) * 2; }
+namespace l { constexpr uint operator"" _k(unsigned long long n) { return n * 16; } }
+using namespace l;
+template <int N> int g() { return N + 7; }
+kernel void f(device int* o) { o[0] = 5_x; o[1] = 0x2_k; o[2] = g<5_x>(); }
+//--- a suffix that no operator defines
+// error: unknown-identifier
+kernel void f(device int* o) { o[0] = 5_x; }
 //--- namespaces: nested, aliases, without a name, inline
 // gives: i32 = 1 2 3 4
 namespace a::b { static int one() { return 1; } }
@@ -397,6 +447,46 @@ kernel void f(device int* o) {
     for (auto x : Range{4}) t += x;
     o[0] = s + t - 6;
     o[1] = a[0] + a[1] + a[2];
+}
+//--- a loop over a list in braces, which would need `std::initializer_list`
+// error: not-a-range
+kernel void f(device int* o) { for (int x : {1, 2, 3}) o[0] += x; }
+//--- loops over what functions `begin` and `end` give, over iterators and what ends them
+// gives: i32 = 6 10 10
+struct R { int a[3]; };
+static thread int* begin(thread R& r) { return r.a; }
+static thread int* end(thread R& r) { return r.a + 3; }
+struct Stop { int n; };
+struct It { int i; int operator*() const { return i; } thread It& operator++() { i++; return *this; }
+    bool operator!=(It o) const { return i != o.i; } bool operator!=(Stop s) const { return i != s.n; } };
+struct Range { int n; It begin() const { return {0}; } It end() const { return {n}; } };
+struct Until { int n; It begin() const { return {0}; } Stop end() const { return {n}; } };
+kernel void f(device int* o) {
+    R r = {{1, 2, 3}};
+    for (int x : r) o[0] += x;
+    for (int x : Range{5}) o[1] += x;
+    for (int x : Until{5}) o[2] += x;
+}
+//--- loops with an initializer and a range, which Clang accepts
+// gives: i32 = 6 3 9 3
+struct P { int a, b; };
+kernel void f(device int* o) {
+    for (int a[] = {1, 2, 3}; int x : a) o[0] += x;
+    for (int k = 3; auto x : array<int, 1>{{1}}) o[1] += k * x;
+    for (P ps[] = {{4, 5}}; auto [u, v] : ps) o[2] = u + v;
+    for (int i = 0; bool more = i < 3; i++) o[3]++;
+}
+//--- `a ?: b`, which Clang accepts
+// gives: i32 = 5 3 1 7
+static int next(thread int& n) { return ++n; }
+kernel void f(device int* o) {
+    o[0] = o[0] ?: 5;
+    o[1] = 3 ?: 7;
+    int n = 0;
+    next(n) ?: next(n);
+    o[2] = n;
+    device int* p = nullptr;
+    o[3] = (p ?: &o[0])[0] + 2;
 }
 //--- static_assert, with and without a message
 // gives: i32 = 1
@@ -456,6 +546,18 @@ kernel void f(device int* o) {
     In y = {.a = 5, .b = 7};
     o[4] = y.a; o[5] = y.b;
 }
+//--- designators of members of members, elements of members and members of what has no name
+// gives: i32 = 1 3 5 6 7 8 9
+struct P { int x, y; };
+struct S { P p; int a[2]; P q[2]; union { int i; float f; }; struct { int k; }; };
+kernel void f(device int* o) {
+    S s = {.p.x = 1, .p.y = 3, .a[0] = 5, .a[1] = 6, .q[1].x = 7, .i = 8, .k = 9};
+    o[0] = s.p.x; o[1] = s.p.y; o[2] = s.a[0]; o[3] = s.a[1]; o[4] = s.q[1].x + s.q[0].y; o[5] = s.i; o[6] = s.k;
+}
+//--- a designator does not reach the members of a base
+// error: unknown-member
+struct B { int b; }; struct S : B { int x; };
+kernel void f(device int* o) { S s = {.b = 1}; o[0] = s.b; }
 //--- initializer lists that narrow, with a warning
 // gives: i32 = 2
 kernel void f(device int* o) { int x{2.5f}; o[0] = x; }

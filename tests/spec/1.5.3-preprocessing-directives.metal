@@ -59,3 +59,12 @@ kernel void f(device int* o) { o[0] = 1; }
 #define N 2
 #define self self
 kernel void f(device int* o) { int self = N; o[0] = self; }
+//--- digraphs and alternative tokens
+// gives: i32 = 1 1
+%:define CAT(a, b) a %:%: b
+template <typename T> struct W <% T v; %>;
+kernel void f(device int* o) <%
+    W<::metal::float2> w; w.v = 1;
+    CAT(o, )<:0:> = w.v.x;
+    o[1] = not false and (1 bitor 0) and not (0 xor 0);
+%>

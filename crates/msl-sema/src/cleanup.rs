@@ -29,6 +29,12 @@ struct Live {
     locals: Vec<LocalId>,
 }
 
+/// A temporary that has a name now. `made` is a flag where it may not be reached.
+struct Taken {
+    local: LocalId,
+    made: Option<LocalId>,
+}
+
 struct Cleaner<'c, 'a> {
     checker: &'c mut Checker<'a>,
     locals: Arena<LocalId, Local>,
@@ -113,11 +119,12 @@ impl Cleaner<'_, '_> {
             StmtKind::Variable { local, init } => {
                 let init = init.map(|mut e| {
                     self.keep_bound(&mut e, out);
-                    self.take_temporaries(&mut e, &mut temporaries);
+                    self.take_temporaries(&mut e, false, &mut temporaries);
                     e
                 });
+                declare_flags(&temporaries, span, out);
                 out.push(Stmt { kind: StmtKind::Variable { local, init }, span });
-                self.destroy(&temporaries, span, out);
+                self.destroy_taken(&temporaries, span, out);
                 if self.ends(local)
                     && let Some(live) = self.live.last_mut()
                 {
@@ -126,33 +133,35 @@ impl Cleaner<'_, '_> {
                 return;
             }
             StmtKind::Expr(mut e) => {
-                self.take_temporaries(&mut e, &mut temporaries);
+                self.take_temporaries(&mut e, false, &mut temporaries);
+                declare_flags(&temporaries, span, out);
                 if e.category == Category::RValue && self.checker.has_destructor(e.ty) {
                     let local = self.temporary(e.ty, span);
                     out.push(Stmt { kind: StmtKind::Variable { local, init: Some(e) }, span });
-                    temporaries.push(local);
+                    temporaries.push(Taken { local, made: None });
                 } else {
                     out.push(Stmt { kind: StmtKind::Expr(e), span });
                 }
-                self.destroy(&temporaries, span, out);
+                self.destroy_taken(&temporaries, span, out);
                 return;
             }
             StmtKind::Block(b) => StmtKind::Block(self.block(b, Kind::Plain, Vec::new())),
             StmtKind::If { condition, then, otherwise } => {
-                self.refuse_temporaries(&condition);
+                let condition = self.full_expression(condition);
                 let then = self.block(then, Kind::Plain, Vec::new());
                 StmtKind::If { condition, then, otherwise: self.block(otherwise, Kind::Plain, Vec::new()) }
             }
             StmtKind::For { condition, step, body, hint } => {
-                condition.iter().chain(&step).for_each(|e| self.refuse_temporaries(e));
+                let condition = condition.map(|e| self.full_expression(e));
+                let step = step.map(|e| self.full_expression(e));
                 StmtKind::For { condition, step, body: self.block(body, Kind::Loop, Vec::new()), hint }
             }
             StmtKind::DoWhile { body, condition, hint } => {
-                self.refuse_temporaries(&condition);
+                let condition = self.full_expression(condition);
                 StmtKind::DoWhile { body: self.block(body, Kind::Loop, Vec::new()), condition, hint }
             }
             StmtKind::Switch { value, cases } => {
-                self.refuse_temporaries(&value);
+                let value = self.full_expression(value);
                 let end =
                     |c: &mut Self, case: Case| Case { body: c.block(case.body, Kind::Switch, Vec::new()), ..case };
                 StmtKind::Switch { value, cases: cases.into_iter().map(|case| end(self, case)).collect() }
@@ -169,7 +178,8 @@ impl Cleaner<'_, '_> {
             }
             StmtKind::Return(value) => {
                 let value = value.map(|mut e| {
-                    self.take_temporaries(&mut e, &mut temporaries);
+                    self.take_temporaries(&mut e, false, &mut temporaries);
+                    declare_flags(&temporaries, span, out);
                     let is_live = self.live.iter().any(|l| !l.locals.is_empty()) || !temporaries.is_empty();
                     if !is_live || e.ty == Ty::VOID || e.category != Category::RValue {
                         return e;
@@ -177,14 +187,9 @@ impl Cleaner<'_, '_> {
                     let local = self.temporary(e.ty, span);
                     let ty = e.ty;
                     out.push(Stmt { kind: StmtKind::Variable { local, init: Some(e) }, span });
-                    Expr {
-                        kind: ExprKind::Load(Box::new(object(local, ty, span))),
-                        ty,
-                        category: Category::RValue,
-                        span,
-                    }
+                    load(local, ty, span)
                 });
-                self.destroy(&temporaries, span, out);
+                self.destroy_taken(&temporaries, span, out);
                 self.destroy_from(0, span, out);
                 StmtKind::Return(value)
             }
@@ -218,53 +223,131 @@ impl Cleaner<'_, '_> {
         }
     }
 
-    /// Gives the temporaries of an expression names, so that they can be destroyed after it.
-    fn take_temporaries(&mut self, e: &mut Expr, taken: &mut Vec<LocalId>) {
+    /// A condition, or the step of a loop: its temporaries are destroyed once it has its value.
+    fn full_expression(&mut self, mut e: Expr) -> Expr {
+        let mut temporaries = Vec::new();
+        self.take_temporaries(&mut e, false, &mut temporaries);
+        let is_dropped = e.category == Category::RValue && self.checker.has_destructor(e.ty);
+        if temporaries.is_empty() && !is_dropped {
+            return e;
+        }
+        let span = e.span;
+        let mut stmts = Vec::new();
+        declare_flags(&temporaries, span, &mut stmts);
+        if is_dropped {
+            let local = self.temporary(e.ty, span);
+            stmts.push(Stmt { kind: StmtKind::Variable { local, init: Some(e) }, span });
+            temporaries.push(Taken { local, made: None });
+            self.destroy_taken(&temporaries, span, &mut stmts);
+            return Expr { kind: ExprKind::Block(stmts, None), ty: Ty::VOID, category: Category::RValue, span };
+        }
+        if e.category != Category::RValue || e.ty == Ty::VOID {
+            stmts.push(Stmt { kind: StmtKind::Expr(e), span });
+            self.destroy_taken(&temporaries, span, &mut stmts);
+            return Expr { kind: ExprKind::Block(stmts, None), ty: Ty::VOID, category: Category::RValue, span };
+        }
+        let ty = e.ty;
+        let local = self.temporary(ty, span);
+        stmts.push(Stmt { kind: StmtKind::Variable { local, init: Some(e) }, span });
+        self.destroy_taken(&temporaries, span, &mut stmts);
+        let value = load(local, ty, span);
+        Expr { kind: ExprKind::Block(stmts, Some(Box::new(value))), ty, category: Category::RValue, span }
+    }
+
+    /// Gives the temporaries of an expression names, so that they can be destroyed after it. Those that `may_be_skipped`
+    /// note that they were made.
+    fn take_temporaries(&mut self, e: &mut Expr, may_be_skipped: bool, taken: &mut Vec<Taken>) {
+        self.keep_dropped(e);
         match &mut e.kind {
             ExprKind::Temporary(inner) if self.checker.has_destructor(inner.ty) => {
-                self.take_temporaries(inner, taken);
+                self.take_temporaries(inner, may_be_skipped, taken);
                 let (ty, span) = (inner.ty, e.span);
                 let local = self.temporary(ty, span);
-                taken.push(local);
+                let flag = may_be_skipped.then(|| self.temporary(Ty::BOOL, span));
+                taken.push(Taken { local, made: flag });
                 let init = std::mem::replace(&mut **inner, object(local, ty, span));
-                let made = vec![Stmt { kind: StmtKind::Variable { local, init: Some(init) }, span }];
+                let mut made = vec![Stmt { kind: StmtKind::Variable { local, init: Some(init) }, span }];
+                made.extend(flag.map(|flag| {
+                    let target = object(flag, Ty::BOOL, span);
+                    let kind = ExprKind::Assign { left: Box::new(target), right: Box::new(truth(true, span)) };
+                    let category = Category::LValue(AddressSpace::Thread);
+                    Stmt { kind: StmtKind::Expr(Expr { kind, ty: Ty::BOOL, category, span }), span }
+                }));
                 e.kind = ExprKind::Block(made, Some(Box::new(object(local, ty, span))));
             }
-            // What may not be evaluated cannot be destroyed afterwards without knowing whether it was.
             ExprKind::And(a, b) | ExprKind::Or(a, b) => {
-                self.take_temporaries(a, taken);
-                self.refuse_temporaries(b);
+                self.take_temporaries(a, may_be_skipped, taken);
+                self.take_temporaries(b, true, taken);
             }
             ExprKind::Conditional { condition, then, otherwise } => {
-                self.take_temporaries(condition, taken);
-                self.refuse_temporaries(then);
-                self.refuse_temporaries(otherwise);
+                self.take_temporaries(condition, may_be_skipped, taken);
+                self.take_temporaries(then, true, taken);
+                self.take_temporaries(otherwise, true, taken);
             }
-            ExprKind::Block(..) => self.refuse_temporaries(e),
-            _ => each_operand(e, &mut |operand| self.take_temporaries(operand, taken)),
+            ExprKind::Block(stmts, value) => {
+                for s in std::mem::take(stmts) {
+                    let span = s.span;
+                    let kind = match s.kind {
+                        StmtKind::Variable { local, init } => {
+                            let init = init.map(|mut e| {
+                                self.take_temporaries(&mut e, may_be_skipped, taken);
+                                e
+                            });
+                            StmtKind::Variable { local, init }
+                        }
+                        StmtKind::Expr(mut e) => {
+                            self.take_temporaries(&mut e, may_be_skipped, taken);
+                            StmtKind::Expr(e)
+                        }
+                        kind => {
+                            self.stmt(Stmt { kind, span }, stmts);
+                            continue;
+                        }
+                    };
+                    stmts.push(Stmt { kind, span });
+                }
+                if let Some(value) = value {
+                    self.take_temporaries(value, may_be_skipped, taken);
+                }
+            }
+            _ => each_operand(e, &mut |operand| self.take_temporaries(operand, may_be_skipped, taken)),
         }
     }
 
-    fn refuse_temporaries(&mut self, e: &Expr) {
-        let mut found = None;
-        let mut copy = e.clone();
-        self.find_temporary(&mut copy, &mut found);
-        if let Some(span) = found {
-            self.checker.error(
-                "unsupported-destructor",
-                span,
-                "this makes an object that has a destructor where it may not be reached; make it in a statement before",
-            );
+    /// A value of which only a member is read, or nothing, is an object too.
+    fn keep_dropped(&mut self, e: &mut Expr) {
+        let (value, is_field) = match &mut e.kind {
+            ExprKind::Field { base, .. } => (base, true),
+            ExprKind::Comma(first, _) | ExprKind::Convert(Conversion::ToVoid, first) => (first, false),
+            _ => return,
+        };
+        let is_made = value.category == Category::RValue && !matches!(value.kind, ExprKind::Load(_));
+        if !is_made || !self.checker.has_destructor(value.ty) {
+            return;
+        }
+        let (ty, span) = (value.ty, value.span);
+        let dropped = Expr { kind: ExprKind::Error, ty, category: Category::RValue, span };
+        let made = std::mem::replace(&mut **value, dropped);
+        let category = Category::LValue(AddressSpace::Thread);
+        **value = Expr { kind: ExprKind::Temporary(Box::new(made)), ty, category, span };
+        if is_field {
+            let member = Expr { kind: std::mem::replace(&mut e.kind, ExprKind::Error), category, ..e.clone() };
+            e.kind = ExprKind::Load(Box::new(member));
         }
     }
 
-    fn find_temporary(&mut self, e: &mut Expr, found: &mut Option<Span>) {
-        if let ExprKind::Temporary(inner) = &e.kind
-            && self.checker.has_destructor(inner.ty)
-        {
-            found.get_or_insert(e.span);
+    /// What a statement made, the youngest first.
+    fn destroy_taken(&mut self, taken: &[Taken], span: Span, out: &mut Block) {
+        for Taken { local, made } in taken.iter().rev() {
+            let Some(flag) = made else {
+                self.destroy(&[*local], span, out);
+                continue;
+            };
+            let mut then = Vec::new();
+            self.destroy(&[*local], span, &mut then);
+            let condition = load(*flag, Ty::BOOL, span);
+            out.push(Stmt { kind: StmtKind::If { condition, then, otherwise: Vec::new() }, span });
         }
-        each_operand(e, &mut |operand| self.find_temporary(operand, found));
     }
 
     fn destroy(&mut self, locals: &[LocalId], span: Span, out: &mut Block) {
@@ -322,6 +405,22 @@ impl Cleaner<'_, '_> {
             _ => {}
         }
     }
+}
+
+/// Nothing was made yet.
+fn declare_flags(taken: &[Taken], span: Span, out: &mut Block) {
+    for local in taken.iter().filter_map(|t| t.made) {
+        out.push(Stmt { kind: StmtKind::Variable { local, init: Some(truth(false, span)) }, span });
+    }
+}
+
+fn truth(value: bool, span: Span) -> Expr {
+    Expr { kind: ExprKind::Constant(u64::from(value)), ty: Ty::BOOL, category: Category::RValue, span }
+}
+
+fn load(local: LocalId, ty: Ty, span: Span) -> Expr {
+    let kind = ExprKind::Load(Box::new(object(local, ty, span)));
+    Expr { kind, ty, category: Category::RValue, span }
 }
 
 fn object(local: LocalId, ty: Ty, span: Span) -> Expr {

@@ -75,7 +75,7 @@ pub fn names_in_expr(e: &Expr, out: &mut Vec<Symbol>) {
         }
         ExprKind::Conditional { condition, then, otherwise } => {
             names_in_expr(condition, out);
-            names_in_expr(then, out);
+            then.iter().for_each(|e| names_in_expr(e, out));
             names_in_expr(otherwise, out);
         }
         ExprKind::Call { callee, args } => {

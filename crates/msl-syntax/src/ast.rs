@@ -201,6 +201,8 @@ pub enum DeclKind {
         has_typename: bool,
         is_pack: bool,
     },
+    /// `using enum a::E;`
+    UsingEnum(Name),
     /// `typedef` and `using x = …`, template or not.
     Alias(Arc<AliasDecl>),
     Class(Arc<ClassDecl>),
@@ -592,9 +594,10 @@ pub enum ExprKind {
         op_span: Span,
     },
     Comma(Box<Expr>, Box<Expr>),
+    /// `then` is missing in `a ?: b`.
     Conditional {
         condition: Box<Expr>,
-        then: Box<Expr>,
+        then: Option<Box<Expr>>,
         otherwise: Box<Expr>,
     },
     Call {

@@ -505,6 +505,7 @@ impl<'a> Lexer<'a> {
             (b'?', _) => (Punct::Question, one),
             (b'~', _) => (Punct::Tilde, one),
             (b':', b':') => (Punct::ColonColon, two),
+            (b':', b'>') => (Punct::RBracket, two),
             (b':', _) => (Punct::Colon, one),
             (b'.', b'*') => (Punct::DotStar, two),
             (b'.', b'.') if third().0 == b'.' => (Punct::Ellipsis, third().1 + 1),
@@ -521,6 +522,11 @@ impl<'a> Lexer<'a> {
             (b'*', _) => (Punct::Star, one),
             (b'/', b'=') => (Punct::SlashEq, two),
             (b'/', _) => (Punct::Slash, one),
+            (b'%', b'>') => (Punct::RBrace, two),
+            (b'%', b':') => match third() {
+                (b'%', at) if self.peek(at + 1).0 == b':' => (Punct::HashHash, self.peek(at + 1).1 + 1),
+                _ => (Punct::Hash, two),
+            },
             (b'%', b'=') => (Punct::PercentEq, two),
             (b'%', _) => (Punct::Percent, one),
             (b'^', b'=') => (Punct::CaretEq, two),
@@ -535,6 +541,12 @@ impl<'a> Lexer<'a> {
             (b'!', _) => (Punct::Bang, one),
             (b'=', b'=') => (Punct::EqEq, two),
             (b'=', _) => (Punct::Eq, one),
+            // `<:` is `[`, but `vec<::metal::x>` begins a list of arguments.
+            (b'<', b':') if third().0 == b':' && !matches!(self.peek(third().1 + 1).0, b':' | b'>') => {
+                (Punct::Less, one)
+            }
+            (b'<', b':') => (Punct::LBracket, two),
+            (b'<', b'%') => (Punct::LBrace, two),
             (b'<', b'<') if third().0 == b'=' => (Punct::LessLessEq, third().1 + 1),
             (b'<', b'<') => (Punct::LessLess, two),
             (b'<', b'=') => (Punct::LessEq, two),

@@ -98,6 +98,13 @@ impl Checker<'_> {
                 }
             }
             ast::DeclKind::Using { name, .. } => self.add_using(id, name),
+            ast::DeclKind::UsingEnum(name) => {
+                if let Some(def) = self.enum_named(name) {
+                    for (i, enumerator) in def.decl.enumerators.iter().flatten().enumerate() {
+                        self.add_entity(id, NameKey::Name(enumerator.name), Entity::Enumerator(def.clone(), i as u32));
+                    }
+                }
+            }
             ast::DeclKind::Friend(inner) => {
                 if let ast::DeclKind::Function(f) = &inner.kind
                     && !matches!(f.body, ast::FunctionBody::None)

@@ -61,6 +61,18 @@ impl Declarer<'_> {
                     self.add(ns, NameKey::of(&last.ident), DeclEntity::Using(id));
                 }
             }
+            ast::DeclKind::UsingEnum(name) => match self.resolve_enum(ns, name, 0) {
+                Some((id, decl)) => {
+                    for (i, enumerator) in decl.enumerators.iter().flatten().enumerate() {
+                        self.add(ns, NameKey::Name(enumerator.name), DeclEntity::Enumerator(id, i as u32));
+                    }
+                }
+                None => self.diags.push(Diagnostic::error(
+                    "invalid-using",
+                    name.span,
+                    "'using enum' names an enumeration, and no enumeration of this name is declared at namespace scope",
+                )),
+            },
             ast::DeclKind::Alias(alias) => {
                 self.declare_embedded(&alias.ty, ns);
                 let id = AliasDeclId(self.layer.starts[4] + self.layer.aliases.len() as u32);
@@ -172,6 +184,22 @@ impl Declarer<'_> {
             ast::TypeExprKind::Qualified { inner, .. } => self.declare_embedded(inner, ns),
             _ => {}
         }
+    }
+
+    /// The enumeration a name or an alias of it designates.
+    fn resolve_enum(&self, ns: NsId, name: &ast::Name, depth: u32) -> Option<(EnumDeclId, Arc<ast::EnumDecl>)> {
+        let (i, found) = self.resolve_owner(ns, name)?;
+        if i + 1 != name.segments.len() || depth > 8 {
+            return None;
+        }
+        found.into_iter().find_map(|entity| match entity {
+            DeclEntity::Enum(id) => Some((id, self.layer.enumeration(id).decl.clone())),
+            DeclEntity::Alias(id) => match &self.layer.alias(id).decl.ty.kind {
+                ast::TypeExprKind::Named { name: of, .. } => self.resolve_enum(self.layer.alias(id).ns, of, depth + 1),
+                _ => None,
+            },
+            _ => None,
+        })
     }
 
     fn declare_enum(&mut self, e: &Arc<ast::EnumDecl>, ns: NsId) {

@@ -110,11 +110,15 @@ impl Layer {
         }
     }
 
+    /// The namespaces nominated by using-directives in a namespace and its inline ones.
     pub fn directives(&self, ns: NsId) -> Vec<NsId> {
         let mut out = Vec::new();
         for layer in self.layers() {
             if let Some(names) = layer.names.get(&ns) {
                 out.extend(names.directives.iter().copied());
+                for child in &names.inline_children {
+                    out.extend(self.directives(*child));
+                }
             }
         }
         out

@@ -632,6 +632,32 @@ impl Checker<'_> {
         Value { expr: hir::Expr { kind, ty, category, span }, quals, is_xvalue: false }
     }
 
+    /// `a ?: b`: the first value is tested and taken, evaluated once.
+    pub fn check_or_else(&mut self, first: &ast::Expr, otherwise: &ast::Expr, span: Span) -> Value {
+        let value = self.check_expr(first);
+        if value.is_error() {
+            return Value::error(span);
+        }
+        let mut stmts = Vec::new();
+        let value = self.copy_of(value, first.span);
+        if value.ty == Ty::ERROR {
+            return Value::error(span);
+        }
+        let kept = self.hidden_local("first", value, &mut stmts);
+        let condition = self.condition(kept.clone(), first.span);
+        let otherwise = self.check_expr(otherwise);
+        if condition.ty == Ty::ERROR || otherwise.is_error() {
+            return Value::error(span);
+        }
+        let first = Value::rvalue(self.rvalue(kept));
+        let Some((a, b, _)) = self.unify_arms(first, otherwise, span) else { return Value::error(span) };
+        let (a, b) = (self.rvalue(a), self.rvalue(b));
+        let ty = a.ty;
+        let kind = ExprKind::Conditional { condition: Box::new(condition), then: Box::new(a), otherwise: Box::new(b) };
+        let chosen = rvalue_expr(kind, ty, span);
+        Value::rvalue(rvalue_expr(ExprKind::Block(stmts, Some(Box::new(chosen))), ty, span))
+    }
+
     fn check_conditional_arm(&mut self, e: &ast::Expr) -> Value {
         self.check_expr(e)
     }

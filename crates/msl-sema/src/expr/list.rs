@@ -352,15 +352,21 @@ impl Checker<'_> {
                     self.error("unknown-member", item.expr.span, message);
                     return error_expr(span);
                 };
-                if *owner != class || path.len() != 1 {
-                    self.error(
-                        "unsupported-designator",
-                        item.expr.span,
-                        "designators of members of anonymous members or bases are not supported",
-                    );
+                let is_of_base = infos[path[0] as usize].is_base;
+                if *owner != class || is_of_base {
+                    let message = format!("'{field}' is a member of a base, which no designator reaches");
+                    let d = Diagnostic::error("unknown-member", item.expr.span, message);
+                    self.report(d.help("give the base a list of its own in front: '{{1}, .x = 2}'"));
                     return error_expr(span);
                 }
                 at = path[0] as usize;
+                if path.len() > 1 {
+                    // Members of a member without a name: it gets those that follow in a row.
+                    let inner = self.init_anonymous(class, at, infos[at].ty.ty, cursor, span);
+                    values[at] = Some(inner);
+                    at += 1;
+                    continue;
+                }
                 let scope = item.scope.clone();
                 let value = &**value;
                 cursor.next += 1;
@@ -409,6 +415,31 @@ impl Checker<'_> {
         }
         let fields = values.into_iter().enumerate().filter_map(|(i, e)| Some((i as u32, e?))).collect();
         rvalue_expr(ExprKind::ConstructClass { fields }, ty, span)
+    }
+
+    /// A member without a name from the designators of its members that stand in a row.
+    fn init_anonymous(
+        &mut self,
+        class: ClassId,
+        field: usize,
+        ty: Ty,
+        cursor: &mut Cursor<'_, '_>,
+        span: Span,
+    ) -> hir::Expr {
+        let first = cursor.next;
+        while let Some(item) = cursor.items.get(cursor.next) {
+            let ast::ExprKind::Designated { field: name, .. } = &item.expr.kind else { break };
+            let members = self.lookup_in_class(class, NameKey::Name(*name));
+            let Some(Entity::Field(owner, path)) = members.first() else { break };
+            if *owner != class || path[0] as usize != field {
+                break;
+            }
+            cursor.next += 1;
+        }
+        let mut inner = Cursor { items: &mut cursor.items[first..cursor.next], next: 0 };
+        let e = self.init_aggregate(ty, &mut inner, true, span);
+        self.check_all_used(&inner, ty);
+        e
     }
 
     fn reads_members(&mut self, class: ClassId, init: &ast::Initializer) -> bool {

@@ -210,7 +210,10 @@ impl Checker<'_> {
             K::Binary { op, left, right, op_span } => self.check_binary(*op, left, right, *op_span, span),
             K::Assign { op, left, right, op_span } => self.check_assign(*op, left, right, *op_span, span),
             K::Comma(left, right) => self.check_comma(left, right, span),
-            K::Conditional { condition, then, otherwise } => self.check_conditional(condition, then, otherwise, span),
+            K::Conditional { condition, then: Some(then), otherwise } => {
+                self.check_conditional(condition, then, otherwise, span)
+            }
+            K::Conditional { condition, then: None, otherwise } => self.check_or_else(condition, otherwise, span),
             K::Call { callee, args } => self.check_call(callee, args, span),
             K::Subscript { base, index } => self.check_subscript(base, index, span),
             K::Member { base, is_arrow, name } => return self.check_member(base, *is_arrow, name, span),

@@ -9,6 +9,7 @@ use crate::checker::Checker;
 use crate::constant::Const;
 use crate::entity::*;
 use crate::hir;
+use crate::types::TyKind;
 
 impl Checker<'_> {
     pub(super) fn check_local_decl(&mut self, d: &ast::Decl, out: &mut hir::Block) {
@@ -44,6 +45,13 @@ impl Checker<'_> {
                     && let ScopeKind::Block(b) = &scope.kind
                 {
                     b.directives.borrow_mut().push(ns);
+                }
+            }
+            ast::DeclKind::UsingEnum(name) => {
+                if let Some(def) = self.enum_named(name) {
+                    for (i, enumerator) in def.decl.enumerators.iter().flatten().enumerate() {
+                        scope.declare(enumerator.name, Entity::Enumerator(def.clone(), i as u32));
+                    }
                 }
             }
             ast::DeclKind::NamespaceAlias { name, target } => {
@@ -86,6 +94,36 @@ impl Checker<'_> {
             Some(Entity::Namespace(ns)) => Some(crate::lookup::Qualifier::Namespace(*ns)),
             _ => {
                 self.error("unknown-namespace", name.span, "no namespace of this name is declared");
+                None
+            }
+        }
+    }
+
+    /// The enumeration of `using enum`.
+    pub fn enum_named(&mut self, name: &ast::Name) -> Option<Rc<EnumDef>> {
+        let found = self.lookup(name);
+        if found.is_error {
+            return None;
+        }
+        for entity in &found.entities {
+            if let Entity::Enum(def) = entity {
+                return Some(def.clone());
+            }
+        }
+        if found.entities.is_empty() {
+            self.report_unknown(name);
+            return None;
+        }
+        let ty = self.resolve_type(&ast::TypeExpr {
+            kind: ast::TypeExprKind::Named { name: name.clone(), has_typename: false },
+            span: name.span,
+        });
+        match *self.kind(ty.ty) {
+            TyKind::Enum(e) => Some(self.enum_infos[e.0 as usize].def.clone()),
+            TyKind::Error => None,
+            _ => {
+                let message = format!("'using enum' names an enumeration, and '{}' is none", self.type_name(ty));
+                self.error("invalid-using", name.span, message);
                 None
             }
         }

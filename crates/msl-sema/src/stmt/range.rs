@@ -158,6 +158,12 @@ impl Checker<'_> {
         span: Span,
         out: &mut hir::Block,
     ) {
+        if let ast::ExprKind::InitList(_) = range.kind {
+            let message = "a list in braces cannot be iterated over: Metal has no 'std::initializer_list'";
+            let d = Diagnostic::error("not-a-range", range.span, message);
+            self.report(d.help("give it a name: 'const int list[] = {1, 2, 3};'"));
+            return;
+        }
         let mut block = Vec::new();
         self.in_block(|c| {
             let reference = ast::TypeExpr {

@@ -19,6 +19,7 @@ impl Printer {
                 self.line(&format!("namespace {alias} = {}", name(target)));
             }
             DeclKind::UsingDirective(n) => self.line(&format!("using namespace {}", name(n))),
+            DeclKind::UsingEnum(n) => self.line(&format!("using enum {}", name(n))),
             DeclKind::Using { name: n, has_typename, is_pack } => {
                 let dots = if *is_pack { "..." } else { "" };
                 self.line(&format!("using {}{}{dots}", if *has_typename { "typename " } else { "" }, name(n)));

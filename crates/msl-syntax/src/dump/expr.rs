@@ -49,7 +49,8 @@ pub(super) fn expr(e: &Expr) -> String {
         ExprKind::Assign { op, left, right, .. } => format!("({} {} {})", assign(*op), expr(left), expr(right)),
         ExprKind::Comma(left, right) => format!("(, {} {})", expr(left), expr(right)),
         ExprKind::Conditional { condition, then, otherwise } => {
-            format!("(? {} {} {})", expr(condition), expr(then), expr(otherwise))
+            let then = then.as_ref().map_or(String::new(), |e| format!(" {}", expr(e)));
+            format!("(? {}{then} {})", expr(condition), expr(otherwise))
         }
         ExprKind::Call { callee, args } => format!("{}({})", callee_text(callee), exprs(args)),
         ExprKind::Subscript { base, index } => format!("{}[{}]", expr(base), expr(index)),

@@ -129,14 +129,16 @@ impl Parser<'_> {
     fn parse_namespace(&mut self, start: Span, is_inline: bool, out: &mut Vec<Decl>) {
         self.bump();
         self.parse_attributes();
-        let mut names: Vec<(Symbol, Span)> = Vec::new();
+        let mut names: Vec<(Symbol, bool)> = Vec::new();
+        let mut is_next_inline = is_inline;
         while let TokenKind::Identifier(name) = self.kind() {
-            names.push((name, self.bump().span));
+            self.bump();
+            names.push((name, is_next_inline));
             self.parse_attributes();
             if !self.eat(Punct::ColonColon) {
                 break;
             }
-            self.eat_kw(Kw::Inline);
+            is_next_inline = self.eat_kw(Kw::Inline);
         }
         if let [(name, _)] = names[..]
             && self.eat(Punct::Eq)
@@ -163,7 +165,7 @@ impl Parser<'_> {
             self.search_also(id);
             self.frames.push(Frame::Shared(id));
         }
-        for (name, _) in &names {
+        for (name, is_inline) in &names {
             let id = match self.declared_here(*name) {
                 Some(Entity::Namespace(id)) => id,
                 _ => {
@@ -172,7 +174,7 @@ impl Parser<'_> {
                     id
                 }
             };
-            if is_inline {
+            if *is_inline {
                 self.search_also(id);
             }
             self.frames.push(Frame::Shared(id));
@@ -191,12 +193,12 @@ impl Parser<'_> {
         self.leave(entered);
         self.expect_close(open, Punct::RBrace);
         let span = self.since(start);
-        let Some(((name, _), outer)) = names.split_last() else {
+        let Some(((name, is_inline), outer)) = names.split_last() else {
             return out.push(Decl { kind: DeclKind::Namespace { name: None, is_inline, decls }, span });
         };
-        let mut decl = Decl { kind: DeclKind::Namespace { name: Some(*name), is_inline, decls }, span };
-        for (name, _) in outer.iter().rev() {
-            let kind = DeclKind::Namespace { name: Some(*name), is_inline: false, decls: vec![decl] };
+        let mut decl = Decl { kind: DeclKind::Namespace { name: Some(*name), is_inline: *is_inline, decls }, span };
+        for (name, is_inline) in outer.iter().rev() {
+            let kind = DeclKind::Namespace { name: Some(*name), is_inline: *is_inline, decls: vec![decl] };
             decl = Decl { kind, span };
         }
         out.push(decl);
@@ -218,8 +220,13 @@ impl Parser<'_> {
             return out.push(Decl { kind: DeclKind::UsingDirective(name), span: self.since(start) });
         }
         if self.eat_kw(Kw::Enum) {
-            self.error("unsupported-using-enum", start, "'using enum' is not supported");
-            return self.skip_to_statement_end();
+            if !self.at_name() {
+                self.error_here("expected-name", "expected the name of an enumeration");
+                return self.skip_to_statement_end();
+            }
+            let (name, _) = self.parse_name(NameMode::Type);
+            self.expect_semicolon("using declaration");
+            return out.push(Decl { kind: DeclKind::UsingEnum(name), span: self.since(start) });
         }
         if let TokenKind::Identifier(name) = self.kind() {
             let is_alias = self.peek_is(1, Punct::Eq)

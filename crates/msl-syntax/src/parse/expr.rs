@@ -76,21 +76,18 @@ impl Parser<'_> {
         self.bump();
         let height = self.height;
         let saved = std::mem::replace(&mut self.in_angles, false);
-        let then = self.parse_expr();
+        // `a ?: b`, an extension of Clang, is `a ? a : b` with `a` evaluated once.
+        let then = if self.at(Punct::Colon) { None } else { Some(Box::new(self.parse_expr())) };
         self.in_angles = saved;
         let height = height.max(self.height);
         if !self.expect(Punct::Colon, "between the two values of '?'") {
-            return then;
+            return then.map_or(condition, |then| *then);
         }
         let otherwise = self.parse_initializer_clause();
         if !self.grow(height.max(self.height)) {
             return self.give_up();
         }
-        let kind = ExprKind::Conditional {
-            condition: Box::new(condition),
-            then: Box::new(then),
-            otherwise: Box::new(otherwise),
-        };
+        let kind = ExprKind::Conditional { condition: Box::new(condition), then, otherwise: Box::new(otherwise) };
         Expr { kind, span: self.since(start) }
     }
 
@@ -348,19 +345,8 @@ impl Parser<'_> {
     /// One element of a list: a clause, perhaps a pack expansion or designated.
     fn parse_list_element(&mut self, close: Punct) -> Expr {
         let start = self.span();
-        let is_designated = close == Punct::RBrace
-            && self.at(Punct::Dot)
-            && matches!(self.peek(1).kind, TokenKind::Identifier(_))
-            && (self.peek_is(2, Punct::Eq) || self.peek_is(2, Punct::LBrace));
-        let e = if is_designated {
-            self.bump();
-            let field = self.expect_identifier("the name of a field").map_or("".into(), |(name, _)| name);
-            self.eat(Punct::Eq);
-            let value = Box::new(self.parse_initializer_clause());
-            self.grow(self.height);
-            Expr { kind: ExprKind::Designated { field, value }, span: self.since(start) }
-        } else if close == Punct::RBrace && self.is_index_designator() {
-            self.parse_index_designator()
+        let e = if close == Punct::RBrace && (self.is_field_designator() || self.is_index_designator()) {
+            self.parse_designator()
         } else {
             self.parse_initializer_clause()
         };
@@ -370,25 +356,67 @@ impl Parser<'_> {
         e
     }
 
-    /// `[…] =`, which no lambda looks like.
+    /// `.x` of `.x = 1`, `.x{1}`, `.x.y = 1` or `.x[1] = 1`.
+    fn is_field_designator(&self) -> bool {
+        self.at(Punct::Dot)
+            && matches!(self.peek(1).kind, TokenKind::Identifier(_))
+            && [Punct::Eq, Punct::LBrace, Punct::Dot, Punct::LBracket].iter().any(|p| self.peek_is(2, *p))
+    }
+
+    /// `[…] =` or `[…].x`, which no lambda looks like.
     fn is_index_designator(&self) -> bool {
         let close = self.matching[self.pos];
         self.at(Punct::LBracket)
             && close != super::NO_MATCH
-            && self.tokens.get(close as usize + 1).is_some_and(|t| t.is(Punct::Eq))
+            && self.tokens.get(close as usize + 1).is_some_and(|t| t.is(Punct::Eq) || t.is(Punct::Dot))
     }
 
-    fn parse_index_designator(&mut self) -> Expr {
+    /// A designator and what it designates. `.x.y = 1`, which Clang takes from C, is `.x = {.y = 1}`.
+    fn parse_designator(&mut self) -> Expr {
         let start = self.span();
+        if self.eat(Punct::Dot) {
+            let field = self.expect_identifier("the name of a field").map_or("".into(), |(name, _)| name);
+            let value = Box::new(self.parse_designated());
+            self.grow(self.height);
+            return Expr { kind: ExprKind::Designated { field, value }, span: self.since(start) };
+        }
         let open = self.pos;
         self.bump();
         let first = Box::new(self.parse_conditional());
         let last = if self.eat(Punct::Ellipsis) { Some(Box::new(self.parse_conditional())) } else { None };
         self.expect_close(open, Punct::RBracket);
-        self.eat(Punct::Eq);
-        let value = Box::new(self.parse_initializer_clause());
+        let value = Box::new(self.parse_designated());
         self.grow(self.height);
         Expr { kind: ExprKind::DesignatedIndex { first, last, value }, span: self.since(start) }
+    }
+
+    fn parse_designated(&mut self) -> Expr {
+        let start = self.span();
+        if self.is_field_designator() || self.at(Punct::LBracket) {
+            let inner = self.nested(|p| p.parse_designator()).unwrap_or_else(|| self.error_expr());
+            return Expr { kind: ExprKind::InitList(vec![inner]), span: self.since(start) };
+        }
+        self.eat(Punct::Eq);
+        self.parse_initializer_clause()
+    }
+
+    /// Elements of a list whose designators go deeper: `.x.y = 1, .x.z = 2` is `.x = {.y = 1, .z = 2}`.
+    fn push_element(list: &mut Vec<Expr>, e: Expr, goes_deeper: bool) {
+        let ExprKind::Designated { field, value } = &e.kind else { return list.push(e) };
+        if let (true, Some(previous), ExprKind::InitList(inner)) = (goes_deeper, list.last_mut(), &value.kind)
+            && let ExprKind::Designated { field: earlier, value: into } = &mut previous.kind
+            && earlier == field
+            && let ExprKind::InitList(members) = &mut into.kind
+        {
+            let deeper = |e: &Expr| matches!(&e.kind, ExprKind::Designated { value, .. } if matches!(value.kind, ExprKind::InitList(_)));
+            for member in inner {
+                let is_path = deeper(member);
+                Self::push_element(members, member.clone(), is_path);
+            }
+            previous.span.end = e.span.end;
+            return;
+        }
+        list.push(e);
     }
 
     /// The elements between two brackets, which are consumed. `types` lets elements be types.
@@ -401,7 +429,9 @@ impl Parser<'_> {
         while !self.at(close) && !self.cur().is_eof() {
             let before = self.pos;
             let is_end = |p: &Self, at| p.is_at(at, Punct::Comma) || p.is_at(at, close) || p.is_at(at, Punct::Ellipsis);
-            list.push(if types { self.parse_type_or_argument(is_end) } else { self.parse_list_element(close) });
+            let goes_deeper = self.at(Punct::Dot) && (self.peek_is(2, Punct::Dot) || self.peek_is(2, Punct::LBracket));
+            let e = if types { self.parse_type_or_argument(is_end) } else { self.parse_list_element(close) };
+            Self::push_element(&mut list, e, goes_deeper);
             height = height.max(self.height);
             if self.eat(Punct::Comma) {
                 continue;

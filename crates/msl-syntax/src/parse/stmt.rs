@@ -451,6 +451,8 @@ impl Parser<'_> {
         };
         let kind = if self.at(Punct::Colon) {
             self.parse_range_for(open, init_kind, hint)
+        } else if self.at(Punct::Semi) && self.is_range_ahead() {
+            self.parse_range_for_after(open, Stmt { kind: init_kind, span: self.since(init_start) }, hint)
         } else {
             let init = match init_kind {
                 StmtKind::Empty => None,
@@ -461,6 +463,46 @@ impl Parser<'_> {
         self.in_angles = saved;
         self.leave(1);
         Stmt { kind, span: self.since(start) }
+    }
+
+    /// At the `;` behind the first part of a loop: a declaration and `:` follow, as C++20 has it and Clang accepts.
+    fn is_range_ahead(&self) -> bool {
+        let mut at = self.pos + 1;
+        if !self.is_declaration_ahead(At::new(at)) {
+            return false;
+        }
+        loop {
+            match self.kind_at(At::new(at)) {
+                TokenKind::Punct(Punct::Colon) => return true,
+                TokenKind::Punct(Punct::LParen | Punct::LBracket | Punct::LBrace) => {
+                    let close = self.matching[at];
+                    if close == super::NO_MATCH {
+                        return false;
+                    }
+                    at = close as usize;
+                }
+                TokenKind::Punct(Punct::Semi | Punct::Question | Punct::Eq | Punct::RParen) | TokenKind::Eof => {
+                    return false;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
+    /// `for (init; auto x : range)` is a block with the first part and the loop.
+    fn parse_range_for_after(&mut self, open: usize, first: Stmt, hint: LoopPragma) -> StmtKind {
+        self.bump();
+        let start = self.span();
+        let mut decls = Vec::new();
+        let binding = self.parse_simple_declaration(Context::Block, Vec::new(), Terminator::ForInit, &mut decls);
+        if !self.at(Punct::Colon) {
+            self.expect(Punct::Colon, "before the range of this loop");
+            self.skip_to_statement_end();
+            return StmtKind::Error;
+        }
+        let kind = self.parse_range_for(open, binding.unwrap_or(StmtKind::Decl(decls)), hint);
+        StmtKind::Compound(vec![first, Stmt { kind, span: self.since(start) }])
     }
 
     fn parse_plain_for(&mut self, open: usize, init: Option<Box<Stmt>>, hint: LoopPragma) -> StmtKind {

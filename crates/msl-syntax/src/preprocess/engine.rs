@@ -242,6 +242,19 @@ impl<'a> Preprocessor<'a> {
             self.halt(token.span, "the program has too many tokens after macro expansion");
             return;
         }
+        if let PpKind::Number(spelling) = token.kind
+            && let Some(call) = super::literal::user_literal(spelling.as_str())
+        {
+            let first = Token {
+                kind: call[0],
+                span: token.span,
+                at_line_start: token.has(LINE_START),
+                has_space_before: token.has(SPACE),
+            };
+            self.output.push(first);
+            self.output.extend(call[1..].iter().map(|kind| Token::new(*kind, token.span)));
+            return;
+        }
         if let Some(kind) = self.literals.convert(&token, self.diagnostics) {
             self.output.push(Token {
                 kind,

@@ -122,6 +122,24 @@ fn stray(c: char, span: Span) -> Diagnostic {
     }
 }
 
+/// A number with a suffix of the program's own stands for a call: `5_x` is `operator""_x(5ull)`. C++ [lex.ext].
+pub(super) fn user_literal(spelling: &str) -> Option<[TokenKind; 6]> {
+    let (number, _) = spelling.split_once('_')?;
+    let suffix = &spelling[number.len()..];
+    let value = match parse_number(number).ok()? {
+        TokenKind::Integer(literal) => TokenKind::Integer(IntegerLiteral { suffix: IntegerSuffix::UL, ..literal }),
+        other => other,
+    };
+    Some([
+        TokenKind::Keyword(Kw::Operator),
+        TokenKind::String(Symbol::new("")),
+        TokenKind::Identifier(Symbol::new(suffix)),
+        TokenKind::Punct(Punct::LParen),
+        value,
+        TokenKind::Punct(Punct::RParen),
+    ])
+}
+
 /// The value of a preprocessing number.
 pub(crate) fn parse_number(spelling: &str) -> Result<TokenKind, NumberError> {
     let clean: String;

@@ -316,22 +316,23 @@ def check_mandelbrot(image: np.ndarray) -> bool:
 
 def measure(peers: dict[str, Case], seconds: float) -> dict[str, tuple[float, bool]]:
     """Median seconds per peer, and whether its result is right; the peers take turns."""
-    start = time.perf_counter()
     for case in peers.values():
         case.run()
         case.run()
-    is_long = time.perf_counter() - start > 0.01
     correct = {name: case.check is None or bool(case.check()) for name, case in peers.items()}
     times: dict[str, list[float]] = {name: [] for name in peers}
     end = time.perf_counter() + seconds * len(peers)
     # At least seven of each, but for peers that need seconds.
     while time.perf_counter() < end or min(map(len, times.values())) < (7 if time.perf_counter() < end + 10 else 3):
         for name, case in peers.items():
-            # The threads of some libraries spin for a while when their work is done, on the cores of those who follow.
-            if is_long:
-                time.sleep(0.05)
-            # Several short launches in a row, so that caches and threads are as warm as in a program.
-            for _ in range(3):
+            # The threads of OpenMP spin for 200 ms when their work is done, on the cores of those who follow.
+            time.sleep(0.25)
+            case.run()
+            # Several launches in a row, so that caches and threads are as warm as in a program.
+            turn = time.perf_counter() + 0.1
+            for i in range(100):
+                if i >= 3 and time.perf_counter() > turn:
+                    break
                 start = time.perf_counter()
                 case.run()
                 times[name].append(time.perf_counter() - start)

@@ -579,6 +579,17 @@ impl Ll {
             a
         }
     }
+    /// Memory of the function that holds zeros when it starts.
+    pub fn zeroed_alloca(&self, t: T, align: u32) -> V {
+        let a = self.alloca(t, align);
+        unsafe {
+            let here = self.current();
+            LLVMPositionBuilderBefore(self.builder, LLVMGetNextInstruction(a));
+            self.store(self.zero(t), a, align);
+            LLVMPositionBuilderAtEnd(self.builder, here);
+        }
+        a
+    }
     pub fn load(&self, t: T, p: V, align: u32) -> V {
         unsafe {
             let v = LLVMBuildLoad2(self.builder, t, p, NAME);

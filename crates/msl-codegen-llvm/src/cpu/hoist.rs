@@ -58,6 +58,8 @@ pub struct Known {
     counter: LocalId,
     start: V,
     ty: Scalar,
+    /// By how much the next threadgroup is ahead, where it is worth to fetch what it accesses.
+    pub ahead: Option<V>,
 }
 
 /// By how much a value changes when the counter does, modulo its width.
@@ -130,13 +132,15 @@ impl Emit<'_> {
             let ptr = self.accessed_pointer(a);
             self.compute_now(ptr, &counted, &mut done)?;
             let p = self.pointer(ptr);
-            let step = match slope {
-                Slope::Constant(c) => ll.c64(c as u64),
-                Slope::Value(v, _) => v,
+            let (step, leap) = match slope {
+                Slope::Constant(c) => (ll.c64(c as u64), (c as u64).wrapping_mul(counted.step)),
+                Slope::Value(v, _) => (v, 0),
             };
             if let Some((good, firsts)) = self.access_ok(a, &p, step, far) {
                 ok = ll.and(ok, good);
-                accesses.push((a, Known { firsts, step, counter: counted.counter, start: first, ty: counted.ty }));
+                let ahead = self.distance_to_next_group(a, &p, leap, firsts[0], ll.mul(step, far));
+                let (counter, ty) = (counted.counter, counted.ty);
+                accesses.push((a, Known { firsts, step, counter, start: first, ty, ahead }));
             }
         }
         self.vals = saved;

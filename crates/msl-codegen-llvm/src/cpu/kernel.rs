@@ -147,7 +147,11 @@ pub struct Emit<'a> {
     pub slow_buffers: RefCell<HashMap<(u8, u64), V>>,
     /// Accesses known to be within bounds where code is being emitted.
     pub unchecked: HashMap<ValueId, super::hoist::Known>,
-    /// And those known to be everywhere.
+    /// By how much the next threadgroup is ahead of the access being emitted, if what it accesses is fetched.
+    pub ahead: Option<V>,
+    /// Parameters of which something is fetched for the next threadgroup.
+    pub fetched: HashSet<u32>,
+    /// Accesses known to be within bounds everywhere.
     pub bounds: &'a Bounds,
     /// The access being emitted is one of those.
     pub is_within: bool,
@@ -453,6 +457,8 @@ pub fn emit_kernel(
             regions: super::regions::Regions::default(),
             slow_buffers: RefCell::default(),
             unchecked: HashMap::new(),
+            ahead: None,
+            fetched: HashSet::new(),
             bounds: version.bounds.as_ref().unwrap_or(&nothing),
             is_within: false,
         };

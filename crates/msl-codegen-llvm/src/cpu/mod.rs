@@ -6,7 +6,7 @@
 //! bounds, both with the least and greatest values of `ranges`, and `specialize` makes the version for those;
 //! `runs` joins threadgroups that are side by side; `regions` splits at barriers; `control` and `masks` do
 //! divergence; `in_step` runs loops without masks while all threads are in, `hoist` moves bounds checks out of
-//! loops; `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits
+//! loops, `next_group` fetches ahead in them; `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits
 //! values, `wide` those of 16-bit floats in fast math; `explain` tells people what was decided; `memory`,
 //! `check`, `private`, `atomic` and `simdgroup` do what their names say.
 
@@ -26,6 +26,7 @@ pub mod layout;
 mod locals;
 mod masks;
 mod memory;
+mod next_group;
 mod pattern;
 mod private;
 mod ranges;

@@ -108,7 +108,9 @@ impl Emit<'_> {
             ok,
             |me| {
                 let places: Vec<V> = firsts.iter().map(|f| at(*f)).collect();
-                if streams {
+                if !streams {
+                    me.fetch_ahead(&places, bytes, !values.is_empty());
+                } else {
                     me.streamed_stores(&places, stride, e, &values, root);
                     return Vec::new();
                 }
@@ -259,6 +261,7 @@ impl Emit<'_> {
         self.did_stream.set(true);
         ll.br(join);
         ll.at_end(through);
+        self.fetch_ahead(places, bytes, true);
         for (place, v) in places.iter().zip(values) {
             self.strided_store(*place, stride, e, None, v, root);
         }

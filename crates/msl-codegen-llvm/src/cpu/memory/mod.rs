@@ -80,7 +80,7 @@ impl Emit<'_> {
     }
 
     /// Bytes of what a load or store accesses, padding included.
-    fn accessed_size(&self, id: ValueId) -> u64 {
+    pub fn accessed_size(&self, id: ValueId) -> u64 {
         let inst = &self.f.insts[id];
         let ty = if let msl_ir::Op::Store { value, .. } = inst.op { self.f.insts[value].ty } else { inst.ty };
         self.module.types.size_of(ty)
@@ -113,6 +113,7 @@ impl Emit<'_> {
             Some(known) => Some(self.known_places(&known)),
             None => self.places_within(p, self.accessed_size(id), !varying_store),
         };
+        self.ahead = self.unchecked.get(&id).and_then(|k| k.ahead);
         let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         self.remark_access(id, p.root, is_store, self.access_form(p, e, what, varying_store));
         match &p.var {

@@ -669,3 +669,205 @@ kernel void f(device int* o) { o[0] = g(1, 2); }
 // error: not-constant
 static int three() { return 3; }
 kernel void f(device int* o) { int a[three()]; a[0] = 1; o[0] = a[0]; }
+//--- pointers to functions: chosen at run time, in arrays and structures, null
+// gives: i32 = 5 6 1 9 8 1 15
+static int add(int x) { return x + 3; }
+static int half_of(int x) { return x / 3; }
+static int times(int x) { return x * 3; }
+typedef int (*op)(int);
+constant op ops[] = {add, half_of, times};
+struct Pair { op first, second; };
+static int apply(int (*p)(int), int x) { return p(x); }
+kernel void f(device int* o) {
+    o[0] = apply(o[0] == 0 ? &times : &add, 5) / 3;
+    for (int i = 0; i < 3; i++) o[i + 1] = ops[i](3);
+    Pair pair{add, nullptr};
+    o[4] = (*pair.first)(5);
+    o[5] = !pair.second && pair.first == add && pair.first != times;
+    if (o[5] == 1) pair.second = times;
+    o[6] = pair.second(5);
+}
+//--- pointers to functions with references, classes, address spaces, without a result
+// gives: i32 = 7 9 11
+struct V { int a; float4 b; };
+static V sum(int a, V v) { return {a + v.a, v.b * 2}; }
+static V difference(int a, V v) { return {a - v.a, v.b * 3}; }
+static void put(device int* p, thread int& r) { *p = r++; }
+static void put_next(device int* p, thread int& r) { *p = ++r; }
+kernel void f(device int* o) {
+    V (*p)(int, V) = o[0] == 0 ? sum : difference;
+    void (*q)(device int*, thread int&) = p == sum ? put_next : put;
+    V r = p(3, V{4, float4(1, 2, 3, 4)});
+    o[0] = r.a;
+    int n = int(r.b.w);
+    q(o + 1, n);
+    q = put;
+    n += 2;
+    q(o + 2, n);
+}
+//--- each thread calls what its own pointer says, also functions with barriers
+// gives 4: i32 = 10 2 12 6 3 2 1 0
+static int add(int x) { return x + 10; }
+static int twice(int x) { return x * 2; }
+static int reverse(threadgroup int* t, uint i) { t[i] = i; threadgroup_barrier(mem_flags::mem_threadgroup); return t[3 - i]; }
+static int same(threadgroup int*, uint i) { return i; }
+kernel void f(device int* o, uint i [[thread_position_in_grid]]) {
+    threadgroup int t[4];
+    int (*p)(int) = i % 2 ? twice : add;
+    int (*q)(threadgroup int*, uint) = o[i] == 0 ? reverse : same;
+    o[i] = p(i);
+    o[i + 4] = q(t, i);
+}
+//--- pointers to functions: deduced, of overloads, of templates, while compiling
+// gives: i32 = 8 5 3 9 25
+static int sum(int x, int y) { return x + y; }
+static int g(int x) { return x + 2; }
+static int g(float x) { return 3; }
+template <typename T> static T triple(T x) { return x * 3; }
+template <typename R, typename... A> R call(R (*p)(A...), A... a) { return p(a...); }
+template <typename F> struct Count;
+template <typename R, typename... A> struct Count<R (*)(A...)> { static constexpr int n = sizeof...(A); };
+template <auto F> struct Bound;
+template <typename R, typename... A, R (*F)(A...)> struct Bound<F> { static R call(A... a) { return F(a...); } };
+constexpr int square(int x) { return x * x; }
+constexpr int apply(int (*p)(int), int x) { return p(x); }
+static int pick(int (*p)(float)) { return p(1.0f); }
+constexpr constant int k = apply(square, 5);
+kernel void f(device int* o) {
+    o[0] = call(sum, 3, 5);
+    o[1] = Bound<&sum>::call(1, 2) + Count<decltype(&sum)>::n;
+    o[2] = pick(g);
+    int (*p)(int) = &g;
+    if (p) p = triple;
+    o[3] = p(3);
+    o[4] = k;
+}
+//--- lambdas without captures as pointers to functions
+// gives: i32 = 8 9 7 4
+static int apply(int (*p)(int), int x) { return p(x); }
+template <int (*F)(int)> int now(int x) { return F(x); }
+kernel void f(device int* o) {
+    o[0] = apply(+[](int x) { return x + 3; }, 5);
+    o[1] = apply([](int x) { return x + 4; }, 5);
+    int (*p)(int) = [](auto x) { return x + 2; };
+    o[2] = p(5);
+    o[3] = now<+[](int x) { return x + 1; }>(3);
+}
+//--- a lambda with captures is no function
+// error: no-conversion
+kernel void f(device int* o) { int n = 1; int (*p)(int) = [n](int x) { return x + n; }; o[0] = p(1); }
+//--- a call through what is known to be null
+// error: null-call
+kernel void f(device int* o) { constexpr int (*p)(int) = nullptr; o[0] = p(1); }
+//--- too many arguments for a pointer to a function
+// error: no-matching-function
+static int g(int x) { return x; }
+kernel void f(device int* o) { int (*p)(int) = g; o[0] = p(1, 2); }
+//--- pointers to data members: in every address space, of arrays, null, chosen at run time
+// gives: i32 = 1 2 7 4 9 1 0 5
+struct Q { int z; int w[2]; };
+struct P { int a; Q q; };
+struct R { int x, y; };
+kernel void f(device int* o) {
+    device P* d = (device P*)o;
+    int P::*m = &P::a;
+    Q P::*k = &P::q;
+    int (Q::*w)[2] = &Q::w;
+    d->*m = 1;
+    (d->*k).z = 2;
+    ((d->*k).*w)[0] = 7;
+    const device P& c = *d;
+    o[3] = (c.*k).z + 2;
+    R r{7, 9};
+    int R::*p = nullptr;
+    o[5] = p == nullptr;
+    p = o[0] == 1 ? &R::y : &R::x;
+    o[4] = r.*p;
+    o[6] = p == &R::x;
+    (&r)->*p = 5;
+    o[7] = r.y;
+}
+//--- pointers to members as arguments of templates and deduced
+// gives: i32 = 16 12 9 12 4 9 30
+struct P { int a, b; int add(int x) const { return a + x; } };
+template <int P::*M> int get(thread const P& p) { return p.*M; }
+template <int (P::*M)(int) const> int call(thread const P& p, int x) { return (p.*M)(x); }
+template <typename C, typename T> T read(thread const C& c, T C::*m) { return c.*m; }
+template <typename C, typename R, typename... A> R run(thread const C& c, R (C::*m)(A...) const, A... a) { return (c.*m)(a...); }
+template <auto M> struct Member;
+template <typename C, typename T, T C::*M> struct Member<M> { using type = T; static T get(C c) { return c.*M; } };
+template <typename C, typename T> struct Field { T C::*p; };
+template <typename... F> int total(thread const P& p, F... f) { return ((p.*(f.p)) + ...); }
+kernel void f(device int* o) {
+    P s{7, 9};
+    o[0] = get<&P::a>(s) + get<&P::b>(s);
+    o[1] = call<&P::add>(s, 5);
+    o[2] = read(s, &P::b);
+    o[3] = run(s, &P::add, 5);
+    o[4] = sizeof(Member<&P::a>::type);
+    o[5] = Member<&P::b>::get(s);
+    o[6] = total(s, Field<P, int>{&P::a}, Field<P, int>{&P::b}, Field<P, int>{&P::a}) + s.a;
+}
+//--- pointers to member functions: chosen at run time, overloads, templates
+// gives: i32 = 12 2 35 8 1 2 3
+struct P {
+    int a;
+    int add(int x) { return a + x; }
+    int sub(int x) { return a - x; }
+    int mul(int x) { return a * x; }
+    void inc() { a++; }
+    void dec() { a--; }
+    int g(int) { return 1; }
+    int g(float) { return 2; }
+    template <typename T> int h(T) { return 3; }
+};
+kernel void f(device int* o) {
+    P s{7};
+    int (P::*ops[3])(int) = {&P::add, &P::sub, &P::mul};
+    for (int i = 0; i < 3; i++) o[i] = (s.*ops[i])(5);
+    void (P::*v)() = o[0] == 12 ? &P::inc : &P::dec;
+    (s.*v)();
+    o[3] = s.a;
+    int (P::*i)(int) = &P::g;
+    int (P::*k)(float) = &P::g;
+    int (P::*t)(int) = &P::h;
+    o[4] = (s.*i)(1); o[5] = (s.*k)(1); o[6] = (s.*t)(1);
+}
+//--- pointers to members of bases are ones of derived classes
+// gives: i32 = 3 5 8 3 3 0
+struct B0 { int z; };
+struct B { int x; int get() const { return x; } };
+struct D : B0, B { int y; };
+kernel void f(device int* o) {
+    D d{{1}, {3}, 5};
+    int D::*m = &D::x;
+    o[0] = d.*m;
+    m = &D::y;
+    o[1] = d.*m;
+    int (D::*g)() const = &B::get;
+    o[2] = (d.*g)() + 5;
+    int B::*b = &B::x;
+    o[3] = d.*b;
+    if (o[0] == 1) b = nullptr;
+    m = b;
+    o[4] = d.*m;
+    if (o[0] == 3) b = nullptr;
+    m = b;
+    o[5] = m != nullptr;
+}
+//--- a pointer to a member of another class
+// error: invalid-member-pointer
+struct P { int a; }; struct Q {};
+kernel void f(device int* o) { Q q; int P::*m = &P::a; o[0] = q.*m; }
+//--- a pointer to a member of another type
+// error: no-conversion
+struct P { int a; };
+kernel void f(device int* o) { float P::*m = &P::a; o[0] = 1; }
+//--- a function that may change its object, called through a pointer for a constant one
+// error: no-matching-function
+struct P { int a; int g(int) { return 1; } };
+kernel void f(device int* o) { const P p{1}; auto m = &P::g; o[0] = (p.*m)(1); }
+//--- a pointer to a function of a base that is not known while compiling, for the derived class
+// error: unsupported-member-pointer
+struct B { int f() { return 1; } int g() { return 2; } }; struct D : B {};
+kernel void f(device int* o) { D d; int (B::*b)() = o[0] ? &B::f : &B::g; int (D::*m)() = b; o[0] = (d.*m)(); }

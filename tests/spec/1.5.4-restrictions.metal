@@ -112,10 +112,6 @@ kernel int f(device int* o) { return o[0]; }
 // error: kernel-call
 kernel void g(device int* o) { o[0] = 1; }
 kernel void f(device int* o) { g(o); }
-//--- pointers to members
-// error: unsupported-member-pointer
-struct S { int x; };
-kernel void f(device int* o) { S s{4}; o[0] = s.*o; }
 //--- statement expressions (an extension of compilers)
 // gives: i32 = 3 12 4 9
 #define LARGER(a, b) ({ auto x = (a); auto y = (b); x > y ? x : y; })

@@ -127,6 +127,7 @@ impl Lowerer<'_> {
                 ir::HostType::Vector { elem: lower_scalar(elem), len, size: size as u32 }
             }
             TyKind::Enum(id) => ir::HostType::Scalar(lower_scalar(self.program.enums[id].underlying)),
+            TyKind::MemberPointer { .. } => ir::HostType::Scalar(ir::Scalar::U64),
             TyKind::Pointer { .. } | TyKind::Reference { .. } | TyKind::NullPtr => ir::HostType::Pointer,
             TyKind::Array { element, len, .. } => {
                 let elem_ty = self.memory_type(element);

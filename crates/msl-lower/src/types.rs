@@ -86,6 +86,11 @@ impl Lowerer<'_> {
             TyKind::Scalar(scalar) => self.module.types.scalar(lower_scalar(scalar)),
             TyKind::Vector(elem, len) => self.module.types.vector(lower_scalar(elem), len),
             TyKind::PackedVector(elem, len) => self.module.types.packed_vector(lower_scalar(elem), len),
+            // Functions and members are designated by numbers.
+            TyKind::MemberPointer { .. } => self.module.types.scalar(ir::Scalar::U64),
+            TyKind::Pointer { pointee, .. } if matches!(self.kind(pointee), TyKind::Function { .. }) => {
+                self.module.types.scalar(ir::Scalar::U64)
+            }
             TyKind::Pointer { pointee, space, .. } => self.pointer_type(space, pointee),
             TyKind::Reference { referent, space, .. } => self.pointer_type(space, referent),
             TyKind::Array { element, len, .. } => {

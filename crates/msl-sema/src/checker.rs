@@ -72,6 +72,12 @@ pub struct Checker<'a> {
     pub late_globals: FxMap<GlobalId, Symbol>,
     /// Some class met so far has a destructor that does something.
     pub any_destructor: bool,
+    /// The functions whose address the program takes, with the types of the pointers.
+    pub addressed: Vec<(FunctionId, Ty)>,
+    /// The member functions whose address it takes.
+    pub methods: Vec<crate::expr::Method>,
+    /// What calls through pointers call.
+    pub dispatches: Vec<crate::expr::Dispatch>,
 }
 
 pub struct EnumInfo {
@@ -121,6 +127,9 @@ impl<'a> Checker<'a> {
             function_constant_indices: FxMap::default(),
             late_globals: FxMap::default(),
             any_destructor: false,
+            addressed: Vec::new(),
+            methods: Vec::new(),
+            dispatches: Vec::new(),
         }
     }
 

@@ -140,12 +140,20 @@ impl Checker<'_> {
             CallArg::Value(v) => self.value_conversion(v, to, allow_user),
             CallArg::Overloads(set) => {
                 let target = self.program.types.strip_reference(to);
-                let TyKind::Pointer { pointee, .. } = *self.kind(target.ty) else {
-                    let v = self.sole_function(set)?;
-                    return self.value_conversion(&v, to, allow_user);
-                };
                 let set = set.clone();
-                self.attempt(|c| c.resolve_function_address(&set, pointee)).ok().flatten().map(|_| Ics::exact())
+                match *self.kind(target.ty) {
+                    TyKind::Pointer { pointee, .. } => {
+                        self.attempt(|c| c.resolve_function_address(&set, pointee)).ok().flatten().map(|_| Ics::exact())
+                    }
+                    TyKind::MemberPointer { .. } => {
+                        let v = self.attempt(|c| c.resolve_method_address(&set, target.ty)).ok().flatten()?;
+                        self.value_conversion(&v, to, allow_user)
+                    }
+                    _ => {
+                        let v = self.sole_function(&set)?;
+                        self.value_conversion(&v, to, allow_user)
+                    }
+                }
             }
             CallArg::List(items, span) => self.list_conversion(items, *span, to, allow_user),
         }
@@ -161,7 +169,9 @@ impl Checker<'_> {
             }
             _ => to,
         };
-        if let (TyKind::Scalar(_) | TyKind::Enum(_) | TyKind::Pointer { .. }, [one]) = (self.kind(target.ty), items) {
+        if let (TyKind::Scalar(_) | TyKind::Enum(_) | TyKind::Pointer { .. } | TyKind::MemberPointer { .. }, [one]) =
+            (self.kind(target.ty), items)
+        {
             let v = self.attempt(|c| c.check_operand_arg(one)).ok()?;
             return self.implicit_conversion(&v, target, allow_user);
         }
@@ -194,6 +204,9 @@ impl Checker<'_> {
         }
         if let TyKind::Reference { referent, quals, space, is_rvalue } = *self.kind(to.ty) {
             return self.reference_conversion(v, referent, quals, space, is_rvalue, allow_user);
+        }
+        if allow_user && self.lambda_as_pointer(v, to.ty).is_some() {
+            return Some(Ics::of(Rank::Conversion));
         }
         self.plain_conversion(v, to.ty, allow_user)
     }
@@ -317,9 +330,27 @@ impl Checker<'_> {
             (K::PackedVector(f, n), K::Vector(t, m)) | (K::Vector(f, n), K::PackedVector(t, m)) if f == t && n == m => {
                 Ics::of(Rank::Promotion)
             }
-            (K::NullPtr, K::Pointer { .. }) => Ics::of(Rank::Conversion),
-            (K::Scalar(s), K::Pointer { .. }) if is_null && s.is_integer() => Ics::of(Rank::Conversion),
-            (K::Pointer { .. } | K::NullPtr, K::Scalar(Scalar::Bool)) => {
+            (K::NullPtr, K::Pointer { .. } | K::MemberPointer { .. }) => Ics::of(Rank::Conversion),
+            (K::Scalar(s), K::Pointer { .. } | K::MemberPointer { .. }) if is_null && s.is_integer() => {
+                Ics::of(Rank::Conversion)
+            }
+            (
+                K::MemberPointer { class: fc, member: fm, quals: fq },
+                K::MemberPointer { class: tc, member: tm, quals: tq },
+            ) => {
+                let is_function = matches!(self.kind(fm), K::Function { .. });
+                if fm != tm || (is_function && fq != tq) || !tq.includes(fq) {
+                    return None;
+                }
+                if fc != tc {
+                    // What a base has, the derived class has.
+                    self.complete_class(tc, Span::NONE);
+                    self.path_to_base(tc, fc)?;
+                    return Some(Ics::of(Rank::Conversion));
+                }
+                Ics { quals: tq.without(fq), ..Ics::exact() }
+            }
+            (K::Pointer { .. } | K::MemberPointer { .. } | K::NullPtr, K::Scalar(Scalar::Bool)) => {
                 Ics { to_bool: true, ..Ics::of(Rank::Conversion) }
             }
             (K::Pointer { pointee: fp, quals: fq, space: fs }, K::Pointer { pointee: tp, quals: tq, space: ts }) => {
@@ -519,6 +550,10 @@ impl Checker<'_> {
                         Some(v) => v.expr,
                         None => error_expr(span),
                     },
+                    TyKind::MemberPointer { .. } => match self.resolve_method_address(set, target.ty) {
+                        Some(v) => self.convert(v, to, span),
+                        None => error_expr(span),
+                    },
                     _ => {
                         let v = self.function_value(set);
                         self.convert(v, to, span)
@@ -564,6 +599,9 @@ impl Checker<'_> {
             return error_expr(span);
         }
         let TyKind::Reference { referent, quals, space, .. } = *self.kind(to.ty) else {
+            if let Some(pointer) = self.lambda_as_pointer(&v, to.ty) {
+                return pointer.expr;
+            }
             return self.apply_plain(v, to.ty, ics, span);
         };
         let binding = ics.reference.unwrap_or(RefBinding { is_rvalue_ref: false, from_rvalue: true, copies: true });
@@ -686,10 +724,11 @@ impl Checker<'_> {
             (K::PackedVector(..), K::Vector(..)) | (K::Vector(..), K::PackedVector(..)) => {
                 rvalue_expr(ExprKind::Convert(Conversion::Packing, Box::new(e)), to, span)
             }
-            (K::NullPtr, K::Pointer { .. }) => constant(0, to, span),
+            (K::NullPtr, K::Pointer { .. } | K::MemberPointer { .. }) => constant(0, to, span),
             (K::NullPtr, K::Scalar(_)) => constant(0, to, span),
-            (K::Scalar(_), K::Pointer { .. }) => constant(0, to, span),
-            (K::Pointer { .. }, K::Scalar(Scalar::Bool)) => {
+            (K::Scalar(_), K::Pointer { .. } | K::MemberPointer { .. }) => constant(0, to, span),
+            (K::MemberPointer { .. }, K::MemberPointer { .. }) => self.convert_member_pointer(e, to),
+            (K::Pointer { .. } | K::MemberPointer { .. }, K::Scalar(Scalar::Bool)) => {
                 rvalue_expr(ExprKind::Convert(Conversion::PointerToBool, Box::new(e)), to, span)
             }
             (K::Pointer { pointee: fp, .. }, K::Pointer { pointee: tp, .. }) => {
@@ -708,7 +747,7 @@ impl Checker<'_> {
         }
     }
 
-    fn base_offset(&self, from: ClassId, to: ClassId) -> Option<u64> {
+    pub fn base_offset(&self, from: ClassId, to: ClassId) -> Option<u64> {
         let path = self.path_to_base(from, to)?;
         let mut at = from;
         let mut offset = 0;

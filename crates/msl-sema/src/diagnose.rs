@@ -99,6 +99,15 @@ impl Checker<'_> {
                 }
                 format!("{}{}{bounds}", self.quals_prefix(quals), self.bare_type_name(element))
             }
+            TyKind::MemberPointer { class, member, quals } => {
+                let class = self.class_name(*class);
+                if let TyKind::Function { ret, params } = self.kind(*member) {
+                    let constness = if quals.is_const { " const" } else { "" };
+                    let params = self.type_list(params);
+                    return format!("{} ({class}::*)({params}){constness}", self.bare_type_name(*ret));
+                }
+                format!("{}{} {class}::*", self.quals_prefix(*quals), self.bare_type_name(*member))
+            }
             TyKind::Class(c) => self.class_name(*c),
             TyKind::Enum(e) => self.program.enums[*e].name.to_string(),
             TyKind::Function { ret, params } => format!("{} ({})", self.bare_type_name(*ret), self.type_list(params)),

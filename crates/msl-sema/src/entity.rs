@@ -105,6 +105,11 @@ impl FnDef {
     pub fn has_body(&self) -> bool {
         self.definition.borrow().is_some() || !matches!(self.decl.body, ast::FunctionBody::None)
     }
+    /// Whether objects in an address space have this method.
+    pub fn is_for_space(&self, space: Option<AddressSpace>) -> bool {
+        let wanted = self.decl.this_quals.address_space.map(crate::resolve::address_space);
+        wanted.is_none_or(|wanted| wanted == space)
+    }
     pub fn is_deleted(&self) -> bool {
         matches!(self.decl.body, ast::FunctionBody::Deleted)
     }
@@ -401,6 +406,13 @@ pub struct FnInfo {
     /// The declaration with the body and the scope with its template arguments.
     pub body: (Arc<ast::FunctionDecl>, Rc<Scope>),
     pub requested: Option<Rc<Frame>>,
+}
+
+impl FnInfo {
+    /// The class of the object a method is called for.
+    pub fn method_class(&self) -> Option<ClassId> {
+        self.def.class.filter(|_| self.def.is_method())
+    }
 }
 
 /// One step of "while instantiating".

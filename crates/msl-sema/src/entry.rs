@@ -90,6 +90,7 @@ impl Checker<'_> {
         let described = self.describe_entry(id, &def, entry);
         self.check_static_asserts();
         self.drain();
+        self.complete_dispatches();
         let described = described?;
         self.program.entry_points.push(described);
         self.prune(id);

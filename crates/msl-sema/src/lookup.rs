@@ -497,6 +497,11 @@ impl Checker<'_> {
             TyKind::Pointer { pointee, .. } => self.associated(pointee, namespaces, classes, depth + 1),
             TyKind::Reference { referent, .. } => self.associated(referent, namespaces, classes, depth + 1),
             TyKind::Array { element, .. } => self.associated(element, namespaces, classes, depth + 1),
+            TyKind::MemberPointer { class, member, .. } => {
+                let class = self.types().intern(TyKind::Class(class));
+                self.associated(class, namespaces, classes, depth + 1);
+                self.associated(member, namespaces, classes, depth + 1);
+            }
             TyKind::Error
             | TyKind::Void
             | TyKind::NullPtr

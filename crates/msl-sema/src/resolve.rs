@@ -52,7 +52,7 @@ pub fn mentions_auto(ty: &ast::TypeExpr) -> bool {
     match &ty.kind {
         K::Auto | K::DecltypeAuto => true,
         K::Pointer(t) | K::LValueRef(t) | K::RValueRef(t) | K::Pack(t) => mentions_auto(t),
-        K::Qualified { inner, .. } => mentions_auto(inner),
+        K::Qualified { inner, .. } | K::MemberPointer { member: inner, .. } => mentions_auto(inner),
         K::Array { element, .. } => mentions_auto(element),
         _ => false,
     }
@@ -129,6 +129,7 @@ impl Checker<'_> {
                 }
                 self.types().intern(TyKind::Function { ret: ret.ty, params: types }).into()
             }
+            K::MemberPointer { class, member } => self.member_pointer_type(class, member),
             K::Qualified { inner, quals } => {
                 let inner_ty = self.resolve_type(inner);
                 self.qualify(inner_ty, quals, ty.span)

@@ -73,6 +73,13 @@ pub enum TyKind {
         quals: Quals,
         len: Option<u64>,
     },
+    /// Of a data member: its offset plus one, or zero for null. Of a member function (`member` is a function, `quals` those of
+    /// its objects): its number among those whose address is taken, plus one.
+    MemberPointer {
+        class: ClassId,
+        member: Ty,
+        quals: Quals,
+    },
     Class(ClassId),
     Enum(EnumId),
     Function {

@@ -30,6 +30,10 @@ pub fn names_in_type(ty: &TypeExpr, out: &mut Vec<Symbol>) {
     match &ty.kind {
         TypeExprKind::Named { name, .. } => names_in_name(name, out),
         TypeExprKind::Decltype(e) => names_in_expr(e, out),
+        TypeExprKind::MemberPointer { class, member } => {
+            names_in_type(class, out);
+            names_in_type(member, out);
+        }
         TypeExprKind::Pointer(t)
         | TypeExprKind::LValueRef(t)
         | TypeExprKind::RValueRef(t)
@@ -85,6 +89,10 @@ pub fn names_in_expr(e: &Expr, out: &mut Vec<Symbol>) {
         ExprKind::Subscript { base, index } => {
             names_in_expr(base, out);
             names_in_expr(index, out);
+        }
+        ExprKind::PointedMember { base, pointer, .. } => {
+            names_in_expr(base, out);
+            names_in_expr(pointer, out);
         }
         ExprKind::Member { base, name, .. } => {
             names_in_expr(base, out);

@@ -108,6 +108,11 @@ pub enum TypeExprKind {
         params: Vec<ParamDecl>,
         is_const: bool,
     },
+    /// `T C::*`; a pointer to a member function where `member` is a function.
+    MemberPointer {
+        class: Box<TypeExpr>,
+        member: Box<TypeExpr>,
+    },
     /// `const`, `volatile` and address space, applied to the inner type.
     Qualified {
         inner: Box<TypeExpr>,
@@ -613,6 +618,12 @@ pub enum ExprKind {
         base: Box<Expr>,
         is_arrow: bool,
         name: Name,
+    },
+    /// `base.*pointer` or `base->*pointer`
+    PointedMember {
+        base: Box<Expr>,
+        is_arrow: bool,
+        pointer: Box<Expr>,
     },
     /// `(T)e`
     CStyleCast {

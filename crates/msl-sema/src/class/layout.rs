@@ -290,7 +290,7 @@ impl Checker<'_> {
     pub fn size_of(&self, ty: Ty) -> u64 {
         match self.kind(ty) {
             TyKind::Error | TyKind::Void | TyKind::Function { .. } => 1,
-            TyKind::NullPtr | TyKind::Pointer { .. } | TyKind::Reference { .. } => 8,
+            TyKind::NullPtr | TyKind::Pointer { .. } | TyKind::Reference { .. } | TyKind::MemberPointer { .. } => 8,
             TyKind::Scalar(s) => s.size(),
             TyKind::Vector(s, n) => s.size() * u64::from(if *n == 3 { 4 } else { *n }),
             TyKind::PackedVector(s, n) => s.size() * u64::from(*n),
@@ -303,7 +303,7 @@ impl Checker<'_> {
     pub fn align_of(&self, ty: Ty) -> u32 {
         match self.kind(ty) {
             TyKind::Error | TyKind::Void | TyKind::Function { .. } => 1,
-            TyKind::NullPtr | TyKind::Pointer { .. } | TyKind::Reference { .. } => 8,
+            TyKind::NullPtr | TyKind::Pointer { .. } | TyKind::Reference { .. } | TyKind::MemberPointer { .. } => 8,
             TyKind::Scalar(s) | TyKind::PackedVector(s, _) => s.size() as u32,
             TyKind::Vector(..) => self.size_of(ty) as u32,
             TyKind::Array { element, .. } => self.align_of(*element),

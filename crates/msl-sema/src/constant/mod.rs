@@ -195,6 +195,10 @@ impl Checker<'_> {
                 self.complete_enum(e);
                 Some(self.program.enums[e].underlying)
             }
+            TyKind::MemberPointer { .. } => Some(Scalar::ULong),
+            TyKind::Pointer { pointee, .. } if matches!(self.kind(pointee), TyKind::Function { .. }) => {
+                Some(Scalar::ULong)
+            }
             _ => None,
         }
     }

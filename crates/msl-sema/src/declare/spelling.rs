@@ -176,6 +176,11 @@ fn type_key(ty: &ast::TypeExpr, key: &mut String) {
                 type_key(&p.ty, key);
             }
         }
+        K::MemberPointer { class, member } => {
+            type_key(member, key);
+            type_key(class, key);
+            key.push_str("::*");
+        }
         K::Qualified { inner, quals } => {
             key.push_str(&format!("{}{}{:?}", quals.is_const, quals.is_volatile, quals.address_space));
             type_key(inner, key);

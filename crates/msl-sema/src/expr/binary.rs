@@ -102,6 +102,9 @@ impl Checker<'_> {
         let right = self.builtin_operand(right, wanted_right);
         let l = self.unpacked(left);
         let r = self.unpacked(right);
+        if [l.ty, r.ty].iter().any(|ty| matches!(self.kind(*ty), TyKind::MemberPointer { .. })) {
+            return self.compare_member_pointers(op, l, r, op_span, span);
+        }
         if self.program.types.is_pointer(l.ty)
             || self.program.types.is_pointer(r.ty)
             || l.ty == Ty::NULLPTR

@@ -1,8 +1,8 @@
-//! Calls: of functions, methods, objects with `operator()`, function pointers that are known, intrinsics.
+//! Calls: of functions, methods, objects with `operator()`, intrinsics.
 
 use std::rc::Rc;
 
-use msl_base::{Diagnostic, Span};
+use msl_base::Span;
 use msl_stdlib::{Intrinsic, Rule};
 use msl_syntax::ast::{self, OverloadedOperator};
 
@@ -64,6 +64,7 @@ impl Checker<'_> {
                         key,
                         name: crate::declare::text_of(&last.ident),
                         by_arguments: false,
+                        is_address: false,
                         span: name.span,
                     };
                     return self.call_set(set, &values, span);
@@ -78,6 +79,9 @@ impl Checker<'_> {
                     return self.construct_deduced(&def, &values, span);
                 }
             }
+        }
+        if let Some(called) = self.check_method_pointer_call(callee, args, span) {
+            return called;
         }
         match self.check_operand(callee) {
             Operand::Overloads(set) => {
@@ -112,7 +116,7 @@ impl Checker<'_> {
         }
     }
 
-    fn call_value(&mut self, v: Value, args: &[CallArg<'_>], span: Span) -> Value {
+    pub(super) fn call_value(&mut self, v: Value, args: &[CallArg<'_>], span: Span) -> Value {
         if v.is_error() || has_error(args) {
             return Value::error(span);
         }
@@ -139,6 +143,7 @@ impl Checker<'_> {
                 key,
                 name: "operator()".into(),
                 by_arguments: false,
+                is_address: false,
                 span,
             };
             return self.call_set(set, args, span);
@@ -147,26 +152,7 @@ impl Checker<'_> {
         if let TyKind::Pointer { pointee, .. } = *self.kind(e.ty)
             && matches!(self.kind(pointee), TyKind::Function { .. })
         {
-            let target = match self.evaluate_quietly(&e) {
-                Some(Const::Scalar(bits)) if bits > 0 => Some(FunctionId(bits as u32 - 1)),
-                _ => None,
-            };
-            return match target.filter(|id| id.0 < self.functions.len() as u32) {
-                Some(id) => {
-                    let exprs = self.bound_args(id, args, span);
-                    self.call_instance(id, exprs, span)
-                }
-                None => {
-                    let d = Diagnostic::error(
-                        "unsupported-function-pointer",
-                        span,
-                        "a call through a function pointer that is not known while compiling is not supported",
-                    )
-                    .help("pass the function as a template argument or as a lambda");
-                    self.report(d);
-                    Value::error(span)
-                }
-            };
+            return self.call_pointer(e, args, span);
         }
         let name = self.type_name(e.ty);
         self.error("not-callable", span, format!("'{name}' cannot be called"));

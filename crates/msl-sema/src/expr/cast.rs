@@ -302,7 +302,7 @@ impl Checker<'_> {
                     Value::error(span)
                 }
                 [] => match self.kind(ty.ty) {
-                    K::Scalar(_) | K::Enum(_) | K::Pointer { .. } | K::NullPtr => {
+                    K::Scalar(_) | K::Enum(_) | K::Pointer { .. } | K::MemberPointer { .. } | K::NullPtr => {
                         Value::rvalue(super::constant(0, ty.ty, span))
                     }
                     _ => Value::rvalue(rvalue_expr(ExprKind::Zero, ty.ty, span)),

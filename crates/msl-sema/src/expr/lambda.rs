@@ -10,7 +10,7 @@ use std::sync::Arc;
 use msl_base::{Span, Symbol};
 use msl_syntax::ast::{self, CaptureDefault};
 
-use super::{Value, rvalue_expr};
+use super::{OverloadSet, Value, rvalue_expr};
 use crate::checker::Checker;
 use crate::declare::NameKey;
 use crate::entity::*;
@@ -24,7 +24,44 @@ struct Captured {
     init: hir::Expr,
 }
 
+/// The name of a lambda's function without an object, which no program can write.
+const INVOKER: &str = "(invoker)";
+
 impl Checker<'_> {
+    /// The functions a lambda without captures converts to pointers to.
+    pub fn invoker_of(&self, ty: Ty, span: Span) -> Option<OverloadSet> {
+        let class = self.program.types.as_class(ty)?;
+        let info = &self.classes[class.0 as usize];
+        info.lambda.as_ref()?;
+        match info.members.get(&NameKey::Name(Symbol::new(INVOKER)))?.first()? {
+            Entity::Function(f) => Some(OverloadSet {
+                functions: vec![f.clone()],
+                explicit: None,
+                object: None,
+                key: f.key,
+                name: "(lambda)".into(),
+                by_arguments: false,
+                is_address: false,
+                span,
+            }),
+            _ => None,
+        }
+    }
+
+    fn is_function_pointer(&self, ty: Ty) -> bool {
+        self.pointed_function(ty).is_some()
+    }
+
+    /// A lambda as the pointer to a function that is wanted.
+    pub fn lambda_as_pointer(&mut self, v: &Value, to: Ty) -> Option<Value> {
+        if !self.is_function_pointer(to) {
+            return None;
+        }
+        let TyKind::Pointer { pointee, .. } = *self.kind(to) else { return None };
+        let set = self.invoker_of(v.ty(), v.expr.span)?;
+        self.attempt(|c| c.resolve_function_address(&set, pointee)).ok().flatten()
+    }
+
     pub fn check_lambda(&mut self, lambda: &Arc<ast::LambdaExpr>, span: Span) -> Value {
         let mut captured: Vec<Captured> = Vec::new();
         let mut failed = false;
@@ -254,6 +291,21 @@ impl Checker<'_> {
         if let Some(d) = Rc::get_mut(&mut def) {
             d.lambda = Some(info.clone());
             d.definition = RefCell::new(None);
+        }
+        if info.captures.is_empty() {
+            // Without captures it needs no object, so that a pointer to a function can stand for it.
+            let mut plain = ast::FunctionDecl::clone(&def.decl);
+            plain.this_quals = ast::Qualifiers::default();
+            let function = self.make_fn_def(
+                NameKey::Name(Symbol::new(INVOKER)),
+                Arc::new(plain),
+                def.scope.clone(),
+                Some(class),
+                true,
+            );
+            self.classes[class.0 as usize]
+                .members
+                .insert(NameKey::Name(Symbol::new(INVOKER)), vec![Entity::Function(function)]);
         }
         self.classes[class.0 as usize].lambda = Some(info);
         self.classes[class.0 as usize].members.insert(key, vec![Entity::Function(def.clone())]);

@@ -84,7 +84,7 @@ impl Checker<'_> {
                 self.error("invalid-initializer", span, format!("'{name}' cannot be initialised with a list"));
                 error_expr(span)
             }
-            K::Scalar(_) | K::Enum(_) | K::Pointer { .. } | K::NullPtr => match items {
+            K::Scalar(_) | K::Enum(_) | K::Pointer { .. } | K::MemberPointer { .. } | K::NullPtr => match items {
                 [] => match self.kind(ty) {
                     K::Scalar(_) | K::Enum(_) => constant(0, ty, span),
                     _ => constant(0, ty, span),

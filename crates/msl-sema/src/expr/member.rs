@@ -158,6 +158,7 @@ impl Checker<'_> {
                     key,
                     name: text_of(&last.ident),
                     by_arguments: false,
+                    is_address: false,
                     span: last.span,
                 })
             }
@@ -190,6 +191,7 @@ impl Checker<'_> {
             key: NameKey::Conversion,
             name: "operator".into(),
             by_arguments: false,
+            is_address: false,
             span,
         })
     }

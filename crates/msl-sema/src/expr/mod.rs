@@ -10,10 +10,15 @@ mod lambda;
 mod list;
 mod literal;
 mod member;
+mod member_pointer;
 mod name;
+mod pointer_call;
 mod traits;
 mod unary;
 mod vector;
+
+pub use member_pointer::Method;
+pub use pointer_call::Dispatch;
 
 use std::rc::Rc;
 
@@ -89,6 +94,8 @@ pub struct OverloadSet {
     pub name: String,
     /// Unqualified: functions of the arguments' namespaces count too.
     pub by_arguments: bool,
+    /// Of `&C::f`, which may be a pointer to a member.
+    pub is_address: bool,
     pub span: Span,
 }
 
@@ -205,6 +212,7 @@ impl Checker<'_> {
             },
             K::Name(name) => return self.check_name(name),
             K::Paren(inner) => return self.check_operand(inner),
+            K::Unary { op: ast::UnaryOperator::AddressOf, operand } => return self.check_address_of(operand, span),
             K::Unary { op, operand } => return Operand::Value(self.check_unary(*op, operand, span)),
             K::Postfix { op, operand } => self.check_postfix(*op, operand, span),
             K::Binary { op, left, right, op_span } => self.check_binary(*op, left, right, *op_span, span),
@@ -217,6 +225,7 @@ impl Checker<'_> {
             K::Call { callee, args } => self.check_call(callee, args, span),
             K::Subscript { base, index } => self.check_subscript(base, index, span),
             K::Member { base, is_arrow, name } => return self.check_member(base, *is_arrow, name, span),
+            K::PointedMember { base, is_arrow, pointer } => self.check_pointed_member(base, *is_arrow, pointer, span),
             K::CStyleCast { ty, operand } => self.check_c_style_cast(ty, operand, span),
             K::NamedCast { kind, ty, operand } => self.check_named_cast(*kind, ty, operand, span),
             K::Construct { ty, args } => self.check_construct(ty, args, span),

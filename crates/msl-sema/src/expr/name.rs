@@ -166,6 +166,7 @@ impl Checker<'_> {
             key: NameKey::of(&last.ident),
             name: text_of(&last.ident),
             by_arguments: name.segments.len() == 1 && !name.is_global && !is_member,
+            is_address: false,
             span,
         })
     }
@@ -310,6 +311,13 @@ impl Checker<'_> {
     /// The function a set can only mean, as a pointer.
     pub fn sole_function(&mut self, set: &OverloadSet) -> Option<Value> {
         let mut found: Option<FunctionId> = None;
+        if let [def] = &set.functions[..]
+            && def.is_method()
+            && def.header.is_none()
+            && set.is_address
+        {
+            return self.method_pointer(&def.clone(), Vec::new(), set.span);
+        }
         for def in set.functions.clone() {
             if def.is_method() {
                 return None;
@@ -394,6 +402,9 @@ impl Checker<'_> {
         let params = self.functions[id.0 as usize].signature.params.iter().map(|p| p.ty.ty).collect();
         let function = self.types().intern(TyKind::Function { ret: ret.ty, params });
         let ty = self.types().pointer(function, Quals::NONE, AddressSpace::Thread);
+        if !self.addressed.contains(&(id, ty)) {
+            self.addressed.push((id, ty));
+        }
         Value { expr: constant(u64::from(id.0) + 1, ty, span), quals: Quals::NONE, is_xvalue: false }
     }
 

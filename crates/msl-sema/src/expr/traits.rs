@@ -242,7 +242,7 @@ impl Checker<'_> {
         a.ty == b.ty && a.quals == b.quals && space(a) == space(b)
     }
 
-    fn declval(&mut self, ty: QualTy, span: Span) -> Value {
+    pub(super) fn declval(&mut self, ty: QualTy, span: Span) -> Value {
         match *self.kind(ty.ty) {
             TyKind::Reference { referent, quals, space, is_rvalue } => {
                 let mut v = Value::lvalue(ExprKind::Error, referent, quals, space, span);

@@ -12,18 +12,25 @@ use crate::types::*;
 
 impl Checker<'_> {
     pub fn check_unary(&mut self, op: UnaryOperator, operand: &ast::Expr, span: Span) -> Value {
-        if op == UnaryOperator::AddressOf {
-            match self.check_operand(operand) {
-                Operand::Overloads(set) => return self.function_value(&set),
-                Operand::Value(v) => return self.address_of(v, span),
-                Operand::Type(_) => {
-                    self.error("expected-value", span, "a type has no address");
-                    return Value::error(span);
-                }
-            }
-        }
         let v = self.check_expr(operand);
         self.unary(op, v, span)
+    }
+
+    /// `&x`. Of functions it is the same set of functions.
+    pub fn check_address_of(&mut self, operand: &ast::Expr, span: Span) -> Operand {
+        if let ast::ExprKind::Name(name) = &operand.kind
+            && let Some(member) = self.address_of_member(name, span)
+        {
+            return member;
+        }
+        match self.check_operand(operand) {
+            Operand::Overloads(set) => Operand::Overloads(set),
+            Operand::Value(v) => Operand::Value(self.address_of(v, span)),
+            Operand::Type(_) => {
+                self.error("expected-value", span, "a type has no address");
+                Operand::Value(Value::error(span))
+            }
+        }
     }
 
     fn address_of(&mut self, v: Value, span: Span) -> Value {
@@ -84,6 +91,12 @@ impl Checker<'_> {
                 self.inc_dec(v, op == UnaryOperator::PreIncrement, true, span)
             }
             UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::BitNot => {
+                if op == UnaryOperator::Plus
+                    && let Some(set) = self.invoker_of(v.ty(), span)
+                    && let Some(pointer) = self.sole_function(&set)
+                {
+                    return pointer;
+                }
                 let v = self.builtin_operand(v, None);
                 let e = self.unpacked(v);
                 let text = match op {

@@ -452,6 +452,18 @@ impl Checker<'_> {
                     _ => Ok(()),
                 }
             }
+            K::MemberPointer { class, member } => {
+                let TyKind::MemberPointer { class: of, member: actual, quals } = *self.kind(a.ty) else {
+                    return Err(format!("'{}' is not a pointer to a member", self.type_name(a)));
+                };
+                let is_const = matches!(member.kind, K::Function { is_const: true, .. });
+                if matches!(member.kind, K::Function { .. }) && is_const != quals.is_const {
+                    return Err(format!("'{}' is of functions that are const, or is not", self.type_name(a)));
+                }
+                let of = self.class_type(of);
+                self.deduce(class, scope, of.into(), d)?;
+                self.deduce(member, scope, QualTy::new(actual, quals, None), d)
+            }
             K::Function { ret, params, .. } => {
                 let TyKind::Function { ret: actual_ret, params: actual } = self.kind(a.ty).clone() else {
                     return Err(format!("'{}' is not a function", self.type_name(a)));
@@ -719,7 +731,8 @@ impl Checker<'_> {
                     {
                         return self.conflict(i, &given.clone(), a, d);
                     }
-                    self.bind(i, a.clone(), d)
+                    self.bind(i, a.clone(), d)?;
+                    self.deduce_type_of_value(i, scope, a, d)
                 }
                 Some(Binding::Pattern(written, at, _)) => match &written[..] {
                     [one] => self.deduce_arg(one, &at, a, d),
@@ -736,6 +749,24 @@ impl Checker<'_> {
                 _ => self.deduce(t, scope, *actual, d),
             },
             (ast::TemplateArg::Ambiguous(n), Arg::Type(actual)) => self.deduce_named(n, scope, *actual, d),
+            _ => Ok(()),
+        }
+    }
+
+    /// A pointer to a function or member tells of what it is one: `template <typename C, typename T, T C::*p> struct S<p>`.
+    fn deduce_type_of_value(&mut self, i: usize, scope: &Rc<Scope>, a: &Arg, d: &mut Deduction) -> Deduced {
+        let (ast::TemplateParamKind::Value { ty, .. }, Arg::Value { ty: actual, .. }) = (&d.params[i].kind, a) else {
+            return Ok(());
+        };
+        match (&ty.kind, self.kind(*actual)) {
+            (ast::TypeExprKind::MemberPointer { .. }, TyKind::MemberPointer { .. })
+            | (ast::TypeExprKind::Pointer(_), TyKind::Pointer { .. }) => {
+                let ty = ty.clone();
+                self.deduce(&ty, scope, (*actual).into(), d)
+            }
+            (ast::TypeExprKind::MemberPointer { .. }, _) => {
+                Err(format!("'{}' is not a pointer to a member", self.type_name(*actual)))
+            }
             _ => Ok(()),
         }
     }

@@ -57,6 +57,9 @@ pub(super) fn expr(e: &Expr) -> String {
         ExprKind::Member { base, is_arrow, name: n } => {
             format!("{}{}{}", expr(base), if *is_arrow { "->" } else { "." }, name(n))
         }
+        ExprKind::PointedMember { base, is_arrow, pointer } => {
+            format!("({} {} {})", if *is_arrow { "->*" } else { ".*" }, expr(base), expr(pointer))
+        }
         ExprKind::CStyleCast { ty, operand } => format!("(cast {} {})", type_text(ty), expr(operand)),
         ExprKind::NamedCast { kind, ty, operand } => {
             let kind = match kind {

@@ -117,6 +117,9 @@ pub(super) fn type_text(ty: &TypeExpr) -> String {
             let constness = if *is_const { " const" } else { "" };
             format!("fn({}) -> {}{constness}", join(params, ", ", param), type_text(ret))
         }
+        TypeExprKind::MemberPointer { class, member } => {
+            format!("member-ptr({}, {})", type_text(class), type_text(member))
+        }
         TypeExprKind::Qualified { inner, quals } => format!("{} {}", qualifiers(*quals), type_text(inner)),
         TypeExprKind::Pack(inner) => format!("{}...", type_text(inner)),
         TypeExprKind::Class(class) => match &class.name {

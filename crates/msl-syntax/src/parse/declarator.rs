@@ -104,6 +104,9 @@ impl Parser<'_> {
                 TokenKind::Punct(Punct::Star) => TypeExprKind::Pointer,
                 TokenKind::Punct(Punct::Amp) => TypeExprKind::LValueRef,
                 TokenKind::Punct(Punct::AmpAmp) => TypeExprKind::RValueRef,
+                TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon) if self.is_member_pointer_ahead() => {
+                    |_| TypeExprKind::Error
+                }
                 _ => return ty,
             };
             levels += 1;
@@ -111,9 +114,19 @@ impl Parser<'_> {
                 self.report_nesting();
                 return ty;
             }
-            self.bump();
-            let span = self.since(start);
-            ty = TypeExpr { kind: kind(Box::new(ty)), span };
+            if let TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon) = self.kind() {
+                let (name, _) = self.parse_name(NameMode::Type);
+                let class =
+                    Box::new(TypeExpr { span: name.span, kind: TypeExprKind::Named { name, has_typename: true } });
+                self.eat(Punct::ColonColon);
+                self.eat(Punct::Star);
+                let span = self.since(start);
+                ty = TypeExpr { kind: TypeExprKind::MemberPointer { class, member: Box::new(ty) }, span };
+            } else {
+                self.bump();
+                let span = self.since(start);
+                ty = TypeExpr { kind: kind(Box::new(ty)), span };
+            }
             let mut quals = Qualifiers::default();
             loop {
                 match self.kind() {
@@ -136,12 +149,17 @@ impl Parser<'_> {
         }
     }
 
+    fn is_member_pointer_ahead(&self) -> bool {
+        self.skim_member_pointer(At::new(self.pos)).is_some()
+    }
+
     /// At `(`: a declarator in parentheses, rather than parameters?
     fn is_nested_declarator(&self, mode: DeclaratorMode) -> bool {
         let inside = self.peek(1).kind;
         let is_pointer = matches!(inside, TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp | Punct::LParen))
             || matches!(inside, TokenKind::Keyword(k) if is_qualifier(k))
-                && matches!(self.peek(2).kind, TokenKind::Punct(Punct::Star | Punct::Amp));
+                && matches!(self.peek(2).kind, TokenKind::Punct(Punct::Star | Punct::Amp))
+            || self.skim_member_pointer(At::new(self.pos + 1)).is_some();
         match mode {
             DeclaratorMode::Declaration(_) => true,
             DeclaratorMode::Abstract => is_pointer,

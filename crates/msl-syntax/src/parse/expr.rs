@@ -100,10 +100,15 @@ impl Parser<'_> {
                 return left;
             }
             if matches!(punct, Punct::DotStar | Punct::ArrowStar) {
-                let span = self.span();
-                self.error("unsupported-member-pointer", span, "pointers to members are not supported");
                 self.bump();
-                self.parse_unary();
+                let height = self.height;
+                let pointer = Box::new(self.parse_unary());
+                if !self.grow(height.max(self.height)) {
+                    return self.give_up();
+                }
+                let is_arrow = punct == Punct::ArrowStar;
+                let kind = ExprKind::PointedMember { base: Box::new(left), is_arrow, pointer };
+                left = Expr { kind, span: self.since(start) };
                 continue;
             }
             let Some((op, precedence)) = binary_operator(punct) else { return left };

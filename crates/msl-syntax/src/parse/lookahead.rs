@@ -286,6 +286,21 @@ impl Parser<'_> {
         self.skim_type_id(at, true).map(|(_, certainty)| certainty)
     }
 
+    /// Reads `C::*`.
+    pub(super) fn skim_member_pointer(&self, at: At) -> Option<At> {
+        if !matches!(self.kind_at(at), TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon)) {
+            return None;
+        }
+        let end = self.skim_name(at, true)?.end;
+        (self.is_at(end, Punct::ColonColon) && self.is_at(end.next(), Punct::Star)).then(|| end.next().next())
+    }
+
+    /// What begins a declarator of pointers or references: `*`, `&`, `&&` or `C::*`.
+    fn is_pointer_operator(&self, at: At) -> bool {
+        matches!(self.kind_at(at), TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp))
+            || self.skim_member_pointer(at).is_some()
+    }
+
     fn skim_type_id_inner(&self, at: At, allow_function: bool) -> Option<(At, Certainty)> {
         let (mut at, core, mut is_adorned) = self.skim_specifiers(at)?;
         loop {
@@ -297,9 +312,12 @@ impl Parser<'_> {
                 TokenKind::Keyword(k) if is_qualifier(k) || k == Kw::Restrict => at = at.next(),
                 TokenKind::Keyword(Kw::Attribute) => at = self.after_brackets(at.next())?,
                 TokenKind::Punct(Punct::LBracket) => at = self.after_brackets(at)?,
+                TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon) => match self.skim_member_pointer(at) {
+                    Some(after) => at = after,
+                    None => break,
+                },
                 TokenKind::Punct(Punct::LParen) => {
-                    let is_nested =
-                        matches!(self.kind_at(at.next()), TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp));
+                    let is_nested = self.is_pointer_operator(at.next());
                     let after = self.after_brackets(at)?;
                     if is_nested && (self.is_at(after, Punct::LParen) || self.is_at(after, Punct::LBracket)) {
                         at = self.after_brackets(after)?;
@@ -426,14 +444,12 @@ impl Parser<'_> {
         let follow = self.kind_at(after);
         if follow == TokenKind::Punct(Punct::LParen) {
             // `int (*f)(int)` is a parameter, `int(x)` a value.
-            return matches!(
-                self.kind_at(after.next()),
-                TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp | Punct::RParen)
-            ) && self
-                .after_brackets(after)
-                .is_some_and(|a| self.is_at(a, Punct::LParen) || self.is_at(a, Punct::LBracket));
+            return (self.is_pointer_operator(after.next()) || self.is_at(after.next(), Punct::RParen))
+                && self
+                    .after_brackets(after)
+                    .is_some_and(|a| self.is_at(a, Punct::LParen) || self.is_at(a, Punct::LBracket));
         }
-        let is_named = matches!(follow, TokenKind::Identifier(_));
+        let is_named = matches!(follow, TokenKind::Identifier(_)) || self.skim_member_pointer(after).is_some();
         let continues = matches!(
             follow,
             TokenKind::Punct(
@@ -505,9 +521,8 @@ impl Parser<'_> {
     fn declares_after_type(&self, at: At) -> bool {
         match self.kind_at(at) {
             TokenKind::Punct(Punct::LParen) => {
-                let is_pointer =
-                    matches!(self.kind_at(at.next()), TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp))
-                        || matches!(self.kind_at(at.next()), TokenKind::Keyword(k) if is_qualifier(k));
+                let is_pointer = self.is_pointer_operator(at.next())
+                    || matches!(self.kind_at(at.next()), TokenKind::Keyword(k) if is_qualifier(k));
                 is_pointer
                     && self
                         .after_brackets(at)

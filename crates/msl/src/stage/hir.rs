@@ -85,6 +85,9 @@ impl<'p> Printer<'p> {
             TyKind::Array { element, len, .. } => format!("{}[{}]", self.ty(*element), len.unwrap_or(0)),
             TyKind::Class(id) => self.program.classes[*id].name.to_string(),
             TyKind::Enum(id) => self.program.enums[*id].name.to_string(),
+            TyKind::MemberPointer { class, member, .. } => {
+                format!("{} {}::*", self.ty(*member), self.program.classes[*class].name)
+            }
             TyKind::Function { .. } => "function".into(),
         }
     }

@@ -344,7 +344,10 @@ impl Machine<'_, '_> {
                 for a in args {
                     values.push(self.rvalue(a)?);
                 }
-                self.call(*function, values, span)?
+                match values.first().and_then(|pointer| self.c.dispatch_target(*function, pointer)) {
+                    Some(target) => self.call(target, values.split_off(1), span)?,
+                    None => self.call(*function, values, span)?,
+                }
             }
             ExprKind::Intrinsic { intrinsic, args, .. } => {
                 let mut values = Vec::new();

@@ -173,9 +173,8 @@ fn errors_in_one_function_leave_the_others() {
 #[test]
 fn unsupported_constructs_say_so() {
     check_errors(
-        "void f(int a) { a = ({ 1; }); for (auto [x, y] : a) {} a.*b; }\ntemplate <typename T> requires true void g();",
+        "void f(int a) { a = ({ 1; }); for (auto [x, y] : a) {} }\ntemplate <typename T> requires true void g();",
         "
-        1:57 unsupported-member-pointer pointers to members are not supported
         2:23 unsupported-concepts concepts are not supported",
     );
 }

@@ -6,8 +6,9 @@ a kernel that crashes the compiler, takes longer than the limit or too much memo
 run. Each corpus has a file in `tests/corpora/expected` with the failures that are right and the reason; a failure
 that is not in it and a line of it that nothing matches both fail the run.
 
-All of it is hours of CPU time. Results are kept as they come, in `target/corpora/results`; `--resume` goes on where a run
-ended.
+All of it is more than an hour of CPU time, most of it LLVM's. Results are kept as they come, in `target/corpora/results`;
+`--resume` goes on where a run ended. Which texts of LLVM IR have become machine code is kept from run to run, so that after
+a change only what it changed is done again; `--anew` forgets that.
 """
 
 import argparse
@@ -31,6 +32,7 @@ import mlx
 HERE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", fetch.ROOT / "target"))
 COMPILER = Path(os.environ.get("CORPUS_COMPILER", TARGET / "release" / "examples" / "corpus"))
+KNOWN = fetch.CACHE / "results" / "known"  # hashes of LLVM IR
 MEMORY = 2 << 30  # bytes of address space for a process
 CHUNK = 24  # entry points for a process
 SLOW = 1000.0  # ms
@@ -117,10 +119,11 @@ def failure(source: Source, line: str) -> Result:
 
 def compile_entries(source: Source, entries: list[str], stage: str, limit: float) -> list[Result]:
     """In one process, or in more where one ends before its time."""
+    options = [*source.options, "--stage", stage, "--known", str(KNOWN)]
     results: list[Result] = []
     left = list(entries)
     while left:
-        process = start([str(source.path), *source.options, "--stage", stage, *left])
+        process = start([str(source.path), *options, *left])
         assert process.stdout is not None and process.stderr is not None
         begun: list[float] = [time.monotonic()]
         ended_by_us = threading.Event()
@@ -321,12 +324,16 @@ def main() -> int:
     parser.add_argument("--file", metavar="REGEX", help="only files of such a name")
     parser.add_argument("--entry", metavar="REGEX", help="only entry points of such a name")
     parser.add_argument("--resume", action="store_true", help="go on with the results of the last run")
+    parser.add_argument("--anew", action="store_true", help="make machine code for what an earlier run made it for, too")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="for one entry point")
     parser.add_argument("--progress", action="store_true", help="print failures as they come")
     parser.add_argument("--verbose", action="store_true", help="print every entry point")
     parser.add_argument("--write", metavar="FOLDER", type=Path, help="write all results there, a table per corpus")
     arguments = parser.parse_args()
+    KNOWN.parent.mkdir(parents=True, exist_ok=True)
+    if arguments.anew:
+        KNOWN.unlink(missing_ok=True)
     is_complete = not (arguments.sample or arguments.file or arguments.entry)
     problems: list[str] = []
     slow: list[Result] = []

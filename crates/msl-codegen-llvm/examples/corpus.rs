@@ -2,11 +2,12 @@
 //! `tests/corpora` drives it:
 //!
 //! `corpus FILE [-I DIR]… [-D NAME[=VALUE]]… [-c CONSTANT=VALUE]… [--std MAJOR.MINOR] [--threads X,Y,Z] [--stage ir|cpu]
-//! [--first] [--stages] [--emit ir|llvm|opt|asm|lines] [--list] [ENTRY…]`
+//! [--first] [--known FILE] [--stages] [--emit ir|llvm|opt|asm|lines] [--list] [ENTRY…]`
 //!
 //! Every module is verified: after lowering, after the passes, and as LLVM IR with `METALLIC_VERIFY=1`. Function
 //! constants that are not given are 1; threads that are not given are 256 in a row, or what the kernel asks for.
-//! With `--first`, only the code that a first dispatch waits for is made: that for full threadgroups. `--stages` adds
+//! With `--first`, only the code that a first dispatch waits for is made: that for full threadgroups. With `--known`,
+//! code is made once for each text of LLVM IR (`Known`). `--stages` adds
 //! lines that begin with `#` and say where the time for code goes; `--emit` prints a text, or which lines of the source
 //! have how many instructions. Without entries all are compiled. The output has a
 //! line before an entry is compiled, so that whoever reads it knows which one a crash or an endless loop belongs to,
@@ -18,7 +19,9 @@
 //! ! NAME <tab> ID <tab> PLACE: MESSAGE
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -67,7 +70,56 @@ fn cpu_ms() -> f64 {
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
+/// LLVM IR that has become machine code without a failure, in a file that processes share and later runs go on with:
+/// a line for each is a hash of the text and of all that decides what LLVM makes of it. That takes LLVM several times as
+/// long as all before it, and neither most changes to the compiler nor names and signs in a source change the text.
+struct Known {
+    file: File,
+    hashes: HashSet<String>,
+    /// The target, and our own code between LLVM IR and memory that runs.
+    salt: String,
+}
+
+const BEHIND_IR: [&str; 3] =
+    [include_str!("../src/compiler.rs"), include_str!("../src/jit.rs"), include_str!("../src/target.rs")];
+
+fn llvm_version() -> [u32; 3] {
+    let [mut major, mut minor, mut patch] = [0; 3];
+    // SAFETY: the pointers are to variables of this function.
+    unsafe { llvm_sys::core::LLVMGetVersion(&raw mut major, &raw mut minor, &raw mut patch) };
+    [major, minor, patch]
+}
+
+impl Known {
+    fn open(path: &str) -> std::io::Result<Known> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        // A process that was killed may have left part of a line.
+        let hashes = std::fs::read_to_string(path)?.lines().map(str::to_owned).collect();
+        let target = CpuCompiler::new(TargetOptions::default()).target_key().expect("a target");
+        let salt = format!("{target} {:?} {}", llvm_version(), BEHIND_IR.concat());
+        Ok(Known { file, hashes, salt })
+    }
+
+    fn hash(&self, llvm_ir: &str) -> String {
+        let half = |start: u8| {
+            let mut hasher = DefaultHasher::new();
+            (start, &self.salt).hash(&mut hasher);
+            // The names of the module are the entry point's.
+            let is_name = |line: &&str| line.starts_with("; ModuleID") || line.starts_with("source_filename");
+            llvm_ir.lines().filter(|line| !is_name(line)).for_each(|line| line.hash(&mut hasher));
+            hasher.finish()
+        };
+        format!("{:016x}{:016x}", half(0), half(1))
+    }
+
+    fn add(&mut self, hash: String) {
+        let _ = self.file.write_all(format!("{hash}\n").as_bytes());
+        self.hashes.insert(hash);
+    }
+}
+
 struct Options {
+    known: Option<Known>,
     constants: HashMap<String, f64>,
     to_code: bool,
     threads: Option<[u32; 3]>,
@@ -103,7 +155,7 @@ fn emit(
     }
 }
 
-fn compile(library: &Library, entry: &str, options: &Options) -> Result<[f64; 3], Failure> {
+fn compile(library: &Library, entry: &str, options: &mut Options) -> Result<[f64; 3], Failure> {
     let constants = constants(library, &options.constants);
     let start = cpu_ms();
     library.check(entry, &constants)?;
@@ -122,9 +174,23 @@ fn compile(library: &Library, entry: &str, options: &Options) -> Result<[f64; 3]
     let most = point.max_total_threads.unwrap_or(1024).max(1);
     let threadgroup = point.required_threads.or(options.threads).unwrap_or([most.min(256), 1, 1]);
     let code_options = CodeOptions { groups: options.groups, ..CodeOptions::new(threadgroup) };
-    let compiled = CpuCompiler::new(TargetOptions::default()).compile(&module, entry, &code_options);
+    let compiler = CpuCompiler::new(TargetOptions::default());
+    let mut hash = None;
+    if let Some(known) = &options.known
+        // What fails here, fails below as well.
+        && let Ok(text) = compiler.emit_llvm_ir(&module, entry, &code_options, false)
+    {
+        let text = known.hash(&text);
+        if known.hashes.contains(&text) {
+            return Ok([checked - start, (lowered - checked - (checked - start)).max(0.0), cpu_ms() - lowered]);
+        }
+        hash = Some(text);
+    }
+    let compiled = compiler.compile(&module, entry, &code_options);
+    if let (Some(known), Some(hash), Ok(_)) = (&mut options.known, hash, &compiled) {
+        known.add(hash);
+    }
     if let Some(what) = &options.emit {
-        let compiler = CpuCompiler::new(TargetOptions::default());
         match emit(&compiler, library.source_map(), &module, entry, &code_options, what) {
             Ok(text) => println!("{text}"),
             Err(error) => return Err(Failure("emit".into(), error.to_string())),
@@ -189,6 +255,7 @@ fn main() {
     let (mut file, mut folders, mut entries, mut is_list) = (None, Vec::new(), Vec::new(), false);
     let mut compile_options = CompileOptions::default();
     let mut options = Options {
+        known: None,
         constants: HashMap::new(),
         to_code: true,
         threads: None,
@@ -219,6 +286,7 @@ fn main() {
                 let sizes: Vec<u32> = value().split(',').map(|size| size.parse().expect("a number")).collect();
                 options.threads = Some(sizes.try_into().expect("X,Y,Z"));
             }
+            "--known" => options.known = Some(Known::open(&value()).expect("a file that can be written")),
             "--emit" => options.emit = Some(value()),
             "--first" => options.groups = Groups::Full,
             "--stages" => options.with_stages = true,
@@ -244,7 +312,7 @@ fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     for entry in if entries.is_empty() { library.entry_points() } else { entries } {
         say(&format!("> {entry}"));
-        let result = catch_unwind(AssertUnwindSafe(|| compile(&library, &entry, &options)));
+        let result = catch_unwind(AssertUnwindSafe(|| compile(&library, &entry, &mut options)));
         let result = result.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));

@@ -118,6 +118,9 @@ impl Device for AppleDevice {
     fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>> {
         Ok(Arc::new(AppleTexture::new(&self.context, descriptor)?))
     }
+    fn compiles_text(&self) -> bool {
+        true
+    }
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>> {
         Ok(Arc::new(ApplePipeline::new(&self.context, source)?))
     }

@@ -54,7 +54,7 @@ fn text(text: &str, constants: Vec<FunctionConstantValue>) -> SourceText {
 fn source(kernel: &str, text: Option<SourceText>) -> PipelineSource {
     let module = Arc::new(msl_ir::text::parse(MODULE).unwrap());
     let entry = module.entry_points.iter().position(|e| e.name == kernel).unwrap();
-    PipelineSource { module, entry, source_map: None, text, label: kernel.into(), eager: false }
+    PipelineSource { code: Arc::new(KernelCode::new(module, entry, None)), text, label: kernel.into(), eager: false }
 }
 
 fn device() -> AppleDevice {

@@ -14,6 +14,7 @@ use msl_codegen_llvm::{
 use msl_ir::passes::assume_textures::KnownTexture;
 use msl_ir::{ParamKind, PixelFormat};
 
+use metallic_hal::bytes::{Reader, Writer};
 use metallic_hal::cache::{Cache, Key};
 
 pub(crate) struct Compiler {
@@ -42,7 +43,7 @@ impl Compiler {
     /// LLVM IR or assembly, for looking at.
     pub fn emit(&self, source: &PipelineSource, stage: &str, threadgroup: [u32; 3]) -> Result<String> {
         let options = CompileOptions::new(threadgroup);
-        let (module, entry) = (&source.module, source.entry_point().name.as_str());
+        let (module, entry) = (source.module()?, source.entry_point().name.as_str());
         let text = match stage {
             "llvm" => self.llvm.emit_llvm_ir(module, entry, &options, true),
             "llvm-raw" => self.llvm.emit_llvm_ir(module, entry, &options, false),
@@ -59,12 +60,12 @@ impl Compiler {
     /// What code generation decided about a kernel, by lines of its source.
     pub fn explain(&self, source: &PipelineSource, threadgroup: [u32; 3]) -> Result<Explanation> {
         let entry = source.entry_point().name.as_str();
-        let map = source.source_map.as_deref();
+        let map = source.code.source_map();
         let out = self
             .llvm
-            .explain(&source.module, entry, &CompileOptions::new(threadgroup))
+            .explain(source.module()?, entry, &CompileOptions::new(threadgroup))
             .map_err(|error| Error::Pipeline { message: describe(source, &error) })?;
-        let locate = |span: Span| map.and_then(|map| map.location(span));
+        let locate = |span: Span| map.as_ref().and_then(|map| map.location(span));
         let mut explanation = Explanation { summary: out.summary, ..Explanation::default() };
         for r in out.remarks {
             let remark = Remark {
@@ -104,12 +105,13 @@ impl Compiler {
         let known = |i| KnownTexture { param: i as u32, format, bytes_per_texel: 4, is_flat: true };
         let textures = textures.map(|(i, _)| known(i)).collect();
         let options = CompileOptions { groups: Groups::Full, textures, ..CompileOptions::new(threadgroup) };
-        let key = self.key(source, &format!("check {options:?}"));
+        let key = self.key(source, &format!("check {options:?}"))?;
         if key.as_ref().is_some_and(|key| self.cache.get(key).is_some()) {
             return Ok(());
         }
         let entry = source.entry_point().name.as_str();
-        self.llvm.check(&source.module, entry, &options).map_err(|error| describe(source, &error))?;
+        let module = source.module().map_err(|error| error.to_string())?;
+        self.llvm.check(module, entry, &options).map_err(|error| describe(source, &error))?;
         if let Some(key) = &key {
             self.cache.put(key, &[]);
         }
@@ -117,24 +119,31 @@ impl Compiler {
     }
 
     /// Names what is cached about a kernel; `None` without a cache.
-    fn key(&self, source: &PipelineSource, options: &str) -> Option<Key> {
-        self.cache.is_enabled().then(|| {
-            // Spans are part of it: they end up in messages about faults.
-            let text = msl_ir::text::print_with_spans(&source.module);
-            let entry = source.entry_point().name.as_str();
-            Key::of(&[self.target.as_bytes(), entry.as_bytes(), options.as_bytes(), BUILD.as_bytes(), text.as_bytes()])
-        })
+    fn key(&self, source: &PipelineSource, options: &str) -> std::result::Result<Option<Key>, String> {
+        if !self.cache.is_enabled() {
+            return Ok(None);
+        }
+        let digest = source.code.digest().map_err(|error| error.to_string())?;
+        let entry = source.entry_point().name.as_str();
+        Ok(Some(Key::of(&[
+            self.target.as_bytes(),
+            entry.as_bytes(),
+            options.as_bytes(),
+            BUILD.as_bytes(),
+            digest.as_str().as_bytes(),
+        ])))
     }
 
     pub fn compile(&self, source: &PipelineSource, options: &CompileOptions) -> std::result::Result<Kernel, String> {
         let entry = source.entry_point().name.as_str();
-        let key = self.key(source, &format!("{options:?}"));
+        let key = self.key(source, &format!("{options:?}"))?;
         if let Some(bytes) = key.as_ref().and_then(|key| self.cache.get(key))
             && let Some(compiled) = read(&bytes)
         {
             return Ok(Kernel { compiled });
         }
-        let compiled = self.llvm.compile(&source.module, entry, options).map_err(|error| describe(source, &error))?;
+        let module = source.module().map_err(|error| error.to_string())?;
+        let compiled = self.llvm.compile(module, entry, options).map_err(|error| describe(source, &error))?;
         if let Some(key) = &key {
             self.cache.put(key, &write(&compiled));
         }
@@ -197,10 +206,11 @@ impl Kernel {
 /// Assembly text with the lines of the source that it comes from, as comments.
 fn annotated(source: &PipelineSource, lines: &[AsmLine]) -> String {
     let comment = if cfg!(target_arch = "aarch64") { "//" } else { "#" };
+    let map = source.code.source_map();
     let mut last = None;
     let mut out = String::new();
     for line in lines {
-        let place = line.span.and_then(|span| source.source_map.as_ref()?.line(span));
+        let place = line.span.and_then(|span| map.as_ref()?.line(span));
         if let Some((location, text)) = place
             && last.as_ref() != Some(&(location.file.clone(), location.line))
         {
@@ -227,72 +237,45 @@ fn describe(source: &PipelineSource, error: &CodegenError) -> String {
 const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("METALLIC_CPU_BUILD"));
 
 fn write(kernel: &CompiledKernel) -> Vec<u8> {
-    let mut out = Vec::with_capacity(kernel.object.len() + 64 * kernel.sites.len() + 64);
-    let word = |out: &mut Vec<u8>, value: u64| out.extend(value.to_le_bytes());
-    word(&mut out, kernel.fixed_scratch());
-    word(&mut out, kernel.static_threadgroup_bytes);
-    word(&mut out, u64::from(kernel.covers_all));
-    word(&mut out, kernel.sites.len() as u64);
-    for site in &kernel.sites {
-        let kind = match site.kind {
+    let mut w = Writer::new();
+    w.word(kernel.fixed_scratch());
+    w.word(kernel.static_threadgroup_bytes);
+    w.flag(kernel.covers_all);
+    w.list(kernel.sites.iter(), |w, site| {
+        w.word(match site.kind {
             FaultKind::Read => 0,
             FaultKind::Write => 1,
             FaultKind::Atomic => 2,
             FaultKind::Trap => 3,
-        };
-        word(&mut out, kind);
-        word(&mut out, site.param.map_or(u64::MAX, u64::from));
-        word(&mut out, u64::from(site.span.start) | u64::from(site.span.end) << 32);
-        word(&mut out, u64::from(site.span.expansion.0));
-        let message = site.message.as_deref();
-        word(&mut out, message.map_or(u64::MAX, |m| m.len() as u64));
-        out.extend(message.unwrap_or("").as_bytes());
-    }
-    word(&mut out, kernel.object.len() as u64);
-    out.extend(&kernel.object);
-    out
+        });
+        w.option(site.param, |w, param| w.word(param.into()));
+        for n in [site.span.start, site.span.end, site.span.expansion.0] {
+            w.word(n.into());
+        }
+        w.option(site.message.as_deref(), Writer::text);
+    });
+    w.bytes(&kernel.object);
+    w.into_bytes()
 }
 
 /// `None` when the entry makes no sense; it is then compiled again.
 fn read(bytes: &[u8]) -> Option<CompiledKernel> {
-    let mut reader = Reader(bytes);
-    let fixed_scratch = reader.word()?;
-    let static_threadgroup = reader.word()?;
-    let covers_all = reader.word()? != 0;
-    let count = reader.word()?;
-    let mut sites = Vec::new();
-    for _ in 0..count {
-        let kind = match reader.word()? {
+    let mut r = Reader::new(bytes);
+    let (fixed_scratch, static_threadgroup, covers_all) = (r.word()?, r.word()?, r.flag()?);
+    let sites = r.list(|r| {
+        let kind = match r.word()? {
             0 => FaultKind::Read,
             1 => FaultKind::Write,
             2 => FaultKind::Atomic,
             3 => FaultKind::Trap,
             _ => return None,
         };
-        let param = u32::try_from(reader.word()?).ok();
-        let positions = reader.word()?;
-        let expansion = ExpansionId(u32::try_from(reader.word()?).ok()?);
-        let span = Span { start: positions as u32, end: (positions >> 32) as u32, expansion };
-        let message = match reader.word()? {
-            u64::MAX => None,
-            length => Some(String::from_utf8(reader.bytes(length)?.to_vec()).ok()?),
-        };
-        sites.push(FaultSite { kind, param, span, message });
-    }
-    let length = reader.word()?;
-    let object = reader.bytes(length)?.to_vec();
+        let param = r.option(Reader::small)?;
+        let span = Span { start: r.small()?, end: r.small()?, expansion: ExpansionId(r.small()?) };
+        let message = r.option(|r| r.text().map(str::to_string))?;
+        Some(FaultSite { kind, param, span, message })
+    })?;
+    let object = r.bytes()?.to_vec();
+    r.end(())?;
     CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, covers_all, sites).ok()
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, length: u64) -> Option<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
-        self.0 = tail;
-        Some(head)
-    }
-    fn word(&mut self) -> Option<u64> {
-        self.bytes(8)?.try_into().ok().map(u64::from_le_bytes)
-    }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use metallic_hal::{Error, Pipeline, PipelineSource, Result, Size};
 use msl_codegen_llvm::{CompileOptions, Groups};
+use msl_ir::ParamKind;
 use msl_ir::passes::assume_textures::KnownTexture;
-use msl_ir::{AddressSpace, Block, Builtin, Function, Op, ParamKind};
 
 use crate::compiler::{Compiler, Kernel};
 
@@ -63,19 +63,12 @@ impl Variant {
 
 impl CpuPipeline {
     pub fn new(source: &PipelineSource, compiler: Arc<Compiler>) -> Result<CpuPipeline> {
-        let entry = source.entry_point();
-        let function = &source.module.functions[entry.function];
-        let static_memory = source.static_threadgroup_memory_length();
-        let has_threadgroup_memory = static_memory > 0
-            || function.params.iter().any(|ty| {
-                source.module.types.pointee(*ty).is_some_and(|(space, _)| space == AddressSpace::Threadgroup)
-            });
-        let looks = Looks::at(function);
+        let (entry, facts) = (source.entry_point(), source.facts());
         let pipeline = CpuPipeline {
             source: source.clone(),
             compiler,
-            static_memory,
-            is_shape_free: !has_threadgroup_memory && !looks.at_threadgroup,
+            static_memory: facts.static_threadgroup_memory_length,
+            is_shape_free: !facts.sees_threadgroups,
             variants: RwLock::default(),
             compiling: Mutex::new(()),
         };
@@ -85,9 +78,9 @@ impl CpuPipeline {
         // full waits for a grid that has some.
         let guess = entry.required_threads.unwrap_or_else(|| {
             let most = entry.max_total_threads.unwrap_or(1024).max(1);
-            let likely = if looks.at_rows { [16, 16, 1] } else { [256, 1, 1] };
+            let likely = if facts.sees_rows { [16, 16, 1] } else { [256, 1, 1] };
             let shape =
-                pipeline.shape(if looks.at_rows { Size::new(512, 512, 1) } else { Size::new(4096, 1, 1) }, likely);
+                pipeline.shape(if facts.sees_rows { Size::new(512, 512, 1) } else { Size::new(4096, 1, 1) }, likely);
             if shape.iter().product::<u32>() <= most { shape } else { [most, 1, 1] }
         });
         // With textures, a case for each format would be most of the code: the formats bound are waited for.
@@ -151,39 +144,5 @@ impl Pipeline for CpuPipeline {
     }
     fn static_threadgroup_memory_length(&self) -> u32 {
         self.static_memory
-    }
-}
-
-/// What a kernel asks about its place.
-#[derive(Default)]
-struct Looks {
-    /// Anything that tells how threads are grouped, or makes them meet.
-    at_threadgroup: bool,
-    /// The second component of a position: a kernel for grids with rows.
-    at_rows: bool,
-}
-
-impl Looks {
-    fn at(function: &Function) -> Looks {
-        let mut looks = Looks::default();
-        looks.visit(function, &function.body);
-        looks
-    }
-
-    fn visit(&mut self, function: &Function, block: &Block) {
-        for &id in &block.insts {
-            let op = &function.insts[id].op;
-            match op {
-                Op::Builtin(Builtin::ThreadPositionInGrid | Builtin::ThreadsPerGrid) => {}
-                Op::Builtin(_) | Op::Barrier { .. } | Op::Simd(..) | Op::Call { .. } => self.at_threadgroup = true,
-                Op::Extract { vector, index } => {
-                    self.at_rows |= *index > 0 && matches!(function.insts[*vector].op, Op::Builtin(_));
-                }
-                _ => {}
-            }
-            for nested in op.blocks() {
-                self.visit(function, nested);
-            }
-        }
     }
 }

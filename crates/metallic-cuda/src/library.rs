@@ -14,20 +14,15 @@ const DEFAULT_SM: u32 = 90;
 /// Distinguishes builds of ourselves whose version is the same.
 const BUILD: &str = concat!("ptx ", env!("CARGO_PKG_VERSION"), " ", env!("METALLIC_CUDA_BUILD"));
 
-/// Whether a kernel writes log records.
-pub(crate) fn has_logs(source: &PipelineSource) -> bool {
-    let f = &source.module.functions;
-    f.values().any(|f| f.insts.values().any(|inst| matches!(inst.op, msl_ir::Op::Log { .. })))
-}
-
 /// PTX and what a launch must know, from disk where it is there.
 pub(crate) fn compile_cached(source: &PipelineSource, options: &NvptxOptions, cache: &Cache) -> Result<NvptxKernel> {
-    let key = cache.is_enabled().then(|| {
-        // Spans are part of it: they end up in messages about faults.
-        let text = msl_ir::text::print_with_spans(&source.module);
+    let key = if cache.is_enabled() {
         let options = format!("{options:?} {BUILD}");
-        Key::of(&[source.entry_point().name.as_str().as_bytes(), options.as_bytes(), text.as_bytes()])
-    });
+        let digest = source.code.digest()?.as_str();
+        Some(Key::of(&[source.entry_point().name.as_str().as_bytes(), options.as_bytes(), digest.as_bytes()]))
+    } else {
+        None
+    };
     if let Some(kernel) = key.as_ref().and_then(|key| cache.get(key)).and_then(|bytes| NvptxKernel::from_bytes(&bytes))
     {
         return Ok(kernel);
@@ -41,7 +36,7 @@ pub(crate) fn compile_cached(source: &PipelineSource, options: &NvptxOptions, ca
 
 pub(crate) fn compile(source: &PipelineSource, options: &NvptxOptions) -> Result<NvptxKernel> {
     let entry = source.entry_point().name.as_str();
-    NvptxCompiler.compile(&source.module, entry, options).map_err(|error| describe(source, &error))
+    NvptxCompiler.compile(source.module()?, entry, options).map_err(|error| describe(source, &error))
 }
 
 /// PTX, machine code or LLVM IR of a kernel as text; needs no GPU.
@@ -63,8 +58,8 @@ pub fn emit(source: &PipelineSource, stage: &str, threadgroup: [u32; 3], sm: Opt
     let text = match stage {
         "ptx" => return compile(source, &options).map(|kernel| kernel.ptx),
         "sass" => return compile(source, &options).and_then(|kernel| sass::disassemble(&kernel.ptx, options.sm)),
-        "llvm" => NvptxCompiler.emit_llvm_ir(&source.module, entry, &options, true),
-        "llvm-raw" => NvptxCompiler.emit_llvm_ir(&source.module, entry, &options, false),
+        "llvm" => NvptxCompiler.emit_llvm_ir(source.module()?, entry, &options, true),
+        "llvm-raw" => NvptxCompiler.emit_llvm_ir(source.module()?, entry, &options, false),
         _ => {
             return Err(Error::Unsupported(format!(
                 "cuda devices have the stages ptx, sass, llvm and llvm-raw, not {stage}"

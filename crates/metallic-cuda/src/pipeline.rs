@@ -93,8 +93,8 @@ impl CudaPipeline {
             source: source.clone(),
             context: context.clone(),
             sm: context.capability(),
-            static_memory: source.static_threadgroup_memory_length(),
-            has_logs: library::has_logs(source),
+            static_memory: source.facts().static_threadgroup_memory_length,
+            has_logs: source.facts().has_logs,
             variants: RwLock::default(),
             compiling: Mutex::new(()),
         };

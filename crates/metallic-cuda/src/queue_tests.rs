@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metallic_hal::{
-    Argument, Buffer, Command, CommandList, Completion, Device, Dispatch, Event, Grid, Pipeline, PipelineSource, Queue,
-    StorageMode, Submission,
+    Argument, Buffer, Command, CommandList, Completion, Device, Dispatch, Event, Grid, KernelCode, Pipeline,
+    PipelineSource, Queue, StorageMode, Submission,
 };
 
 use crate::fake;
@@ -15,8 +15,8 @@ const KERNEL: &str = include_str!("testdata/increment.ir");
 
 fn pipeline(device: &dyn Device) -> Arc<dyn Pipeline> {
     let module = Arc::new(msl_ir::text::parse(KERNEL).unwrap());
-    let source =
-        PipelineSource { module, entry: 0, source_map: None, text: None, label: "increment".into(), eager: false };
+    let code = Arc::new(KernelCode::new(module, 0, None));
+    let source = PipelineSource { code, text: None, label: "increment".into(), eager: false };
     device.make_compute_pipeline_state(&source).unwrap()
 }
 

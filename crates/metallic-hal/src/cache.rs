@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use crate::env;
 
 /// First bytes of a file; the number changes with the format of entries.
-const MAGIC: &[u8; 8] = b"pymtlc02";
+const MAGIC: &[u8; 8] = b"pymtlc03";
 const EXTENSION: &str = "kernel";
 const DEFAULT_LIMIT: u64 = 256 << 20;
 /// The size is looked at once per so many new entries.
@@ -29,6 +29,14 @@ pub struct Cache {
 pub struct Key(String);
 
 impl Key {
+    /// Names something that is no entry itself: what a part of another key was made of.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// What [`Key::as_str`] gave.
+    pub fn from_text(text: &str) -> Option<Key> {
+        (text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))).then(|| Key(text.into()))
+    }
     /// The key of everything that decides about the contents of an entry.
     pub fn of(parts: &[&[u8]]) -> Key {
         let half = |seed: u8| {
@@ -68,7 +76,7 @@ impl Cache {
         let path = self.path(key)?;
         let mut bytes = std::fs::read(&path).ok()?;
         let header = bytes.get(..16)?;
-        if &header[..8] != MAGIC || header[8..] != checksum(&bytes[16..]).to_le_bytes() {
+        if &header[..8] != MAGIC || header[8..] != checksum(key, &bytes[16..]).to_le_bytes() {
             let _ = std::fs::remove_file(&path);
             return None;
         }
@@ -88,7 +96,7 @@ impl Cache {
         let temporary = directory.join(name);
         let mut contents = Vec::with_capacity(bytes.len() + 16);
         contents.extend(MAGIC);
-        contents.extend(checksum(bytes).to_le_bytes());
+        contents.extend(checksum(key, bytes).to_le_bytes());
         contents.extend(bytes);
         let result = std::fs::create_dir_all(directory)
             .and_then(|()| std::fs::write(&temporary, contents))
@@ -107,8 +115,10 @@ impl Cache {
     }
 }
 
-fn checksum(bytes: &[u8]) -> u64 {
+/// The key is part of it: an entry in the place of another is damage.
+fn checksum(key: &Key, bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
+    hasher.write(key.0.as_bytes());
     hasher.write(bytes);
     hasher.finish()
 }
@@ -164,10 +174,14 @@ mod tests {
         cache.put(&key, b"machine code");
         assert_eq!(cache.get(&key).as_deref(), Some(&b"machine code"[..]));
         let path = cache.path(&key).unwrap();
-        for damage in [&b""[..], b"pymtlc02", b"pymtlc02........machine code"] {
+        for damage in [&b""[..], b"pymtlc03", b"pymtlc02........machine code"] {
             std::fs::write(&path, damage).unwrap();
             assert_eq!(cache.get(&key), None);
         }
+        cache.put(&key, b"machine code");
+        let other = Key::of(&[b"other"]);
+        std::fs::rename(&path, cache.path(&other).unwrap()).unwrap();
+        assert_eq!(cache.get(&other), None);
         let _ = std::fs::remove_dir_all(at);
     }
 

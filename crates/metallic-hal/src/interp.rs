@@ -68,7 +68,7 @@ impl Device for InterpDevice {
     }
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>> {
         // Finds a malformed module now instead of at the first dispatch.
-        Machine::new(&source.module, source.entry_point().name.as_str(), self.executor.options)
+        Machine::new(source.module()?, source.entry_point().name.as_str(), self.executor.options)
             .map_err(|error| Error::Pipeline { message: format!("kernel {}: {error}", source.label) })?;
         Ok(Arc::new(InterpPipeline { source: source.clone() }))
     }
@@ -86,7 +86,7 @@ impl Pipeline for InterpPipeline {
         1024
     }
     fn static_threadgroup_memory_length(&self) -> u32 {
-        self.source.static_threadgroup_memory_length()
+        self.source.facts().static_threadgroup_memory_length
     }
 }
 
@@ -109,7 +109,8 @@ impl Interpreter {
         if threads.is_empty() {
             return Ok(());
         }
-        let mut machine = Machine::new(&source.module, source.entry_point().name.as_str(), self.options)
+        let module = source.module().map_err(|error| Fault::new(error.to_string()))?;
+        let mut machine = Machine::new(module, source.entry_point().name.as_str(), self.options)
             .map_err(|error| Fault::new(error.to_string()))?;
         for (position, argument) in dispatch.arguments.iter().enumerate() {
             machine.bind(position, bind(argument)?);

@@ -17,6 +17,7 @@
 //! Not here: Metal's object model and its validation (`metallic`), MSL (`msl`), machine code
 //! (`msl-codegen-llvm`).
 
+pub mod bytes;
 pub mod cache;
 pub mod command;
 pub mod env;
@@ -25,6 +26,7 @@ pub mod event;
 pub mod explain;
 pub mod history;
 pub mod interp;
+pub mod kernel_code;
 pub mod log;
 #[cfg(unix)]
 mod mapping;
@@ -47,13 +49,13 @@ pub use command::{Argument, Command, CommandList, Dispatch, Grid, InlineBytes, O
 pub use error::{Error, Fault, Result};
 pub use event::Event;
 pub use explain::Explanation;
+pub use kernel_code::{KernelCode, KernelFacts, KernelOrigin};
 pub use memory::{HostBuffer, HostMemory};
 pub use pixel_format::{ComponentKind, PixelFormatInfo};
 pub use queue::{Executor, SerialQueue};
 pub use source_text::{FunctionConstantValue, LibraryText, SourceText};
 pub use texture::{HostTexture, TextureDescriptor, TextureType, TextureUsage};
 
-use msl_base::SourceMap;
 use msl_ir::Module;
 
 /// Where a resource lives and who may touch it, with Metal's numbers (`MTLStorageMode`).
@@ -156,6 +158,10 @@ pub trait Device: Any + Send + Sync {
         false
     }
     fn make_texture(&self, descriptor: &TextureDescriptor) -> Result<Arc<dyn Texture>>;
+    /// Whether its driver compiles MSL, so that it needs [`PipelineSource::text`].
+    fn compiles_text(&self) -> bool {
+        false
+    }
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>>;
     fn make_command_queue(&self) -> Result<Arc<dyn Queue>>;
     /// What an argument buffer holds in the place of a sampler.
@@ -243,12 +249,7 @@ pub trait Pipeline: Any + Send + Sync {
 /// What a pipeline is made of.
 #[derive(Clone)]
 pub struct PipelineSource {
-    /// Holds exactly the code that the entry point reaches.
-    pub module: Arc<Module>,
-    /// Index into [`Module::entry_points`].
-    pub entry: usize,
-    /// Resolves the spans of the module, when it came from text.
-    pub source_map: Option<Arc<SourceMap>>,
+    pub code: Arc<KernelCode>,
     /// The text, for devices whose driver compiles MSL itself.
     pub text: Option<SourceText>,
     pub label: String,
@@ -258,25 +259,20 @@ pub struct PipelineSource {
 }
 
 impl PipelineSource {
-    pub fn entry_point(&self) -> &msl_ir::EntryPoint {
-        &self.module.entry_points[self.entry]
+    pub fn facts(&self) -> &KernelFacts {
+        self.code.facts()
     }
-
-    /// Threadgroup memory that the kernel declares itself, in bytes.
-    pub fn static_threadgroup_memory_length(&self) -> u32 {
-        let mut length = 0u64;
-        for global in self.module.globals.values() {
-            if global.space == msl_ir::AddressSpace::Threadgroup {
-                let align = u64::from(global.align.max(1));
-                length = length.next_multiple_of(align).saturating_add(self.module.types.size_of(global.ty));
-            }
-        }
-        u32::try_from(length).unwrap_or(u32::MAX)
+    pub fn entry_point(&self) -> &msl_ir::EntryPoint {
+        &self.facts().entry
+    }
+    /// Holds exactly the code that the entry point reaches. What asks for it may have to wait for the front end.
+    pub fn module(&self) -> Result<&Arc<Module>> {
+        self.code.module()
     }
 
     /// `file:line:column` of a span of the module.
     pub fn location(&self, span: msl_base::Span) -> Option<String> {
-        let location = self.source_map.as_ref()?.location(span)?;
+        let location = self.code.source_map()?.location(span)?;
         Some(format!("{}:{}:{}", location.file, location.line, location.column))
     }
 }

@@ -53,7 +53,7 @@ impl Device for NullDevice {
         HostTexture::make(&self.info.id, descriptor)
     }
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>> {
-        Ok(Arc::new(NullPipeline { static_memory: source.static_threadgroup_memory_length() }))
+        Ok(Arc::new(NullPipeline { static_memory: source.facts().static_threadgroup_memory_length }))
     }
     fn make_command_queue(&self) -> Result<Arc<dyn Queue>> {
         Ok(SerialQueue::new(self.executor.clone()))

@@ -54,14 +54,15 @@ fn main() -> Result<()> {
         "{:26} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
         "", "library", "pipeline", "dispatch", "total", "cpu", "cached"
     );
-    for (name, source) in &cases {
+    for (case, (name, source)) in cases.iter().enumerate() {
         if !only.is_empty() && !only.contains(name) {
             continue;
         }
         let mut rows = Vec::new();
         for round in 0..ROUNDS {
             // Other positions make it another program for the cache.
-            let salted = format!("//{}\n{source}", "-".repeat(round + std::process::id() as usize % 1000));
+            let salted =
+                format!("//{}\n{source}", "-".repeat(case * ROUNDS + round + std::process::id() as usize % 1000));
             let cpu = processor_time();
             let [library, pipeline, dispatch] = build(&device, &queue, &salted, name)?;
             let cpu = processor_time() - cpu;

@@ -208,11 +208,12 @@ impl ComputeCommandEncoder {
         check_threadgroup(pipeline, group).map_err(fail)?;
         let is_empty = check_grid(&grid, group).map_err(fail)?;
         let inner = &pipeline.inner;
+        let facts = inner.code.facts();
         let params = pipeline.reflection();
         let mut arguments = Vec::with_capacity(params.len());
-        let mut memory = inner.static_memory;
+        let mut memory = facts.static_threadgroup_memory_length;
         for (position, param) in params.iter().enumerate() {
-            let argument = state.argument(param, inner.alignments[position]).map_err(|reason| Error::Validation {
+            let argument = state.argument(param, facts.alignments[position]).map_err(|reason| Error::Validation {
                 kernel: Some(pipeline.label().to_string()),
                 argument: Some(describe(param)),
                 reason,
@@ -227,7 +228,7 @@ impl ComputeCommandEncoder {
             return Err(fail(format!(
                 "{memory} bytes of threadgroup memory ({} declared by the kernel, the rest set by \
                  set_threadgroup_memory_length) exceed the limit of {limit} bytes",
-                inner.static_memory
+                facts.static_threadgroup_memory_length
             )));
         }
         if is_empty {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metallic_hal::{self as hal, PipelineSource, SourceText};
+use metallic_hal::{self as hal, KernelCode, PipelineSource, SourceText};
 use msl_ir::{EntryPoint, Module, Param, ParamKind};
 
 use crate::{Device, Error, Function, Result, limits};
@@ -18,12 +18,8 @@ pub(crate) struct Inner {
     pub function: Function,
     pub hal: Arc<dyn hal::Pipeline>,
     pub label: Arc<str>,
-    pub module: Arc<Module>,
-    pub entry: usize,
+    pub code: Arc<KernelCode>,
     pub max_threads: u32,
-    pub static_memory: u32,
-    /// What an offset of the buffer bound to each parameter must be a multiple of.
-    pub alignments: Vec<u32>,
 }
 
 impl ComputePipelineState {
@@ -32,7 +28,7 @@ impl ComputePipelineState {
         let (name, source) = (function.name(), pipeline_source(function)?);
         let entry = source.entry_point();
         check_indices(name, entry)?;
-        let static_memory = source.static_threadgroup_memory_length();
+        let static_memory = source.facts().static_threadgroup_memory_length;
         let limit = device.max_threadgroup_memory_length();
         if static_memory > limit {
             return Err(Error::Pipeline(format!(
@@ -44,22 +40,13 @@ impl ComputePipelineState {
         let asked = entry.max_total_threads.unwrap_or(u32::MAX);
         let max_threads =
             asked.min(hal.max_total_threads_per_threadgroup()).min(device.info().max_total_threads_per_threadgroup);
-        let types = &source.module.types;
-        let alignments = source.module.functions[entry.function]
-            .params
-            .iter()
-            .map(|ty| types.pointee(*ty).map_or(1, |(_, pointee)| types.align_of(pointee).max(1)))
-            .collect();
         let inner = Inner {
             device: device.clone(),
             function: function.clone(),
             hal,
             label: name.into(),
-            entry: source.entry,
-            module: source.module,
+            code: source.code,
             max_threads,
-            static_memory,
-            alignments,
         };
         Ok(ComputePipelineState { inner: Arc::new(inner) })
     }
@@ -82,18 +69,18 @@ impl ComputePipelineState {
     }
     /// Bytes of threadgroup memory that the kernel declares itself.
     pub fn static_threadgroup_memory_length(&self) -> u32 {
-        self.inner.static_memory
+        self.inner.code.facts().static_threadgroup_memory_length
     }
     /// The arguments of the kernel.
     pub fn reflection(&self) -> &[Param] {
         &self.entry_point().params
     }
     pub fn entry_point(&self) -> &EntryPoint {
-        &self.inner.module.entry_points[self.inner.entry]
+        &self.inner.code.facts().entry
     }
-    /// The code, as it was handed to the device.
-    pub fn module(&self) -> &Arc<Module> {
-        &self.inner.module
+    /// The code, as it is handed to the device; compiled now where the pipeline came from the cache.
+    pub fn module(&self) -> Result<Arc<Module>> {
+        Ok(self.inner.code.module()?.clone())
     }
 }
 
@@ -108,9 +95,7 @@ pub(crate) fn pipeline_source(function: &Function) -> Result<PipelineSource> {
     let name = function.name();
     let compiled = function.library.inner.source.compile(name, &function.constants)?;
     Ok(PipelineSource {
-        module: compiled.module,
-        entry: compiled.entry,
-        source_map: compiled.source_map,
+        code: compiled.code,
         text: function.library.inner.text.clone().map(|library| SourceText { library, constants: compiled.constants }),
         label: name.into(),
         eager: false,

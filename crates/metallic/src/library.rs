@@ -51,14 +51,14 @@ pub struct Library {
 pub(crate) struct Inner {
     pub device: Device,
     pub source: Box<dyn Source>,
-    /// MSL, when it was made of that, for devices whose driver compiles it.
+    /// MSL, when it was made of that and the device's driver compiles it.
     pub text: Option<Arc<LibraryText>>,
 }
 
 impl Library {
     pub(crate) fn new(device: &Device, text: &str, options: &CompileOptions) -> Result<Library> {
         let source = source::open_msl(text, options)?;
-        let text = Some(Arc::new(options.to_text(text)));
+        let text = device.hal.compiles_text().then(|| Arc::new(options.to_text(text)));
         Ok(Library { inner: Arc::new(Inner { device: device.clone(), source, text }) })
     }
     pub(crate) fn from_ir(device: &Device, text: &str) -> Result<Library> {
@@ -74,7 +74,7 @@ impl Library {
         self.inner.source.function_names().to_vec()
     }
     pub fn function_constants(&self) -> Vec<FunctionConstant> {
-        self.inner.source.function_constants().to_vec()
+        self.inner.source.function_constants()
     }
     /// What the compiler remarked about a source that it accepted.
     pub fn warnings(&self) -> Vec<Diagnostic> {

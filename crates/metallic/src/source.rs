@@ -1,86 +1,35 @@
 //! Where the functions of a library come from: MSL through the front end, or the text form of the IR.
 
+mod files;
+mod msl_source;
+mod remembered;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use metallic_hal::{FunctionConstantValue, LibraryText};
-use msl::{FileProvider, IncludedFile, MathMode};
-use msl_base::SourceMap;
+use metallic_hal::{FunctionConstantValue, KernelCode, LibraryText};
+use msl::{FileProvider, MathMode};
 use msl_ir::{Module, Scalar};
+
+pub(crate) use msl_source::open_msl;
 
 use crate::{
     CompileError, CompileOptions, ConstantValue, Diagnostic, Error, FunctionConstant, FunctionConstantValues, Result,
 };
+use files::Files;
 
-/// Sources with at most so many kernels are checked in full when they are opened.
-const CHECKED_AT_ONCE: usize = 32;
-
-/// One entry point, compiled.
+/// One entry point, as far as it has to be compiled by now.
 pub(crate) struct Compiled {
-    pub module: Arc<Module>,
-    /// Index into the entry points of the module.
-    pub entry: usize,
-    pub source_map: Option<Arc<SourceMap>>,
+    pub code: Arc<KernelCode>,
     /// As the source declares them.
     pub constants: Vec<FunctionConstantValue>,
 }
 
 pub(crate) trait Source: Send + Sync {
     fn function_names(&self) -> &[String];
-    fn function_constants(&self) -> &[FunctionConstant];
+    fn function_constants(&self) -> Vec<FunctionConstant>;
     fn warnings(&self) -> Vec<Diagnostic>;
     fn compile(&self, name: &str, constants: &FunctionConstantValues) -> Result<Compiled>;
-}
-
-/// MSL.
-pub(crate) fn open_msl(text: &str, options: &CompileOptions) -> Result<Box<dyn Source>> {
-    let files = Files { headers: options.headers.clone(), directories: options.include_directories.clone() };
-    let library = msl::Library::open(&options.source_name, text, &options.to_msl(), &files).map_err(compile_error)?;
-    let names = library.entry_points();
-    let declared = library.function_constants();
-    // The front end checks bodies when they are compiled; a library with mistakes should not open.
-    // Without values for its function constants a kernel may fail for want of them, so those wait.
-    if options.checks_bodies && names.len() <= CHECKED_AT_ONCE && declared.is_empty() {
-        for name in &names {
-            library.check(name, &msl::FunctionConstantValues::new()).map_err(compile_error)?;
-        }
-    }
-    let constants = declared
-        .iter()
-        .map(|c| FunctionConstant { name: c.name.clone(), index: c.index, type_name: type_name(c.scalar, c.len) })
-        .collect();
-    Ok(Box::new(MslSource { library, names, declared, constants }))
-}
-
-struct MslSource {
-    library: msl::Library,
-    names: Vec<String>,
-    declared: Vec<msl::FunctionConstant>,
-    constants: Vec<FunctionConstant>,
-}
-
-impl Source for MslSource {
-    fn function_names(&self) -> &[String] {
-        &self.names
-    }
-    fn function_constants(&self) -> &[FunctionConstant] {
-        &self.constants
-    }
-    fn warnings(&self) -> Vec<Diagnostic> {
-        self.library.warnings().messages().into_iter().map(Diagnostic::from).collect()
-    }
-    fn compile(&self, name: &str, constants: &FunctionConstantValues) -> Result<Compiled> {
-        let values = constant_values(&self.declared, constants)
-            .map_err(|message| Error::Function(format!("function {name}: {message}")))?;
-        let module = self.library.compile(name, &values).map_err(compile_error)?.module;
-        let entry = module.entry_points.iter().position(|e| e.name == name).unwrap_or(0);
-        let constants = values
-            .indices()
-            .map(|(index, v)| FunctionConstantValue { index, scalar: v.scalar, len: v.len, bits: v.bits })
-            .collect();
-        Ok(Compiled { module: Arc::new(module), entry, source_map: Some(self.library.source_map().clone()), constants })
-    }
 }
 
 /// The values as the types that the source declares.
@@ -134,15 +83,16 @@ impl Source for IrSource {
     fn function_names(&self) -> &[String] {
         &self.names
     }
-    fn function_constants(&self) -> &[FunctionConstant] {
-        &[]
+    fn function_constants(&self) -> Vec<FunctionConstant> {
+        Vec::new()
     }
     fn warnings(&self) -> Vec<Diagnostic> {
         Vec::new()
     }
     fn compile(&self, name: &str, _constants: &FunctionConstantValues) -> Result<Compiled> {
         let entry = *self.by_name.get(name).ok_or_else(|| Error::Function(format!("there is no function {name}")))?;
-        Ok(Compiled { module: self.module.clone(), entry, source_map: None, constants: Vec::new() })
+        let code = Arc::new(KernelCode::new(self.module.clone(), entry, None));
+        Ok(Compiled { code, constants: Vec::new() })
     }
 }
 
@@ -167,64 +117,13 @@ impl CompileOptions {
             fast_math_enabled: self.fast_math_enabled,
         }
     }
-    /// Where the front end finds included files.
-    pub fn file_provider(&self) -> impl FileProvider + Send + Sync + 'static {
+    fn files(&self) -> Files {
         Files { headers: self.headers.clone(), directories: self.include_directories.clone() }
     }
-}
-
-/// Headers by name, then beside the including file, then in directories.
-struct Files {
-    headers: Vec<(String, String)>,
-    directories: Vec<PathBuf>,
-}
-
-impl Files {
-    fn candidates(&self, path: &str, includer: &str, system: bool) -> Vec<PathBuf> {
-        let beside = Path::new(includer).parent().filter(|_| !system).map(Path::to_path_buf);
-        beside.into_iter().chain(self.directories.iter().cloned()).map(|directory| directory.join(path)).collect()
+    /// Where the front end finds included files.
+    pub fn file_provider(&self) -> impl FileProvider + Send + Sync + 'static {
+        self.files()
     }
-}
-
-impl FileProvider for Files {
-    fn read(&self, path: &str, includer: &str, system: bool) -> std::result::Result<Option<IncludedFile>, String> {
-        if let Some((name, text)) = self.headers.iter().find(|(name, _)| name == path) {
-            return Ok(Some(IncludedFile { name: name.clone(), text: text.as_str().into() }));
-        }
-        // Sources that are not files include nothing but what was named.
-        for candidate in self.candidates(path, includer, system) {
-            match std::fs::read(&candidate) {
-                Ok(bytes) => {
-                    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", candidate.display()))?;
-                    let name = normalize(&candidate);
-                    return Ok(Some(IncludedFile { name, text: text.into() }));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(_) if candidate.is_dir() => {}
-                Err(error) => return Err(format!("{}: {error}", candidate.display())),
-            }
-        }
-        Ok(None)
-    }
-    fn searched(&self, path: &str, includer: &str, system: bool) -> Vec<String> {
-        self.candidates(path, includer, system).iter().map(|p| p.display().to_string()).collect()
-    }
-}
-
-/// One name per file: without `.` and, where that is safe to see, without `..`.
-fn normalize(path: &Path) -> String {
-    use std::path::Component;
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out.display().to_string()
 }
 
 fn compile_error(error: msl::CompileError) -> Error {

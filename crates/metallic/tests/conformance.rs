@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use metallic::hal::{
-    Argument, Command, CommandList, Device, Dispatch, FunctionConstantValue, Grid, InlineBytes, LibraryText,
-    PipelineSource, Region, SourceText, StorageMode, TextureDescriptor, TextureSlice, TextureType,
+    Argument, Command, CommandList, Device, Dispatch, FunctionConstantValue, Grid, InlineBytes, KernelCode,
+    LibraryText, PipelineSource, Region, SourceText, StorageMode, TextureDescriptor, TextureSlice, TextureType,
 };
 use msl::conformance::{Executor, Files, Launch, Memory, Texture, run_file};
 use msl::{CompileError, CompileOptions, FileProvider, FunctionConstantValues, IncludedFile, Library, MathMode};
@@ -91,9 +91,7 @@ impl Executor for OnDevice {
         let module = self.module.clone().ok_or("nothing was compiled")?;
         let entry = module.entry_points.iter().position(|e| e.name == launch.kernel).ok_or("the kernel is gone")?;
         let source = PipelineSource {
-            module: module.clone(),
-            entry,
-            source_map: self.library.as_ref().map(|l| l.source_map().clone()),
+            code: Arc::new(KernelCode::new(module, entry, self.library.as_ref().map(|l| l.source_map().clone()))),
             text: self.text.clone().map(|library| SourceText { library, constants: self.constants.clone() }),
             label: launch.kernel.into(),
             eager: false,

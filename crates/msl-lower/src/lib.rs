@@ -98,6 +98,10 @@ impl<'p> Lowerer<'p> {
         let (space, init) = match &global.storage {
             hir::GlobalStorage::Constant(bytes) => (ir::AddressSpace::Constant, Some(bytes.to_vec())),
             hir::GlobalStorage::Threadgroup => (ir::AddressSpace::Threadgroup, None),
+            hir::GlobalStorage::Resource => {
+                self.error("ice", global.span, "a resource of namespace scope is still used");
+                (ir::AddressSpace::Constant, None)
+            }
         };
         let lowered = self.module.globals.push(ir::Global { name: global.name, ty, space, align, init });
         self.globals.insert(id, lowered);

@@ -72,6 +72,8 @@ pub struct Checker<'a> {
     pub late_globals: FxMap<GlobalId, Symbol>,
     /// Some class met so far has a destructor that does something.
     pub any_destructor: bool,
+    /// Resources bound at namespace scope, as parameters of kernels.
+    pub resources: FxMap<GlobalId, (ast::ParamDecl, QualTy)>,
     /// The functions whose address the program takes, with the types of the pointers.
     pub addressed: Vec<(FunctionId, Ty)>,
     /// The member functions whose address it takes.
@@ -127,6 +129,7 @@ impl<'a> Checker<'a> {
             function_constant_indices: FxMap::default(),
             late_globals: FxMap::default(),
             any_destructor: false,
+            resources: FxMap::default(),
             addressed: Vec::new(),
             methods: Vec::new(),
             dispatches: Vec::new(),

@@ -428,7 +428,7 @@ fn object(local: LocalId, ty: Ty, span: Span) -> Expr {
 }
 
 /// The direct operands of an expression; statements inside of it are left out.
-fn each_operand(e: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
+pub fn each_operand(e: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
     match &mut e.kind {
         ExprKind::Deref(a)
         | ExprKind::Field { base: a, .. }

@@ -87,10 +87,10 @@ impl Checker<'_> {
         let id = self.entry_function(entry)?;
         let def = self.functions[id.0 as usize].def.clone();
         self.mark_used(id);
-        let described = self.describe_entry(id, &def, entry);
         self.check_static_asserts();
         self.drain();
         self.complete_dispatches();
+        let described = self.describe_entry(id, &def, entry);
         let described = described?;
         self.program.entry_points.push(described);
         self.prune(id);
@@ -98,6 +98,7 @@ impl Checker<'_> {
             crate::tail::loop_tail_calls(f, function);
         }
         self.check_recursion(id);
+        self.pass_resources(id);
         Some(())
     }
 
@@ -249,6 +250,11 @@ impl Checker<'_> {
                 for p in &signature.params {
                     if let Some(written) = decl.params.get(p.written) {
                         pending.push(c.classify(written, p.ty));
+                    }
+                }
+                for resource in c.reached_resources(id) {
+                    if let Some((written, ty)) = c.resources.get(&resource).cloned() {
+                        pending.push(c.classify(&written, ty));
                     }
                 }
                 c.assign_indices(pending)

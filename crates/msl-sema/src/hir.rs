@@ -158,6 +158,8 @@ pub enum GlobalStorage {
     Constant(Arc<[u8]>),
     /// A threadgroup variable of a kernel.
     Threadgroup,
+    /// A resource that is bound at namespace scope. What lowering sees does not use it: it has become a parameter.
+    Resource,
 }
 
 #[derive(Debug, Clone)]

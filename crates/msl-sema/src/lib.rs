@@ -22,6 +22,7 @@ pub mod hir;
 mod lookup;
 mod overload;
 mod resolve;
+mod resource;
 mod stmt;
 mod tail;
 mod template;

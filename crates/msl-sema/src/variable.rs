@@ -124,17 +124,36 @@ impl Checker<'_> {
                 return Some(Place::Error);
             }
             if matches!(a.name.as_str(), "buffer" | "texture" | "sampler" | "threadgroup") {
-                let d = Diagnostic::error(
-                    "unsupported-global-binding",
-                    decl.name.span,
-                    "a resource that is bound at namespace scope is not supported",
-                )
-                .help("make it a parameter of the kernel");
-                self.report(d);
-                return Some(Place::Error);
+                return Some(self.global_resource(decl));
             }
         }
         None
+    }
+
+    /// A resource of namespace scope. What is wrong with it is said when a kernel reaches it.
+    fn global_resource(&mut self, decl: &ast::VariableDecl) -> Place {
+        let ty = self.resolve_type(&decl.ty);
+        if ty.is_error() {
+            return Place::Error;
+        }
+        if decl.init.is_some() {
+            self.error("invalid-initializer", decl.name.span, "what the host binds has no initialiser");
+        }
+        let name = decl.name.segments.last().map_or_else(|| Symbol::new(""), symbol_of);
+        let span = decl.name.span;
+        let storage = GlobalStorage::Resource;
+        let stored = self.storage_type(ty);
+        let id = self.program.globals.push(hir::Global { name, ty: stored, align: 0, storage, span });
+        let written = ast::ParamDecl {
+            name: Some(name),
+            ty: decl.ty.clone(),
+            is_pack: false,
+            default: None,
+            attributes: decl.attributes.clone(),
+            span,
+        };
+        self.resources.insert(id, (written, ty));
+        Place::Global(id)
     }
 
     fn define_global(&mut self, def: &Rc<VarDef>, decl: &Arc<ast::VariableDecl>) -> Rc<LocalVar> {
@@ -146,7 +165,9 @@ impl Checker<'_> {
             return self.define_function_constant(decl, attribute, name);
         }
         if let Some(place) = self.global_input(decl) {
-            let Place::Input(_) = place else { return failed(QualTy::ERROR) };
+            if let Place::Error = place {
+                return failed(QualTy::ERROR);
+            }
             let ty = self.resolve_type(&decl.ty);
             return Rc::new(LocalVar { name, place, ty, owner: 0, value: None.into(), span });
         }

@@ -9,7 +9,7 @@ use super::{Operand, OverloadSet, Value, constant, rvalue_expr};
 use crate::checker::Checker;
 use crate::declare::{NameKey, text_of};
 use crate::entity::*;
-use crate::hir::{ExprKind, FunctionId};
+use crate::hir::{ExprKind, FunctionId, GlobalStorage};
 use crate::lookup::{Found, Qualifier};
 use crate::types::*;
 
@@ -228,8 +228,20 @@ impl Checker<'_> {
                 let global = &self.program.globals[id];
                 let stored = global.ty;
                 let space = match global.storage {
-                    crate::hir::GlobalStorage::Constant(_) => AddressSpace::Constant,
-                    crate::hir::GlobalStorage::Threadgroup => AddressSpace::Threadgroup,
+                    GlobalStorage::Constant(_) => AddressSpace::Constant,
+                    GlobalStorage::Threadgroup => AddressSpace::Threadgroup,
+                    GlobalStorage::Resource => {
+                        let object_quals = match self.kind(stored) {
+                            TyKind::Class(_) => object_quals,
+                            _ => Quals::CONST,
+                        };
+                        let v = Value::lvalue(ExprKind::Global(id), stored, object_quals, AddressSpace::Thread, span);
+                        if !is_reference {
+                            return v;
+                        }
+                        let pointer = self.rvalue(v);
+                        return self.deref(pointer, span);
+                    }
                 };
                 let quals =
                     if space == AddressSpace::Constant { object_quals.with(Quals::CONST) } else { object_quals };

@@ -21,6 +21,7 @@ pub fn print(program: &Program) -> String {
         let storage = match &global.storage {
             GlobalStorage::Constant(bytes) => format!("constant, {} bytes", bytes.len()),
             GlobalStorage::Threadgroup => "threadgroup".into(),
+            GlobalStorage::Resource => "resource".into(),
         };
         let _ = writeln!(p.out, "{id} {}: {} // {storage}", global.name, p.ty(global.ty));
     }

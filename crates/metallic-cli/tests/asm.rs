@@ -4,9 +4,15 @@ use std::process::Command;
 
 const KERNELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/kernels.metal");
 
+const MATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/math.metal");
+
 fn assembly(kernel: &str, threadgroup: &str, features: &str) -> String {
+    assembly_of(KERNELS, kernel, threadgroup, features)
+}
+
+fn assembly_of(file: &str, kernel: &str, threadgroup: &str, features: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_metallic"))
-        .args(["emit", "--stage", "asm", "--device", "cpu", "--entry", kernel, "--threadgroup", threadgroup, KERNELS])
+        .args(["emit", "--stage", "asm", "--device", "cpu", "--entry", kernel, "--threadgroup", threadgroup, file])
         .env("PYMETALLIC_CPU_FEATURES", features)
         .output()
         .expect("the program starts");
@@ -54,5 +60,34 @@ fn instructions_stand_below_their_lines() {
         }
         // What is for debuggers is left out.
         assert!(!text.contains(".loc") && !text.contains("debug_"), "{text}");
+    }
+}
+
+#[test]
+fn math_functions_are_a_few_instructions() {
+    if !cfg!(target_arch = "x86_64") {
+        return;
+    }
+    // A kernel, what must not be in it, and how many products (with and without a sum) and divisions a vector costs:
+    // exponents are made in integers out of rounded sums, and nobody asks what becomes of large numbers and NaN.
+    let converts = ["vcvt", "vround", "vrndscale"].as_slice();
+    for (kernel, absent, products, divisions) in [
+        ("exponential", converts, 10, 0),
+        ("precise_exponential", converts, 11, 0),
+        ("sine", converts, 14, 0),
+        ("arc_tangent", converts, 6, 1),
+        ("hyperbolic_sine", converts, 15, 1),
+    ] {
+        for (features, lanes) in [("avx2", 8), ("avx512", 16)] {
+            let text = assembly_of(MATH, kernel, "256", features);
+            let all = instructions(&text);
+            let count = |names: &[&str]| all.iter().filter(|(_, i)| names.iter().any(|n| i.starts_with(n))).count();
+            assert_eq!(count(absent), 0, "{kernel} {features}\n{text}");
+            // The 32 threads of a gang, in the versions with and without tests of bounds.
+            let vectors = 2 * 32 / lanes;
+            assert_eq!(count(&["vdivps"]), vectors * divisions, "{kernel} {features}\n{text}");
+            let found = count(&["vmulps", "vfmadd", "vfnmadd", "vfmsub", "vfnmsub"]);
+            assert!((1..=vectors * products).contains(&found), "{kernel} {features}: {found}\n{text}");
+        }
     }
 }

@@ -19,57 +19,90 @@ inline float inf() { return bits_float(0x7f800000u); }
 
 // 2^k for -126 <= k <= 127.
 inline float power_of_two(int k) { return bits_float(uint(k + 127) << 23); }
-// x * 2^k for -252 <= k <= 254: in two steps, so that results may be subnormal or infinite.
-inline float scale(float x, int k) {
-  int half_k = k >> 1;
-  return x * power_of_two(half_k) * power_of_two(k - half_k);
+// Added to a number below 2^21, this rounds to an integer, which then stands in the last bits: no conversion has to
+// say what becomes of huge numbers and NaN.
+constant constexpr float round_bias = 0x1.8p23f;
+// The same, with integers as `scale` takes them.
+constant constexpr float scale_bias = 0x1.8p23f + 254.0f;
+// x * 2^k for -252 <= k <= 254 and t = k + scale_bias: in two steps, so that results may be subnormal or infinite.
+// The exponents of the factors are the halves of k + 254; what stands above them is shifted out.
+inline float scale(float x, float t) {
+  uint b = float_bits(t), half_b = b >> 1;
+  return x * bits_float(half_b << 23) * bits_float((b - half_b) << 23);
 }
+// NaN stays NaN.
+inline float at_least(float x, float low) { return pick(x < low, low, x); }
+inline float at_most(float x, float high) { return pick(x > high, high, x); }
 
 // ---- exponentials ----
 
-// 2^f for |f| <= 0.5.
+// 2^f for |f| <= 0.5. Minimax polynomials, good to 2^-28 and, fast, to 2^-23.
 inline float exp2_kernel(float f) {
-  float p = fmaf(1.52527338e-5f, f, 1.54035304e-4f);
-  p = fmaf(p, f, 1.33335581e-3f);
-  p = fmaf(p, f, 9.61812911e-3f);
-  p = fmaf(p, f, 5.55041087e-2f);
-  p = fmaf(p, f, 2.40226507e-1f);
-  p = fmaf(p, f, 6.93147181e-1f);
+  float p = fmaf(0x1.41fbbcp-13f, f, 0x1.5f3e52p-10f);
+  p = fmaf(p, f, 0x1.3b2d4cp-7f);
+  p = fmaf(p, f, 0x1.c6aee8p-5f);
+  p = fmaf(p, f, 0x1.ebfbdcp-3f);
+  p = fmaf(p, f, 0x1.62e430p-1f);
   return fmaf(p, f, 1.0f);
 }
-// e^r for |r| <= 0.35.
+inline float exp2_kernel_fast(float f) {
+  float p = fmaf(0x1.5bba14p-10f, f, 0x1.3cea88p-7f);
+  p = fmaf(p, f, 0x1.c6b752p-5f);
+  p = fmaf(p, f, 0x1.ebf9bcp-3f);
+  p = fmaf(p, f, 0x1.62e42ap-1f);
+  return fmaf(p, f, 1.0f);
+}
+// e^r for |r| <= 0.347, as good.
 inline float exp_kernel(float r) {
-  float p = fmaf(1.98412698e-4f, r, 1.38888889e-3f);
-  p = fmaf(p, r, 8.33333333e-3f);
-  p = fmaf(p, r, 4.16666667e-2f);
-  p = fmaf(p, r, 1.66666667e-1f);
-  p = fmaf(p, r, 0.5f);
+  float p = fmaf(0x1.6a2318p-10f, r, 0x1.123a8ep-7f);
+  p = fmaf(p, r, 0x1.5558f6p-5f);
+  p = fmaf(p, r, 0x1.555490p-3f);
+  p = fmaf(p, r, 0x1.fffffcp-2f);
   p = fmaf(p, r, 1.0f);
   return fmaf(p, r, 1.0f);
 }
-inline float exp2_precise(float x) {
-  float c = __metal_min(__metal_max(x, -160.0f), 160.0f);
-  float k = __metal_rint(c);
-  return pick(__metal_isnan(x), x, scale(exp2_kernel(c - k), int(k)));
+inline float exp_kernel_fast(float r) {
+  float p = fmaf(0x1.106206p-7f, r, 0x1.572b10p-5f);
+  p = fmaf(p, r, 0x1.5557b2p-3f);
+  p = fmaf(p, r, 0x1.fffdfap-2f);
+  p = fmaf(p, r, 1.0f);
+  return fmaf(p, r, 1.0f);
 }
-inline float exp2_fast(float x) { return exp2_precise(x); }
-inline float exp_precise(float x) {
-  float c = __metal_min(__metal_max(x, -110.0f), 100.0f);
-  float k = __metal_rint(c * 0x1.715476p+0f);
-  float r = fmaf(-k, 0x1.62e43p-1f, c);
+// 2^x = 2^k * 2^f, e^x = 2^k * e^r, 10^x = 2^k * 2^f: gives k + scale_bias. Arguments beyond those whose results
+// are finite and not zero are cut, NaN stays.
+inline float exp2_reduce(float x, thread float& f) {
+  float c = at_most(at_least(x, -151.0f), 129.0f);
+  float t = c + scale_bias;
+  f = c - (t - scale_bias);
+  return t;
+}
+inline float exp_reduce(float x, thread float& r) {
+  float c = at_most(at_least(x, -104.0f), 90.0f);
+  float t = fmaf(c, 0x1.715476p+0f, scale_bias);
+  float k = t - scale_bias;
+  r = fmaf(-k, 0x1.62e43p-1f, c);
   r = fmaf(-k, -0x1.05c61p-29f, r);
-  return pick(__metal_isnan(x), x, scale(exp_kernel(r), int(k)));
+  return t;
 }
-inline float exp_fast(float x) { return exp_precise(x); }
-inline float exp10_precise(float x) {
-  float c = __metal_min(__metal_max(x, -50.0f), 50.0f);
-  float k = __metal_rint(c * 0x1.a934fp+1f);
-  // 10^x = 2^k * 2^f, f = x log2(10) - k with the constant in two parts.
-  float f = fmaf(c, 0x1.a934fp+1f, -k);
+inline float exp10_reduce(float x, thread float& f) {
+  float c = at_most(at_least(x, -46.0f), 39.0f);
+  float t = fmaf(c, 0x1.a934fp+1f, scale_bias);
+  // f = x log2(10) - k with the constant in two parts.
+  f = fmaf(c, 0x1.a934fp+1f, -(t - scale_bias));
   f = fmaf(c, 0x1.2f346ep-24f, f);
-  return pick(__metal_isnan(x), x, scale(exp2_kernel(f), int(k)));
+  return t;
 }
-inline float exp10_fast(float x) { return exp10_precise(x); }
+inline float exp2_precise(float x) { float f, t = exp2_reduce(x, f); return scale(exp2_kernel(f), t); }
+inline float exp2_fast(float x) { float f, t = exp2_reduce(x, f); return scale(exp2_kernel_fast(f), t); }
+inline float exp_precise(float x) { float r, t = exp_reduce(x, r); return scale(exp_kernel(r), t); }
+inline float exp_fast(float x) { float r, t = exp_reduce(x, r); return scale(exp_kernel_fast(r), t); }
+inline float exp10_precise(float x) { float f, t = exp10_reduce(x, f); return scale(exp2_kernel(f), t); }
+inline float exp10_fast(float x) { float f, t = exp10_reduce(x, f); return scale(exp2_kernel_fast(f), t); }
+// e^x / 2, finite wherever sinh and cosh are.
+inline float half_exp(float x) {
+  float r, t = exp_reduce(x, r);
+  return scale(exp_kernel(r), t - 1.0f);
+}
 
 // ---- logarithms ----
 
@@ -78,6 +111,12 @@ inline float split(float x, thread float& e) {
   bool tiny = x < 0x1p-126f;
   uint b = float_bits(pick(tiny, x * 0x1p25f, x)) + (0x3f800000u - 0x3f3504f3u);
   e = float(int(b >> 23) - 127 - __metal_select(tiny, 25, 0));
+  return bits_float((b & 0x007fffffu) + 0x3f3504f3u);
+}
+// The same for normal x.
+inline float split_normal(float x, thread float& e) {
+  uint b = float_bits(x) + (0x3f800000u - 0x3f3504f3u);
+  e = float(int(b >> 23) - 127);
   return bits_float((b & 0x007fffffu) + 0x3f3504f3u);
 }
 // log(1 + f) - f for f in [-0.293, 0.414].
@@ -94,32 +133,29 @@ inline float log_kernel(float f) {
   return fmaf(-0.5f, z, p * f * z);
 }
 inline float log_special(float x, float y) {
-  y = pick(x == 0.0f, -inf(), y);
-  y = pick(x < 0.0f, nan(), y);
-  return pick(__metal_isnan(x) | (x == inf()), x, y);
+  y = pick(x > 0.0f, y, pick(x == 0.0f, -inf(), nan()));
+  return pick(x < inf(), y, x);
 }
-inline float log_finite(float x) {
-  float e;
-  float f = split(x, e) - 1.0f;
+inline float log_of(float f, float e) {
   float y = fmaf(e, -0x1.05c61p-29f, log_kernel(f));
   return fmaf(e, 0x1.62e43p-1f, f + y);
 }
+inline float log_finite(float x) { float e, m = split(x, e); return log_of(m - 1.0f, e); }
+inline float log_normal(float x) { float e, m = split_normal(x, e); return log_of(m - 1.0f, e); }
 inline float log_precise(float x) { return log_special(x, log_finite(x)); }
-inline float log_fast(float x) { return log_special(x, log_finite(x)); }
-inline float log2_finite(float x) {
-  float e;
-  float f = split(x, e) - 1.0f;
+inline float log_fast(float x) { return log_special(x, log_normal(x)); }
+inline float log2_of(float f, float e) {
   float y = log_kernel(f);
   // (f + y) * log2(e), with log2(e) = 1 + 0.4426950409.
   float z = y * 0.44269504088896340736f;
   z = fmaf(f, 0.44269504088896340736f, z);
   return ((z + y) + f) + e;
 }
+inline float log2_finite(float x) { float e, m = split(x, e); return log2_of(m - 1.0f, e); }
+inline float log2_normal(float x) { float e, m = split_normal(x, e); return log2_of(m - 1.0f, e); }
 inline float log2_precise(float x) { return log_special(x, log2_finite(x)); }
-inline float log2_fast(float x) { return log_special(x, log2_finite(x)); }
-inline float log10_finite(float x) {
-  float e;
-  float f = split(x, e) - 1.0f;
+inline float log2_fast(float x) { return log_special(x, log2_normal(x)); }
+inline float log10_of(float f, float e) {
   float y = log_kernel(f);
   float z = y * 7.00731903251827651129e-4f;
   z = fmaf(f, 7.00731903251827651129e-4f, z);
@@ -128,8 +164,10 @@ inline float log10_finite(float x) {
   z = fmaf(f, 4.3359375e-1f, z);
   return fmaf(e, 3.0078125e-1f, z);
 }
+inline float log10_finite(float x) { float e, m = split(x, e); return log10_of(m - 1.0f, e); }
+inline float log10_normal(float x) { float e, m = split_normal(x, e); return log10_of(m - 1.0f, e); }
 inline float log10_precise(float x) { return log_special(x, log10_finite(x)); }
-inline float log10_fast(float x) { return log_special(x, log10_finite(x)); }
+inline float log10_fast(float x) { return log_special(x, log10_normal(x)); }
 
 // ---- powers ----
 
@@ -140,9 +178,10 @@ inline float log2_extended(float x, thread float& low) {
   float f = m - 1.0f;
   float d = m + 1.0f;
   float d_low = m - (d - 1.0f);
-  float s = f / d;
+  float inverse = 1.0f / d;
+  float s = f * inverse;
   float s_low = fmaf(-s, d, f);
-  s_low = fmaf(-s, d_low, s_low) / d;
+  s_low = fmaf(-s, d_low, s_low) * inverse;
   float z = s * s;
   float q = fmaf(9.09090909e-2f, z, 1.11111111e-1f);
   q = fmaf(q, z, 1.42857143e-1f);
@@ -165,10 +204,9 @@ inline float pow_positive(float x, float y) {
   float high = log2_extended(x, low);
   float p = y * high;
   float p_low = fmaf(y, low, fmaf(y, high, -p));
-  float c = __metal_min(__metal_max(p, -160.0f), 160.0f);
-  float k = __metal_rint(c);
-  float f = (c - k) + pick(__metal_abs(p) < 160.0f, p_low, 0.0f);
-  return scale(exp2_kernel(f), int(k));
+  float f, t = exp2_reduce(p, f);
+  f += pick(__metal_abs(p) < 151.0f, p_low, 0.0f);
+  return scale(exp2_kernel(f), t);
 }
 inline float pow_precise(float x, float y) {
   float a = __metal_abs(x);
@@ -190,7 +228,7 @@ inline float pow_fast(float x, float y) {
   bool is_integer = __metal_trunc(y) == y;
   float half_y = y * 0.5f;
   bool is_odd = is_integer & (__metal_trunc(half_y) != half_y);
-  float r = exp2_precise(y * log2_finite(a));
+  float r = exp2_fast(y * log2_normal(a));
   r = pick(a == 0.0f, pick(y > 0.0f, 0.0f, inf()), r);
   r = pick(is_odd & (x < 0.0f), -r, r);
   r = pick((x < 0.0f) & !is_integer, nan(), r);
@@ -216,10 +254,11 @@ inline float cos_kernel(float r) {
   p = fmaf(p, z, 4.166664568298827e-2f);
   return fmaf(p * z, z, fmaf(-0.5f, z, 1.0f));
 }
-// x - k pi/2 with pi/2 in three parts; good for |x| up to about 2^17.
+// x - k pi/2 with pi/2 in three parts; good for |x| up to about 2^17. The last two bits of a quadrant count.
 inline float reduce_small(float x, thread int& quadrant) {
-  float k = __metal_rint(x * 0x1.45f306p-1f);
-  quadrant = int(k);
+  float t = fmaf(x, 0x1.45f306p-1f, round_bias);
+  float k = t - round_bias;
+  quadrant = int(float_bits(t));
   float r = fmaf(-k, 0x1.921fb6p+0f, x);
   r = fmaf(-k, -0x1.777a5cp-25f, r);
   return fmaf(-k, -0x1.ee59dap-50f, r);
@@ -276,7 +315,7 @@ inline float cos_precise(float x) {
 // Of what is too large for that reduction, nothing is right, but results stay between -1 and 1.
 inline float reduce_fast(float x, thread int& quadrant) {
   float r = reduce_small(x, quadrant);
-  return __metal_min(__metal_max(r, -0.8f), 0.8f);
+  return at_most(at_least(r, -0.8f), 0.8f);
 }
 inline float sin_fast(float x) { int q; float r = reduce_fast(x, q); return sin_of(r, q); }
 inline float cos_fast(float x) { int q; float r = reduce_fast(x, q); return cos_of(r, q); }
@@ -302,9 +341,9 @@ inline float tan_fast(float x) { int q; float r = reduce_small(x, q); return tan
 inline float reduce_pi(float x, thread int& quadrant) {
   // 2x modulo 8, exactly.
   float t = x - 4.0f * __metal_trunc(x * 0.25f);
-  float k = __metal_rint(t * 2.0f);
-  quadrant = int(k);
-  return fmaf(k, -0.5f, t) * 3.14159265358979323846f;
+  float twice = fmaf(t, 2.0f, round_bias);
+  quadrant = int(float_bits(twice));
+  return fmaf(twice - round_bias, -0.5f, t) * 3.14159265358979323846f;
 }
 inline float sinpi_precise(float x) {
   int q;
@@ -366,7 +405,8 @@ inline float acos_fast(float x) { return acos_precise(x); }
 inline float atan_positive(float a) {
   bool high = a > 2.414213562373095f;
   bool middle = a > 0.414213562373095f;
-  float x = pick(high, -1.0f / a, pick(middle, (a - 1.0f) / (a + 1.0f), a));
+  // -1 / a, (a - 1) / (a + 1) or a, with one division.
+  float x = pick(high, -1.0f, pick(middle, a - 1.0f, a)) / pick(high, a, pick(middle, a + 1.0f, 1.0f));
   float base = pick(high, 1.57079632679489661923f, pick(middle, 0.785398163397448309616f, 0.0f));
   float z = x * x;
   float p = fmaf(8.05374449538e-2f, z, -1.38776856032e-1f);
@@ -396,17 +436,13 @@ inline float sinh_precise(float x) {
   float p = fmaf(2.03721912945e-4f, z, 8.33028376239e-3f);
   p = fmaf(p, z, 1.66667160211e-1f);
   float small = fmaf(p * z, x, x);
-  // e^(a/2) twice keeps the result finite up to the largest float.
-  float e = exp_precise(__metal_min(a, 88.0f));
-  float rest = exp_precise(a - __metal_min(a, 88.0f));
-  float large = 0.5f * e * rest - 0.5f / (e * rest);
+  float h = half_exp(a);
+  float large = h - 0.25f / h;
   return pick(a <= 1.0f, small, __metal_copysign(large, x));
 }
 inline float cosh_precise(float x) {
-  float a = __metal_abs(x);
-  float e = exp_precise(__metal_min(a, 88.0f));
-  float rest = exp_precise(a - __metal_min(a, 88.0f));
-  return pick(__metal_isnan(x), x, 0.5f * e * rest + 0.5f / (e * rest));
+  float h = half_exp(__metal_abs(x));
+  return h + 0.25f / h;
 }
 inline float tanh_precise(float x) {
   float a = __metal_abs(x);

@@ -76,7 +76,7 @@ fn math_functions_are_a_few_instructions() {
         ("precise_exponential", converts, 11, 0),
         ("sine", converts, 14, 0),
         ("arc_tangent", converts, 6, 1),
-        ("hyperbolic_sine", converts, 15, 1),
+        ("hyperbolic_sine", converts, 16, 1),
     ] {
         for (features, lanes) in [("avx2", 8), ("avx512", 16)] {
             let text = assembly_of(MATH, kernel, "256", features);

@@ -258,11 +258,12 @@ pub enum PixelFormat {
 /// (`struct sampler { ulong __state; }`). Fields, from bit 0 (width in bits):
 /// s_address (3), t_address (3), r_address (3), min_filter (1), mag_filter (1), mip_filter (2),
 /// is_pixel_coord (1), compare_func (4), border_color (2), max_anisotropy−1 (4),
-/// lod_min_clamp × 16 (16), lod_max_clamp × 16 (16).
+/// lod_min_clamp × 16 (16), lod_max_clamp × 16 (16), reduction (2).
 ///
 /// Addresses: 0 clamp_to_edge, 1 mirror_clamp_to_edge, 2 repeat, 3 mirrored_repeat, 4 clamp_to_zero, 5 clamp_to_border.
 /// Filters: 0 nearest, 1 linear; mip: 0 none, 1 nearest, 2 linear.
 /// Compare: 0 never, 1 less, 2 equal, 3 less_equal, 4 greater, 5 not_equal, 6 greater_equal, 7 always, 8 none.
 /// Border: 0 transparent_black, 1 opaque_black, 2 opaque_white.
+/// Reduction: 0 weighted_average, 1 minimum, 2 maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SamplerState(pub u64);

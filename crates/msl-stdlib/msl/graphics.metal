@@ -13,7 +13,6 @@ __PIXEL(r8unorm) __PIXEL(r8snorm) __PIXEL(r16unorm) __PIXEL(r16snorm) __PIXEL(rg
 __PIXEL(rg16snorm) __PIXEL(rgba8unorm) __PIXEL(srgba8unorm) __PIXEL(rgba8snorm) __PIXEL(rgba16unorm) __PIXEL(rgba16snorm)
 __PIXEL(rgb10a2) __PIXEL(rg11b10f) __PIXEL(rgb9e5)
 #undef __PIXEL
-struct [[__metal_unsupported("unsupported-sampler-reduction", "of samples is not supported")]] reduction;
 template <typename... A> struct __ONLY_GRAPHICS imageblock;
 template <typename... A> struct __ONLY_GRAPHICS imageblock_slice;
 template <typename... A> struct __ONLY_GRAPHICS interpolant;

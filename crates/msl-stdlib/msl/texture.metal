@@ -34,6 +34,8 @@ enum class min_filter { nearest = 0, linear = 1 };
 enum class mag_filter { nearest = 0, linear = 1 };
 enum class mip_filter { none = 0, nearest = 1, linear = 2 };
 enum class compare_func { never = 0, less = 1, equal = 2, less_equal = 3, greater = 4, not_equal = 5, greater_equal = 6, always = 7, none = 8 };
+// What becomes of the texels that a filter looks at.
+enum class reduction { weighted_average = 0, minimum = 1, maximum = 2 };
 enum class border_color { transparent_black = 0, opaque_black = 1, opaque_white = 2 };
 struct max_anisotropy { uint value; explicit constexpr max_anisotropy(int v) : value(uint(v)) {} };
 struct lod_clamp { float low; float high; explicit constexpr lod_clamp(float a, float b) : low(a), high(b) {} };
@@ -79,6 +81,7 @@ struct [[__metal_special("sampler")]] sampler {
   constexpr void __set(mip_filter v) { __field(11, 2, ulong(uint(v))); }
   constexpr void __set(compare_func v) { __field(14, 4, ulong(uint(v))); }
   constexpr void __set(border_color v) { __field(18, 2, ulong(uint(v))); }
+  constexpr void __set(reduction v) { __field(56, 2, ulong(uint(v))); }
   constexpr void __set(max_anisotropy v) { __field(20, 4, ulong(v.value - 1u)); }
   constexpr void __set(lod_clamp v) {
     __field(24, 16, ulong(v.low * 16.0f));
@@ -309,6 +312,9 @@ template <typename T> inline vec<T, 4> fetch(constant __texture_descriptor* t, s
 }
 inline float safe_coordinate(float x) { return __metal_isnan(x) ? 0.0f : __metal_min(__metal_max(x, -1.0e9f), 1.0e9f); }
 
+// The least or greatest of values, component by component.
+template <typename T> inline vec<T, 4> reduce(uint mode, vec<T, 4> a, vec<T, 4> b) { return mode == 1u ? __metal_min(a, b) : __metal_max(a, b); }
+
 // One mip level: D coordinates, in texels.
 template <typename T, int D> inline vec<T, 4> sample_level(constant __texture_descriptor* t, sampler s, float3 c, uint slice, uint l, int3 offset, bool is_linear) {
   float3 size = float3(float(extent(t->width, l)), float(extent(t->height, l)), float(extent(t->depth, l)));
@@ -326,6 +332,17 @@ template <typename T, int D> inline vec<T, 4> sample_level(constant __texture_de
 #pragma clang loop unroll(disable)
   for (uint k = 0u; k < count; k++) texels[k] = fetch<T>(t, s, i + int3(int(k & 1u), int((k >> 1) & 1u), int(k >> 2)), slice, l);
   if (!is_linear) return texels[0];
+  uint mode = s.__bits(56, 2);
+  if (mode != 0u) {
+    // Of the texels that would have a part in the mean.
+    vec<T, 4> result = texels[0];
+#pragma clang loop unroll(disable)
+    for (uint k = 1u; k < count; k++) {
+      bool counts = ((k & 1u) == 0u | f.x > 0.0f) & ((k & 2u) == 0u | f.y > 0.0f) & ((k & 4u) == 0u | f.z > 0.0f);
+      result = counts ? reduce<T>(mode, result, texels[k]) : result;
+    }
+    return result;
+  }
   float4 a = float4(texels[0]), b = float4(texels[1]);
   float4 sum = a + (b - a) * f.x;
   if constexpr (D > 1) {
@@ -356,6 +373,7 @@ template <typename T, int D> inline vec<T, 4> sample(constant __texture_descript
 #pragma clang loop unroll(disable)
   for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = sample_level<T, D>(t, s, c, slice_used, uint(whole) + k, offset, is_linear);
   if (!both) return levels[0];
+  if (s.__bits(56, 2) != 0u) return reduce<T>(s.__bits(56, 2), levels[0], levels[1]);
   return vec<T, 4>(float4(levels[0]) + (float4(levels[1]) - float4(levels[0])) * (l - whole));
 }
 // The level of detail that options ask for. A compute kernel has no derivatives: without options it is zero.

@@ -28,6 +28,10 @@ kernel void f(device int* o) { A a; o[0] = a.g(); }
 // error: not-in-msl
 struct A { int a; }; struct B : virtual A {};
 kernel void f(device int* o) { B b; o[0] = b.a; }
+//--- `register`, also of parameters
+// error: not-in-msl
+static int g(register int x) { return x; }
+kernel void f(device int* o) { o[0] = g(1); }
 //--- `thread_local`
 // error: not-in-msl
 thread_local int x;

@@ -80,3 +80,26 @@ kernel void f(device bfloat* o) { bfloat4 v(1, 2, 3, 4); o[0] = v.z; o[1] = (v *
 // gives: i32 = 8 3 32 10
 template <typename T, int N> int length(thread vec<T, N>& v) { return N; }
 kernel void f(device int* o) { vec<int, 8> v(3); o[0] = length(v); o[1] = v[7]; o[2] = sizeof(v); v[2] = 7; v = v + 3; o[3] = v[2]; }
+//--- vectors by attributes of Clang: `ext_vector_type`, `vector_size`
+// gives: f32 = 3 16 8 4 2 12
+typedef float v4 __attribute__((ext_vector_type(4)));
+typedef __attribute__((__ext_vector_type__(2))) float v2;
+template <typename T, int N> using v = T __attribute__((ext_vector_type(N)));
+typedef float b16 __attribute__((vector_size(16)));
+kernel void f(device float* o) {
+    v4 x = {1, 2, 3, 4};
+    static_assert(is_same_v<v4, float4>);
+    o[0] = x.z; o[1] = sizeof(v4); o[2] = sizeof(v2);
+    float4 y = x;
+    o[3] = y.w;
+    v<half, 4> h = {1, 2};
+    o[4] = h.y;
+    b16 b = {3, 4};
+    b *= 3;
+    o[5] = b[1];
+}
+//--- a vector of what is no number
+// error: invalid-vector
+struct S {};
+typedef S v4 __attribute__((ext_vector_type(4)));
+kernel void f(device float* o) { v4 x; }

@@ -37,6 +37,11 @@ kernel void f(device int* o) {
     o[7] = t.x;
     d->c = 2; d->x = 1;
 }
+//--- the attributes spelled with underscores
+// gives: i32 = 5 32
+struct __attribute__((__packed__)) S { char c; int x; };
+struct A { int x; } __attribute__((__aligned__(32)));
+kernel void f(device int* o) { o[0] = sizeof(S); o[1] = sizeof(A); }
 //--- `#pragma pack`
 // gives: i32 = 5 16 8 4 5 9
 #pragma pack(push, 1)

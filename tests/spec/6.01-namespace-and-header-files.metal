@@ -58,3 +58,34 @@ kernel void f(device int* o) {
 // error: include-not-found
 #include <metal_stdlb>
 kernel void f(device int* o) { o[0] = 1; }
+//--- headers shared with hosts: `NS_ENUM`, `#import`, types of `simd/simd.h`
+// buffer 0: i32 = zeros(4)
+// buffer 2: f32 = iota(64)
+// dispatch: f grid=1
+// expect 0: i32 = 2 1 16 112
+#ifdef __METAL_VERSION__
+#define NS_ENUM(_type, _name) enum _name : _type _name; enum _name : _type
+typedef metal::int32_t EnumBackingType;
+#define NSInteger metal::int32_t
+#else
+#import <Foundation/Foundation.h>
+#endif
+#import <simd/simd.h>
+typedef NS_ENUM(EnumBackingType, BufferIndex)
+{
+    BufferIndexOut      = 0,
+    BufferIndexOther    = 1,
+    BufferIndexUniforms = 2
+};
+typedef NS_ENUM(NSInteger, TextureIndex) { TextureIndexColor = 0 };
+typedef struct
+{
+    matrix_float4x4 projection;
+    vector_float3 origin;
+    simd_float2 scale;
+    simd_uint3 counts;
+} Uniforms;
+kernel void f(device int* o [[buffer(BufferIndexOut)]], constant Uniforms& u [[buffer(BufferIndexUniforms)]]) {
+    BufferIndex b = BufferIndexOther;
+    o[0] = BufferIndexUniforms; o[1] = b; o[2] = u.origin.x; o[3] = sizeof(u);
+}

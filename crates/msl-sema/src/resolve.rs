@@ -345,6 +345,52 @@ impl Checker<'_> {
         )
     }
 
+    /// A vector of so many elements; `None` where the number is wrong.
+    fn vector_type(&mut self, element: QualTy, len: Option<i64>, is_packed: bool, span: Span) -> QualTy {
+        let scalar = self.program.types.as_scalar(element.ty);
+        match (scalar, len) {
+            (_, None) => QualTy::ERROR,
+            (Some(s), Some(n @ 2..=4)) => {
+                let kind = if is_packed { TyKind::PackedVector(s, n as u8) } else { TyKind::Vector(s, n as u8) };
+                self.types().intern(kind).into()
+            }
+            (Some(_), Some(n @ 5..=64)) if !is_packed => {
+                self.long_vector(element, n as u64, span).unwrap_or(QualTy::ERROR)
+            }
+            (Some(_), Some(n)) => {
+                self.error("invalid-vector", span, format!("a vector has 2, 3 or 4 components, not {n}"));
+                QualTy::ERROR
+            }
+            (None, _) => {
+                let text = self.type_name(element);
+                self.error("invalid-vector", span, format!("there are no vectors of '{text}'"));
+                QualTy::ERROR
+            }
+        }
+    }
+
+    /// `typedef float v4 __attribute__((ext_vector_type(4)))`, and `vector_size`, which counts bytes.
+    fn attributed_type(&mut self, ty: QualTy, attributes: &[ast::Attribute]) -> QualTy {
+        let is_vector = |a: &&ast::Attribute| matches!(a.name.as_str(), "ext_vector_type" | "vector_size");
+        let Some(a) = attributes.iter().find(is_vector) else { return ty };
+        let Some(e) = a.args.first() else {
+            self.error("missing-argument", a.span, format!("'{}' takes a number", a.name));
+            return QualTy::ERROR;
+        };
+        if ty.is_error() {
+            return ty;
+        }
+        let mut len = self.constant_integer(e, "the length of a vector");
+        if a.name == "vector_size" {
+            len = len.map(|n| n / self.size_of(ty.ty).max(1) as i64);
+        }
+        if len == Some(1) {
+            return ty;
+        }
+        let element = QualTy { ty: ty.ty, quals: Quals::NONE, space: None };
+        QualTy { ty: self.vector_type(element, len, false, a.span).ty, ..ty }
+    }
+
     /// `__vec<T, N>`, `__packed_vec<T, N>`, `__underlying_type<E>`, `__make_integer_seq<S, T, N>`.
     fn builtin_template(&mut self, segment: &ast::NameSegment) -> Option<QualTy> {
         let ast::Ident::Name(name) = segment.ident else { return None };
@@ -360,27 +406,7 @@ impl Checker<'_> {
                 if element.is_error() {
                     return Some(QualTy::ERROR);
                 }
-                let scalar = self.program.types.as_scalar(element.ty);
-                match (scalar, len) {
-                    (_, None) => Some(QualTy::ERROR),
-                    (Some(s), Some(n @ 2..=4)) => {
-                        let kind =
-                            if name == "__vec" { TyKind::Vector(s, n as u8) } else { TyKind::PackedVector(s, n as u8) };
-                        Some(self.types().intern(kind).into())
-                    }
-                    (Some(_), Some(n @ 5..=64)) if name == "__vec" => {
-                        self.long_vector(element, n as u64, span).or(Some(QualTy::ERROR))
-                    }
-                    (Some(_), Some(n)) => {
-                        self.error("invalid-vector", span, format!("a vector has 2, 3 or 4 components, not {n}"));
-                        Some(QualTy::ERROR)
-                    }
-                    (None, _) => {
-                        let text = self.type_name(element);
-                        self.error("invalid-vector", span, format!("there are no vectors of '{text}'"));
-                        Some(QualTy::ERROR)
-                    }
-                }
+                Some(self.vector_type(element, len, name == "__packed_vec", span))
             }
             "__underlying_type" if args.len() == 1 => {
                 let ty = self.type_of_arg(&args[0]);
@@ -514,7 +540,10 @@ impl Checker<'_> {
         let ty = self.hard(|c| {
             c.in_scope(&scope, |c| match &decl.ty.kind {
                 ast::TypeExprKind::Class(class) => c.embedded_class(class, Some(decl.name)),
-                _ => c.resolve_type(&decl.ty),
+                _ => {
+                    let ty = c.resolve_type(&decl.ty);
+                    c.attributed_type(ty, &decl.attributes)
+                }
             })
         });
         def.resolving.set(false);
@@ -528,7 +557,10 @@ impl Checker<'_> {
         let scope = Scope::params(&def.scope, names);
         let decl = def.decl.clone();
         let (auto, default) = (self.auto_binding.take(), self.default_space.take());
-        let ty = self.in_scope(&scope, |c| c.resolve_type(&decl.ty));
+        let ty = self.in_scope(&scope, |c| {
+            let ty = c.resolve_type(&decl.ty);
+            c.attributed_type(ty, &decl.attributes)
+        });
         (self.auto_binding, self.default_space) = (auto, default);
         ty
     }

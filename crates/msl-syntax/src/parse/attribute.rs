@@ -88,6 +88,10 @@ impl Parser<'_> {
                     None => self.error_here("expected-name", "expected the name of an attribute"),
                 }
             }
+            // `__packed__` is `packed`, spelled so that no macro of a program can meet it.
+            if let Some(plain) = name.as_str().strip_prefix("__").and_then(|n| n.strip_suffix("__")) {
+                name = Symbol::new(plain);
+            }
             let args = if self.at(Punct::LParen) { self.parse_attribute_args() } else { Vec::new() };
             self.eat(Punct::Ellipsis);
             out.push(Attribute { namespace, name, args, span: self.since(start) });

@@ -320,7 +320,13 @@ impl Parser<'_> {
         let has_base = self.at(Punct::Colon)
             && self
                 .skim_type_id(At::new(self.pos + 1), false)
-                .is_some_and(|(end, _)| self.is_at(end, Punct::LBrace) || self.is_at(end, Punct::Semi));
+                // `typedef enum E : int E;` declares the enumeration first: `NS_ENUM` of headers that are shared with hosts.
+                .is_some_and(|(end, _)| {
+                    matches!(
+                        self.kind_at(end),
+                        TokenKind::Identifier(_) | TokenKind::Punct(Punct::LBrace | Punct::Semi)
+                    )
+                });
         let underlying = if has_base {
             self.bump();
             Some(self.parse_type_id())
@@ -336,7 +342,7 @@ impl Parser<'_> {
         let enumerators = if is_definition { Some(self.parse_enumerators(scope, is_scoped)) } else { None };
         self.parse_attributes_into(&mut attributes);
         let span = self.since(start);
-        let is_declaration = is_definition || self.at(Punct::Semi);
+        let is_declaration = is_definition || underlying.is_some() || self.at(Punct::Semi);
         let decl = Arc::new(EnumDecl { name: name.clone(), is_scoped, underlying, enumerators, attributes, span });
         match name {
             Some(name) => {

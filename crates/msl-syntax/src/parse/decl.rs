@@ -277,7 +277,7 @@ impl Parser<'_> {
         self.bump();
         let mut attributes = self.parse_attributes();
         self.expect(Punct::Eq, "in an alias");
-        let ty = self.parse_type_id();
+        let ty = self.parse_attributed_type_id(&mut attributes);
         self.parse_attributes_into(&mut attributes);
         let scope = self.scope_of_type(&ty);
         let entity = if templates.is_empty() { Entity::Type(scope) } else { Entity::ClassTemplate(scope) };

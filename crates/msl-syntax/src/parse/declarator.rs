@@ -48,8 +48,9 @@ pub(super) enum DeclaratorMode {
 }
 
 impl Parser<'_> {
-    pub(super) fn parse_abstract_declarator(&mut self, base: TypeExpr) -> TypeExpr {
-        let declarator = self.parse_declarator(base, DeclaratorMode::Abstract);
+    pub(super) fn parse_abstract_declarator(&mut self, base: TypeExpr, attributes: &mut Vec<Attribute>) -> TypeExpr {
+        let mut declarator = self.parse_declarator(base, DeclaratorMode::Abstract);
+        attributes.append(&mut declarator.attributes);
         function_type(declarator)
     }
 

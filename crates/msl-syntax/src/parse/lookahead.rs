@@ -348,7 +348,7 @@ impl Parser<'_> {
                     is_adorned = true;
                     at = at.next();
                 }
-                TokenKind::Keyword(Kw::Extension) => at = at.next(),
+                TokenKind::Keyword(Kw::Extension | Kw::Register) => at = at.next(),
                 // Attributes tell nothing of their own: a type must stand beside them.
                 TokenKind::Keyword(Kw::Attribute | Kw::Alignas) => at = self.after_brackets(at.next())?,
                 TokenKind::Keyword(k) if is_builtin_type(k) => {

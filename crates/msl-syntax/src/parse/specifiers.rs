@@ -482,17 +482,27 @@ impl Parser<'_> {
 
     /// A type and nothing else: in casts, template arguments, aliases.
     pub(super) fn parse_type_id(&mut self) -> TypeExpr {
+        self.parse_attributed_type_id(&mut Vec::new())
+    }
+
+    /// A type-id; what attributes stand in it are added to those of the alias it is for.
+    pub(super) fn parse_attributed_type_id(&mut self, attributes: &mut Vec<Attribute>) -> TypeExpr {
         let span = self.span();
         self.nested(|p| {
-            let base = p.parse_type_specifiers();
-            p.parse_abstract_declarator(base)
+            let base = p.parse_attributed_specifiers(attributes);
+            p.parse_abstract_declarator(base, attributes)
         })
         .unwrap_or(TypeExpr { kind: TypeExprKind::Error, span })
     }
 
     /// The specifiers of a type-id; a diagnostic where there is no type.
     pub(super) fn parse_type_specifiers(&mut self) -> TypeExpr {
-        let specifiers = self.parse_specifiers(Expecting::TypeId);
+        self.parse_attributed_specifiers(&mut Vec::new())
+    }
+
+    fn parse_attributed_specifiers(&mut self, attributes: &mut Vec<Attribute>) -> TypeExpr {
+        let mut specifiers = self.parse_specifiers(Expecting::TypeId);
+        attributes.append(&mut specifiers.attributes);
         match specifiers.ty {
             Some(ty) => ty,
             None => {

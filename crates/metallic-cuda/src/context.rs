@@ -21,6 +21,8 @@ pub enum Attribute {
     Multiprocessors = 16,
     CapabilityMajor = 75,
     CapabilityMinor = 76,
+    /// Bytes of shared memory that a launch can be given.
+    MaxDynamicShared = 97,
 }
 
 /// Not an error: what was asked about goes on.

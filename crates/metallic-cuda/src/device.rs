@@ -39,6 +39,9 @@ impl CudaDevice {
         info.has_unified_memory = false;
         info.max_threads_per_threadgroup = [1024, 1024, 64];
         info.max_buffer_length = context.memory();
+        // Apple's GPUs have 32 KB, what a host is told too.
+        let shared = context.attribute(Attribute::MaxDynamicShared);
+        info.max_threadgroup_memory_length = info.max_threadgroup_memory_length.max(shared);
         info.compute_units = context.attribute(Attribute::Multiprocessors);
         let transfers = Transfers::new(&context)?;
         Ok(CudaDevice { info, context, transfers })

@@ -18,7 +18,7 @@ use crate::convert;
 use crate::driver::Address;
 use crate::marks::{self, Mark, Marks, Sightings};
 use crate::memory::CudaBuffer;
-use crate::pipeline::{Arguments, CudaPipeline, Variant};
+use crate::pipeline::{CudaPipeline, Variant};
 use crate::pool::{DeviceMemory, PinnedMemory};
 use crate::texture::CudaTexture;
 use crate::transfer::Transfers;
@@ -337,13 +337,13 @@ impl Encoder {
             .ok_or_else(|| Error::Device("pipeline of another device".into()))?;
         let params = &pipeline.source.entry_point().params;
         let threadgroup = dispatch.threads_per_threadgroup.to_array();
-        let arguments = Arguments::of(dispatch, params, threadgroup, grid);
+        let arguments = pipeline.arguments_of(dispatch, threadgroup, grid);
         let variant = pipeline.variant(&arguments)?;
         let function = pipeline.function(&variant)?;
         let kernel = &variant.kernel;
         let mut block = std::mem::take(&mut self.lock().parameters);
         block.clear();
-        let mut shared = 0u64;
+        let mut shared = kernel.declared_dynamic_shared();
         let mut ranges: Vec<[u64; 2]> = Vec::new();
         for (i, (argument, param)) in dispatch.arguments.iter().zip(params).enumerate() {
             let written = param.access != Access::ReadOnly;
@@ -415,7 +415,7 @@ impl Encoder {
             self.stage(encoding, &bytes)?
         };
         let shared = u32::try_from(shared).unwrap_or(u32::MAX);
-        if u64::from(shared) + kernel.static_shared > 48 * 1024 {
+        if kernel.needs_much_shared(u64::from(shared)) {
             function.allow_shared(shared)?;
         }
         let status = if kernel.formats.is_empty() {

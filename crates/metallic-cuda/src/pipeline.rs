@@ -9,7 +9,7 @@ use msl_codegen_llvm::{NvptxKernel, NvptxOptions};
 use msl_ir::Access;
 use msl_ir::reflect::Param;
 
-use crate::context::{Context, Function};
+use crate::context::{Attribute, Context, Function};
 use crate::library;
 
 /// Arguments of more bytes go through memory.
@@ -21,6 +21,7 @@ pub struct CudaPipeline {
     pub source: PipelineSource,
     context: Arc<Context>,
     sm: u32,
+    multiprocessors: u32,
     static_memory: u32,
     has_logs: bool,
     variants: RwLock<Vec<Arc<Variant>>>,
@@ -51,10 +52,17 @@ pub struct Arguments {
     /// By parameter, for the first ones: how many bytes are passed by value, or 0.
     by_value: [u16; MOST_BY_VALUE],
     small: bool,
+    few_threads: bool,
 }
 
 impl Arguments {
-    pub fn of(dispatch: &Dispatch, params: &[Param], threadgroup: [u32; 3], grid: [u32; 3]) -> Arguments {
+    pub fn of(
+        dispatch: &Dispatch,
+        params: &[Param],
+        threadgroup: [u32; 3],
+        grid: [u32; 3],
+        multiprocessors: u32,
+    ) -> Arguments {
         // Address, length and whether it is written, of each buffer.
         let bound = |i: usize| match &dispatch.arguments[i] {
             Argument::Buffer { buffer, offset } => {
@@ -79,7 +87,10 @@ impl Arguments {
             }
         }
         let small = (0..n).all(|i| bound(i).is_none_or(|(start, end, _)| end - start < 1 << 32));
-        Arguments { threadgroup, edge_groups, noalias, by_value, small }
+        let along = |i: usize| u64::from(grid[i].div_ceil(threadgroup[i].max(1))) * u64::from(threadgroup[i]);
+        let threads = along(0).saturating_mul(along(1)).saturating_mul(along(2));
+        let few_threads = threads <= u64::from(multiprocessors) * 1024;
+        Arguments { threadgroup, edge_groups, noalias, by_value, small, few_threads }
     }
 }
 
@@ -93,6 +104,7 @@ impl CudaPipeline {
             source: source.clone(),
             context: context.clone(),
             sm: context.capability(),
+            multiprocessors: context.attribute(Attribute::Multiprocessors),
             static_memory: source.facts().static_threadgroup_memory_length,
             has_logs: source.facts().has_logs,
             variants: RwLock::default(),
@@ -109,6 +121,7 @@ impl CudaPipeline {
                 noalias: true,
                 by_value: [0; MOST_BY_VALUE],
                 small: true,
+                few_threads: true,
             })?;
         }
         Ok(pipeline)
@@ -124,10 +137,15 @@ impl CudaPipeline {
         variants.iter().find(|v| v.arguments == *arguments).cloned()
     }
 
+    pub fn arguments_of(&self, dispatch: &Dispatch, threadgroup: [u32; 3], grid: [u32; 3]) -> Arguments {
+        let params = &self.source.entry_point().params;
+        Arguments::of(dispatch, params, threadgroup, grid, self.multiprocessors)
+    }
+
     fn arguments(&self, dispatch: &Dispatch) -> Option<Arguments> {
         let (grid, _) = dispatch.resolve_grid().ok()?;
         let threadgroup = dispatch.threads_per_threadgroup.to_array();
-        Some(Arguments::of(dispatch, &self.source.entry_point().params, threadgroup, grid.to_array()))
+        Some(self.arguments_of(dispatch, threadgroup, grid.to_array()))
     }
 
     /// Whether a dispatch needs nothing that takes time. Its grid is not indirect.
@@ -158,6 +176,7 @@ impl CudaPipeline {
             run_passes: true,
             by_value: arguments.by_value.map(u32::from).to_vec(),
             small: arguments.small,
+            few_threads: arguments.few_threads,
         };
         let kernel = library::compile_cached(&self.source, &options, &CACHE)?;
         let variant = Arc::new(Variant { arguments: *arguments, kernel, function: OnceLock::new() });

@@ -88,7 +88,7 @@ impl Emit<'_> {
         here: &HashSet<ValueId>,
         writes_locals: bool,
     ) -> Result<bool, CodegenError> {
-        if self.vals[v.index()].is_some() {
+        if self.vals[v.index()].is_some() || self.flipped.contains_key(&v) {
             return Ok(true);
         }
         let op = &self.f.insts[v].op;

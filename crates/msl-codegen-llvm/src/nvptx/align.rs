@@ -61,6 +61,11 @@ impl Emit<'_> {
         align.max(1 << self.zeros_of_pointer(pointer, DEPTH))
     }
 
+    /// How many low bits of an integer are known to be zero.
+    pub fn zero_bits(&self, v: ValueId) -> u32 {
+        self.zeros(v, DEPTH).trailing_ones()
+    }
+
     /// The least alignment of the structures that a pointer was led through. Other casts are taken at
     /// their word: `device char*` is how hosts pass arrays of everything.
     fn alignment_of_structures(&self, mut v: ValueId) -> u32 {

@@ -24,6 +24,10 @@ impl Emit<'_> {
                 self.multiply_ahead(&block.insts[i..])?;
                 continue;
             }
+            self.load_matrices_ahead(&block.insts[i..])?;
+            if self.ahead.remove(id) {
+                continue;
+            }
             if !self.known.contains_key(id) {
                 self.check_ahead(&block.insts[i..])?;
             }

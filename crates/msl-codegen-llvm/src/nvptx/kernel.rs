@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use msl_base::{Id, Span};
 use msl_ir::analysis::{GangLayout, Provenance, Root, Uniformity};
@@ -14,6 +15,7 @@ use msl_ir::{AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, Modul
 
 use super::control::Frame;
 use super::interval::Interval;
+use super::lanes::Sum;
 use super::{NvptxKernel, NvptxOptions, SYMBOL, status};
 use crate::CodegenError;
 use crate::compiler::FaultSite;
@@ -108,6 +110,14 @@ pub struct Emit<'a> {
     pub checked: HashSet<ValueId>,
     pub alignments: super::align::Locals,
     pub intervals: RefCell<HashMap<ValueId, Option<Interval>>>,
+    pub sums: RefCell<HashMap<ValueId, Option<Rc<Sum>>>>,
+    /// Loads of two elements that become a pair of a matrix, and the pair.
+    pub pairs: HashMap<ValueId, ValueId>,
+    pub matrix_uses: super::matrix_load::Uses,
+    /// Pairs of the transposes of matrices that are nothing else.
+    pub flipped: HashMap<ValueId, V>,
+    /// Stores that are copies past the registers.
+    pub copies: HashSet<ValueId>,
     /// Accesses that need no test where code is being emitted.
     pub known: HashMap<ValueId, super::hoist::Known>,
     pub frames: Vec<Frame>,
@@ -156,6 +166,9 @@ pub fn emit_kernel(
     ll.set_call_conv(function, PTX_KERNEL);
     let [x, y, z] = options.threadgroup;
     ll.string_attr(function, "nvvm.reqntid", &format!("{x},{y},{z}"));
+    if options.few_threads {
+        ll.string_attr(function, "nvvm.minctasm", &(1024 / (x * y * z).max(1)).max(1).to_string());
+    }
     if flushes_denormals(f, module) {
         ll.string_attr(function, "denormal-fp-math-f32", "preserve-sign");
     }
@@ -244,6 +257,11 @@ pub fn emit_kernel(
         checked: HashSet::new(),
         alignments: super::align::Locals::new(f),
         intervals: RefCell::default(),
+        sums: RefCell::default(),
+        pairs: HashMap::new(),
+        matrix_uses: Default::default(),
+        flipped: HashMap::new(),
+        copies: HashSet::new(),
         known: HashMap::new(),
         frames: Vec::new(),
         end,
@@ -262,7 +280,12 @@ pub fn emit_kernel(
         let slot = ll.alloca(ty, local.align.max(1));
         e.locals.push(slot);
     }
-    e.make_globals();
+    e.make_globals(dynamic_shared);
+    if e.renumbered {
+        e.pairs = super::matrix_load::pairs(&e);
+        e.matrix_uses = super::matrix_load::Uses::new(f);
+    }
+    e.copies = super::async_copy::find(&e);
     e.begin();
     if e.block(&f.body)? {
         ll.br(end);
@@ -286,7 +309,8 @@ impl Emit<'_> {
         self.ll.intrinsic(&format!("llvm.nvvm.read.ptx.sreg.{name}"), self.ll.int(32), &[])
     }
 
-    fn make_globals(&mut self) {
+    /// `dynamic_shared`: where what is allocated with the launch begins.
+    fn make_globals(&mut self, dynamic_shared: V) {
         let (ll, module) = (self.ll, self.module);
         let mut used = Vec::new();
         msl_ir::analysis::tree::walk(self.f, &self.f.body, &mut |v| {
@@ -294,18 +318,24 @@ impl Emit<'_> {
                 used.push(g);
             }
         });
+        let mut places = HashMap::new();
+        for (id, g) in module.globals.iter().filter(|(_, g)| g.space == AddressSpace::Threadgroup) {
+            let start = self.static_shared.next_multiple_of(u64::from(g.align.max(16)));
+            places.insert(id, start);
+            self.static_shared = start + module.types.size_of(g.ty);
+        }
+        let is_dynamic = super::is_dynamic(self.static_shared);
         for (id, g) in module.globals.iter() {
             let size = module.types.size_of(g.ty);
             let is_shared = g.space == AddressSpace::Threadgroup;
-            if is_shared {
-                self.static_shared = self.static_shared.next_multiple_of(u64::from(g.align.max(1))) + size;
-            }
             if !used.contains(&id) {
                 continue;
             }
             let name = format!("global{}", id.index());
             let size = size.max(1);
-            let v = if is_shared {
+            let v = if is_shared && is_dynamic {
+                ll.gep_const(dynamic_shared, places[&id])
+            } else if is_shared {
                 ll.global_bytes(&name, size, None, g.align.max(16), 3)
             } else {
                 ll.global_bytes(&name, size, Some(g.init.as_deref().unwrap_or(&[])), g.align.max(16), 1)

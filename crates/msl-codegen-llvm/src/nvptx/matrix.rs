@@ -224,6 +224,9 @@ impl Emit<'_> {
         let name = if kind == Scalar::BF16 { "bf16" } else { "f16" };
         let word = |v: Option<ValueId>| v.map_or(ll.c32(0), |v| self.packed(v));
         let mut right = |v: ValueId| {
+            if let Some(word) = self.flipped.get(&v) {
+                return *word;
+            }
             if let Op::Simd(SimdOp::MatrixTranspose, args) = &self.f.insts[v].op {
                 return self.packed(args[0]);
             }
@@ -261,20 +264,6 @@ impl Emit<'_> {
     fn transposed(&self, pair: V) -> V {
         let text = "movmatrix.sync.aligned.m8n8.trans.b16 $0, $1;";
         self.ll.convergent_asm(text, "=r,r", self.ll.int(32), &[pair])
-    }
-
-    /// Whether a value is nothing but the right operand of products, where tensor cores want the transpose of a matrix.
-    pub fn is_right_operand(&self, v: ValueId) -> bool {
-        let mut is_right = true;
-        for inst in self.f.insts.values() {
-            let mut at = 0;
-            inst.op.for_each_operand(|operand| {
-                let is_product = matches!(inst.op, Op::Simd(SimdOp::MatrixMultiply, _));
-                is_right &= operand != v || is_product && at == 1;
-                at += 1;
-            });
-        }
-        is_right
     }
 
     /// The operation on its own; the pass that makes it does so for elements of 16 bits and kernels whose threads are

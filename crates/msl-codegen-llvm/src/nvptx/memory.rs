@@ -141,7 +141,7 @@ impl Emit<'_> {
     }
 
     /// Whether an access is known to be within a variable.
-    fn is_within(&self, pointer: ValueId, root: Root, size: u64) -> bool {
+    pub fn is_within(&self, pointer: ValueId, root: Root, size: u64) -> bool {
         let ty = match root {
             Root::Global(g) => self.module.globals[g].ty,
             Root::Local(l) => self.f.locals[l].ty,
@@ -151,7 +151,7 @@ impl Emit<'_> {
         self.offset_interval(pointer).is_some_and(|o| o.lo >= 0 && o.hi + i128::from(size) <= length)
     }
 
-    fn clamped(&self, start: V, length: V, offset: V, size: u64, align: u32) -> V {
+    pub fn clamped(&self, start: V, length: V, offset: V, size: u64, align: u32) -> V {
         let ll = self.ll;
         let i64t = ll.int(64);
         let aligned = !(u64::from(align.max(1)) - 1);
@@ -341,6 +341,7 @@ impl Emit<'_> {
                 let comps = (0..n).map(|i| if n == 1 { v } else { ll.extract(v, i) });
                 Some(Val::Comps(comps.map(|v| self.loaded(s, v)).collect()))
             }
+            Op::Store { .. } if self.copy_past_registers(id) => None,
             Op::Store { ptr, value, align, volatile } => {
                 let align = self.alignment(ptr, align);
                 let p = self.pointer(ptr);

@@ -15,6 +15,7 @@
 
 mod ahead;
 mod align;
+mod async_copy;
 mod atomic;
 mod bytes;
 mod control;
@@ -23,8 +24,10 @@ mod hoist;
 mod inst;
 mod interval;
 mod kernel;
+mod lanes;
 mod math;
 mod matrix;
+mod matrix_load;
 mod memory;
 mod simdgroup;
 
@@ -59,6 +62,9 @@ pub struct NvptxOptions {
     pub by_value: Vec<u32>,
     /// Each buffer bound has fewer than 2³² elements: indices of 32 bits are compared as they are.
     pub small: bool,
+    /// The grid has so few threads that a multiprocessor gets 1024 of them at most: each may have twice the registers that
+    /// the assembler gives it where there are more. It hides latency with other work of the same thread instead.
+    pub few_threads: bool,
 }
 
 impl NvptxOptions {
@@ -71,6 +77,7 @@ impl NvptxOptions {
             run_passes: true,
             by_value: Vec::new(),
             small: true,
+            few_threads: false,
         }
     }
 
@@ -162,7 +169,7 @@ pub struct NvptxKernel {
     /// By parameter of the kernel: bytes of an element, for buffers. They have a third word: how many
     /// whole elements are bound.
     pub elements: Vec<Option<u64>>,
-    /// Bytes of threadgroup memory the kernel declares itself.
+    /// Bytes of threadgroup memory the kernel declares itself; see [`NvptxKernel::declared_dynamic_shared`].
     pub static_shared: u64,
     /// Indexed by the fault record's site.
     pub sites: Vec<FaultSite>,
@@ -174,7 +181,24 @@ pub struct NvptxKernel {
     pub threadgroup: [u32; 3],
 }
 
+/// NVIDIA's limit for what a kernel declares; a launch may allocate more.
+const MOST_STATIC_SHARED: u64 = 48 << 10;
+
+/// Whether so many bytes that a kernel declares are allocated with each launch.
+fn is_dynamic(static_shared: u64) -> bool {
+    static_shared > MOST_STATIC_SHARED
+}
+
 impl NvptxKernel {
+    /// How many bytes of what the kernel declares a launch must allocate, before those of its arguments.
+    pub fn declared_dynamic_shared(&self) -> u64 {
+        if is_dynamic(self.static_shared) { self.static_shared.next_multiple_of(16) } else { 0 }
+    }
+    /// Whether a launch with so many bytes in all needs the driver's leave.
+    pub fn needs_much_shared(&self, dynamic: u64) -> bool {
+        let declared = if is_dynamic(self.static_shared) { 0 } else { self.static_shared };
+        declared + dynamic > MOST_STATIC_SHARED
+    }
     /// Whether an argument by value is passed as it is, and how many bytes; otherwise address and length are.
     pub fn inlined(&self, param: usize) -> Option<u32> {
         self.inline.get(param).copied().flatten()

@@ -62,7 +62,7 @@ impl Emit<'_> {
             }
             // Products are emitted by the list, see `matrix`.
             SimdOp::Ballot | SimdOp::IsFirst | SimdOp::MatrixMultiply => comps,
-            SimdOp::MatrixTranspose if self.is_right_operand(id) => comps,
+            SimdOp::MatrixTranspose if self.matrix_uses.rights.contains(&id) => comps,
             SimdOp::MatrixTranspose => self.matrix_transpose(args[0]),
         }
     }

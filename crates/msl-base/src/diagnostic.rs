@@ -103,6 +103,10 @@ impl Diagnostics {
             self.push(d);
         }
     }
+    /// Whether no more are kept: what only words them better need not be found out.
+    pub fn is_full(&self) -> bool {
+        self.items.len() >= Self::LIMIT
+    }
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }

@@ -25,6 +25,10 @@ impl FileProvider for Files {
         }
         // Sources that are not files include nothing but what was named.
         for candidate in self.candidates(path, includer, system) {
+            // Reading a pipe or a device may never end.
+            if std::fs::metadata(&candidate).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+                return Err(format!("{} is not a file", candidate.display()));
+            }
             match std::fs::read(&candidate) {
                 Ok(bytes) => {
                     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", candidate.display()))?;
@@ -96,5 +100,18 @@ impl FileProvider for ReadFiles {
     }
     fn searched(&self, path: &str, includer: &str, system: bool) -> Vec<String> {
         self.files.searched(path, includer, system)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_not_included() {
+        let files = Files { headers: Vec::new(), directories: Vec::new() };
+        let found = files.read("/dev/zero", "a.metal", false).map(|found| found.is_some());
+        assert_eq!(found, Err("/dev/zero is not a file".into()));
     }
 }

@@ -167,7 +167,7 @@ pub fn emit_kernel(
     let [x, y, z] = options.threadgroup;
     ll.string_attr(function, "nvvm.reqntid", &format!("{x},{y},{z}"));
     if options.few_threads {
-        ll.string_attr(function, "nvvm.minctasm", &(1024 / (x * y * z).max(1)).max(1).to_string());
+        ll.string_attr(function, "nvvm.minctasm", "1");
     }
     if flushes_denormals(f, module) {
         ll.string_attr(function, "denormal-fp-math-f32", "preserve-sign");

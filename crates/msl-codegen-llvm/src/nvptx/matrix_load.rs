@@ -63,13 +63,19 @@ pub fn pairs(e: &Emit) -> HashMap<ValueId, ValueId> {
 pub struct Uses {
     /// Values that are nothing but right operands.
     pub rights: HashSet<ValueId>,
-    /// What takes the place of a left or right operand in the product that adds to the result.
+    /// Right operands, or what they are the transposes of.
+    sources: HashSet<ValueId>,
+    /// What takes the place of a left operand or of one of these in the product that adds to the result.
     next: HashMap<ValueId, ValueId>,
 }
 
 impl Uses {
     pub fn new(f: &Function) -> Uses {
         let (mut uses, mut others) = (Uses::default(), HashSet::new());
+        let source = |v: ValueId| match &f.insts[v].op {
+            Op::Simd(SimdOp::MatrixTranspose, args) => args[0],
+            _ => v,
+        };
         for inst in f.insts.values() {
             let product = match &inst.op {
                 Op::Simd(SimdOp::MatrixMultiply, args) => Some(args),
@@ -84,10 +90,10 @@ impl Uses {
                 };
                 at += 1;
             });
-            if let Some(args) = product
-                && let Op::Simd(SimdOp::MatrixMultiply, before) = &f.insts[args[2]].op
-            {
-                uses.next.extend([(before[0], args[0]), (before[1], args[1])]);
+            let Some(args) = product else { continue };
+            uses.sources.insert(source(args[1]));
+            if let Op::Simd(SimdOp::MatrixMultiply, before) = &f.insts[args[2]].op {
+                uses.next.extend([(before[0], args[0]), (source(before[1]), source(args[1]))]);
             }
         }
         uses.rights.retain(|v| !others.contains(v));
@@ -136,6 +142,7 @@ impl Emit<'_> {
             match op {
                 Op::Store { ptr, .. } if self.space_of(*ptr) == AddressSpace::Thread => writes_locals = true,
                 Op::Store { ptr, .. } if self.space_of(*ptr) == AddressSpace::Threadgroup => break,
+                Op::Simd(SimdOp::MatrixTranspose, _) => {}
                 op if is_quiet(op) => {}
                 _ => break,
             }
@@ -210,9 +217,9 @@ impl Emit<'_> {
             let mut group = vec![i];
             if let Some(next) = follower(i, &placed) {
                 placed[next] = true;
-                let is_right = self.is_wanted_flipped(&found[i]);
+                let is_right = |i: usize| self.matrix_uses.sources.contains(&found[i].pair);
                 let below = (i + 1..found.len())
-                    .filter(|j| !placed[*j] && !is_right && !self.is_wanted_flipped(&found[*j]))
+                    .filter(|j| !placed[*j] && !is_right(i) && !is_right(*j))
                     .find_map(|j| Some((j, follower(j, &placed)?)));
                 if let Some((j, after)) = below {
                     (placed[j], placed[after]) = (true, true);

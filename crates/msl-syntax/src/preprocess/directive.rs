@@ -68,7 +68,9 @@ impl Preprocessor<'_> {
             _ => {
                 let message = format!("'#{name}' is not a directive");
                 let mut diagnostic = Diagnostic::error("unknown-directive", name_token.span, message);
-                if let Some(similar) = closest(name, DIRECTIVES.iter().copied()) {
+                if !self.diagnostics.is_full()
+                    && let Some(similar) = closest(name, DIRECTIVES.iter().copied())
+                {
                     diagnostic = diagnostic.help(format!("did you mean '#{similar}'?"));
                 }
                 self.diagnostics.push(diagnostic);

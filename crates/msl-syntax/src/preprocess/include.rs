@@ -119,7 +119,9 @@ impl Preprocessor<'_> {
             Ok(None) => {
                 let mut diagnostic =
                     Diagnostic::error("include-not-found", span, format!("the file '{path}' is not found"));
-                if let Some(similar) = closest(&path, self.options.header_names.iter().copied()) {
+                if !self.diagnostics.is_full()
+                    && let Some(similar) = closest(&path, self.options.header_names.iter().copied())
+                {
                     diagnostic = diagnostic.help(format!("did you mean '<{similar}>'?"));
                 }
                 let searched = self.provider.searched(&path, &includer, system);

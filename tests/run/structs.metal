@@ -162,11 +162,11 @@ kernel void v(device const block_q5_0* x [[buffer(0)]], device uint* out [[buffe
 // gives: i32 = 3 3 7 3 0 3
 struct S { int x = 3; int y; };
 kernel void f(device int* o) {
-  S a[60000];
+  S a[5000];
   S b[300] = {{7, 1}};
   S c[40] = {};
   o[0] = a[0].x;
-  o[1] = a[59999].x;
+  o[1] = a[4999].x;
   o[2] = b[0].x;
   o[3] = b[299].x;
   o[4] = b[299].y + c[39].y;

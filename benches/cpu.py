@@ -191,16 +191,16 @@ def numpy_peer(data: Data, cases: dict[str, dict[str, Case]]) -> None:
     wider.numpy_peer(data.wider, lambda label, run, check: cases.setdefault(label, {}).update(numpy=Case(run, check)))
 
 
-def c_peers(data: Data, cases: dict[str, dict[str, Case]], folder: Path) -> list[str]:
+def c_peers(data: Data, cases: dict[str, dict[str, Case]], folder: Path, machine: str = "native") -> list[str]:
     """The same with each C compiler found: which one is better depends on the kernel."""
     found = [next((c for c in names if shutil.which(c)), None) for names in (("clang-22", "clang"), ("gcc", "cc"))]
-    return [c_peer(data, cases, folder, c) for c in found if c] or ["no C compiler"]
+    return [c_peer(data, cases, folder, c, machine) for c in found if c] or ["no C compiler"]
 
 
-def c_peer(data: Data, cases: dict[str, dict[str, Case]], folder: Path, compiler: str) -> str:
+def c_peer(data: Data, cases: dict[str, dict[str, Case]], folder: Path, compiler: str, machine: str) -> str:
     library_file = folder / f"{compiler}.so"
     sources = [str(HERE / "kernels.c"), str(HERE / "wider.c")]
-    command = [compiler, "-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC", *sources, "-o", str(library_file), "-lm"]
+    command = [compiler, "-O3", f"-march={machine}", "-ffast-math", "-fopenmp", "-shared", "-fPIC", *sources, "-o", str(library_file), "-lm"]
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode != 0:
         return f"{compiler} failed: {built.stderr.splitlines()[:1]}"

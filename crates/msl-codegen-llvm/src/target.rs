@@ -139,6 +139,9 @@ unsafe fn set_llvm_options() {
         // How long to look for the best place to split a live range. The default, 10000, takes most of the time of
         // kernels of many thousand instructions, whose code gets smaller with less; others come out the same.
         c"-grow-region-complexity-budget=100",
+        // Instructions stay in the order in which we emit them. The scheduler brings what is independent close
+        // together, which processors do themselves as they run out of order, and spills it.
+        c"-enable-misched=0",
     ];
     let options = options.map(CStr::as_ptr);
     // SAFETY: as many pointers to text as are announced; the caller sees to it that nobody uses LLVM yet.

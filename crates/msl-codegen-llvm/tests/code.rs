@@ -82,6 +82,38 @@ fn rows_of_a_matrix_product_share_registers() {
     assert!(asm.matches("{1to16}").count() >= 16, "{asm}");
 }
 
+/// Products of four matrices by four, whose sums are more vectors than there are registers: each comes from memory
+/// and goes back once, not at every step.
+#[test]
+fn products_are_computed_one_after_the_other() {
+    let mut body = String::new();
+    let mut load = |name: &str, at: usize| {
+        body += &format!(
+            "  %n{name}: u32 = const {at}\n  %p{name} = ptr_offset %own, %n{name}\n  %{name} = load %p{name}\n"
+        );
+    };
+    (0..4).for_each(|i| load(&format!("a{i}"), 32 * i));
+    (0..4).for_each(|j| load(&format!("b{j}"), 32 * (4 + j)));
+    (0..16).for_each(|s| load(&format!("c{s}"), 32 * (8 + s)));
+    for s in 0..16 {
+        body += &format!("  %z{s} = simd.matrix_multiply.fast %a{}, %b{}, %c{s}\n", s / 4, s % 4);
+    }
+    (0..16).for_each(|s| body += &format!("  store %pc{s}, %z{s}\n"));
+    let source = format!(
+        "fn f(%p: ptr<device, vec2<f32>>) -> void {{\n  %i = builtin thread_index_in_threadgroup\n  %own = ptr_offset %p, %i\n{body}}}\nkernel f = @f {{ p: buffer 0 device read_write f32 }}"
+    );
+    // With half as many registers, half as long, operands come from memory as well.
+    for (isa, products, most) in [(Isa::Avx512, 512, 512), (Isa::Avx2, 1024, 1536)] {
+        let (_, asm) = text(isa, &source, "f", [32, 1, 1]);
+        let code = function(&asm);
+        let first = code.find("vfmadd").expect("products");
+        let within = &code[first..code.rfind("vfmadd").unwrap()];
+        assert!(code.matches("vfmadd").count() >= products, "{isa:?}");
+        let spilled = within.matches("(%rsp)").count();
+        assert!(spilled < most, "{isa:?}: {spilled} for {products} products");
+    }
+}
+
 /// The function of a kernel in assembly, without its helpers.
 fn function(asm: &str) -> &str {
     let start = asm.find("metallic_kernel:").unwrap();

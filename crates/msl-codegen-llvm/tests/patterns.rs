@@ -174,6 +174,12 @@ fn patterns_known_at_run_time_are_permutes() {
     assert!(ir.contains("llvm.x86.avx2.permd"), "{ir}");
     let ir = entry_ir(Isa::Avx512, &kernel("f32", STORES[2], true, None));
     assert!(ir.contains("avx512.permvar.si.512") && ir.contains("masked.store"), "{ir}");
+    let avx2 = entry_ir(Isa::Avx2, &kernel("f32", STORES[2], true, None));
+    let stored = avx2.find("masked.store").expect("vectors are stored");
+    assert!(avx2[..stored].contains("llvm.x86.avx2.permd"), "{avx2}");
+    // The places are sought before the loop over gangs: nothing between it and the store compares all lanes.
+    let loop_start = avx2[..stored].rfind("\ngang").expect("a loop over gangs");
+    assert!(avx2[loop_start..stored].matches("icmp eq <8 x i32>").count() < 8, "{avx2}");
     // What is to be known of the pattern is found out before the loop over gangs.
     let before = &ir[..ir.find("avx512.permvar.si.512").unwrap()];
     let expand = before.rfind("avx512.mask.expand").expect("inverted before");

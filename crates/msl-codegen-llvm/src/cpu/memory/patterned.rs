@@ -58,8 +58,9 @@ struct Window {
     fits: V,
     /// Bytes from the first place to the end of the last.
     extent: V,
-    /// Stores: which places of the window are stored to, and by which lanes.
-    inverse: Vec<(V, V)>,
+    /// Stores: which places of the window are stored to, and by which lanes. Where masks have no registers, the lane is
+    /// negative where none stores.
+    inverse: Vec<(Option<V>, V)>,
 }
 
 impl Emit<'_> {
@@ -238,8 +239,7 @@ impl Emit<'_> {
 
     /// Whether vectors can be shuffled by numbers that are only known at run time.
     fn has_window(&self, r: &Request) -> bool {
-        let is_store = !r.values.is_empty();
-        let can = self.target.has_avx512 || (self.target.has_permutes() && !is_store);
+        let can = self.target.has_permutes();
         can && r.e.scalar.size() == 4 && r.e.count <= 2 && r.var.scale as u64 == r.e.size()
     }
 
@@ -467,23 +467,47 @@ impl Emit<'_> {
             let grows = ll.icmp(IP::LLVMIntUGT, lanes, ll.shuffle1(lanes, &before));
             let first = ll.cvec(&(0..n).map(|i| ll.cbool(i == 0)).collect::<Vec<_>>());
             fits = ll.and(fits, self.all_of(&[ll.or(grows, first)]));
-            // Lane numbers, in order, to the places that are stored to.
-            let places = ll.reduce("or", ll.shl(ll.splat(ll.c32(1), n), ll.and(lanes, ll.splat(ll.c32(31), n))));
-            let iota = ll.iota(ll.int(32), n, 1);
-            let low = ll.trunc(places, ll.int(n));
-            let high = ll.trunc(ll.lshr(places, ll.c32(n)), ll.int(n));
-            let in_low = ll.intrinsic1("ctpop", ll.int(32), &[ll.zext(low, ll.int(32))]);
-            for (bits, from) in [(low, iota), (high, ll.add(iota, ll.splat(in_low, n)))] {
-                let places = ll.bitcast(bits, self.mask_type());
-                let expand = format!("llvm.x86.avx512.mask.expand.v{n}i32");
-                inverse.push((places, ll.intrinsic(&expand, words, &[from, ll.zero(words), places])));
-                // It may be computed before it is known to be needed, and so before the loop.
-                if let Some(f) = ll.named_function(&expand) {
-                    ll.attr(f, "speculatable");
-                }
-            }
+            inverse = if self.target.has_avx512 { self.expanded_lanes(lanes) } else { self.sought_lanes(lanes) };
         }
         Window { lanes, fits, extent, inverse }
+    }
+
+    /// Lane numbers, in order, at the places that are stored to.
+    fn expanded_lanes(&self, lanes: V) -> Vec<(Option<V>, V)> {
+        let ll = self.ll;
+        let n = self.gang.lanes;
+        let words = ll.vec(ll.int(32), n);
+        let places = ll.reduce("or", ll.shl(ll.splat(ll.c32(1), n), ll.and(lanes, ll.splat(ll.c32(31), n))));
+        let iota = ll.iota(ll.int(32), n, 1);
+        let low = ll.trunc(places, ll.int(n));
+        let high = ll.trunc(ll.lshr(places, ll.c32(n)), ll.int(n));
+        let in_low = ll.intrinsic1("ctpop", ll.int(32), &[ll.zext(low, ll.int(32))]);
+        let halves = [(low, iota), (high, ll.add(iota, ll.splat(in_low, n)))];
+        let expanded = halves.map(|(bits, from)| {
+            let places = ll.bitcast(bits, self.mask_type());
+            let expand = format!("llvm.x86.avx512.mask.expand.v{n}i32");
+            let from = ll.intrinsic(&expand, words, &[from, ll.zero(words), places]);
+            // It may be computed before it is known to be needed, and so before the loop.
+            if let Some(f) = ll.named_function(&expand) {
+                ll.attr(f, "speculatable");
+            }
+            (Some(places), from)
+        });
+        expanded.to_vec()
+    }
+
+    /// The same where no instruction spreads lanes: each place asks all lanes.
+    fn sought_lanes(&self, lanes: V) -> Vec<(Option<V>, V)> {
+        let ll = self.ll;
+        let n = self.gang.lanes;
+        let half = |first: u32| {
+            let places = ll.add(ll.iota(ll.int(32), n, 1), ll.splat(ll.c32(first), n));
+            (0..n).fold(ll.ones(ll.vec(ll.int(32), n)), |from, lane| {
+                let here = ll.eq(ll.shuffle1(lanes, &vec![lane; n as usize]), places);
+                ll.select(here, ll.splat(ll.c32(lane), n), from)
+            })
+        };
+        vec![(None, half(0)), (None, half(n))]
     }
 
     fn permuted_load(&self, at: V, e: Element, w: &Window, root: Root) -> Vec<V> {
@@ -523,10 +547,9 @@ impl Emit<'_> {
             // Of two components, each vector holds those of half of the lanes.
             let start = k % count * (n / count);
             let spread: Vec<u32> = (0..n).map(|i| start + i / count).collect();
-            let (there, lanes) = match count {
-                1 => (places, from),
-                _ => (ll.shuffle1(places, &spread), ll.shuffle1(from, &spread)),
-            };
+            let spread = |v: V| if count == 1 { v } else { ll.shuffle1(v, &spread) };
+            let lanes = spread(from);
+            let there = places.map_or_else(|| ll.icmp(IP::LLVMIntSGE, lanes, ll.zero(words)), spread);
             let component: Vec<V> = (0..n).map(|i| ll.c32(i % count * n)).collect();
             let index = ll.or(lanes, ll.cvec(&component));
             let v = self.pick(&values, index);

@@ -328,7 +328,16 @@ def dot():
 
 
 def gated_delta():
-    return [("gated_delta_seq", t, 128, 128, 16, 32, 0) for t in FLOATS]
+    out = [("gated_delta_seq", t, 128, 128, 16, 32, 0) for t in FLOATS]
+    return out + [("gated_delta_fused_chunk", t, 128, 128, 16, 32, 8) for t in FLOATS]
+
+
+NAX_GEMM = ["utils.h", "steel/gemm/gemm_nax.h"]
+
+
+def nax_gemm(kernel, tile):
+    # Whether the right side is transposed changes the code most.
+    return [(kernel, t, *tile, "false", b) for t, b in (("float", "false"), ("half", "true"), ("bfloat16_t", "false"))]
 
 
 # File: the headers, and the instances: a kernel and its template arguments.
@@ -378,7 +387,30 @@ FILES = {
     "dot": (["utils.h", "dot.h"], dot()),
     "gated_delta": (["utils.h", "gated_delta_update.h"], gated_delta()),
     # Matrix units by way of Metal Performance Primitives.
-    "gemm_nax": (["utils.h", "steel/gemm/gemm_nax.h"], []),
+    "gated_delta_nax": (["utils.h", "steel/gemm/gemm_nax.h", "gated_delta_update_nax.h"], [("gated_delta_fused_nax", "half", 128, 128, 16, 32, 16, 4)]),
+    "steel_gemm_fused_nax": (NAX_GEMM + ["steel/gemm/kernels/steel_gemm_fused_nax.h"], nax_gemm("gemm", (64, 64, 256, 2, 2))),
+    "steel_gemm_gather_nax": (
+        NAX_GEMM + ["steel/gemm/kernels/steel_gemm_gather_nax.h"],
+        nax_gemm("gather_mm_rhs_nax", (32, 128, 64, 1, 4)),
+    ),
+    "steel_gemm_segmented_nax": (
+        NAX_GEMM + ["steel/gemm/kernels/steel_gemm_segmented_nax.h"],
+        nax_gemm("segmented_mm_nax", (64, 64, 64, 2, 2)),
+    ),
+    "steel_gemm_splitk_nax": (NAX_GEMM + ["steel/gemm/kernels/steel_gemm_splitk_nax.h"], nax_gemm("gemm_splitk_nax", (64, 64, 64, 2, 2))),
+    "steel_gemm_thin_nax": (NAX_GEMM + ["steel/gemm/kernels/steel_gemm_thin_nax.h"], [("gemm_thin_nax", t, 1, 2, 1, 2, 2, b) for t in FLOATS for b in BOTH]),
+    "steel_attention_nax": (
+        ["utils.h", "steel/attn/kernels/steel_attention_nax.h"],
+        [("attention_nax", t, 64, 32, d, d, 4, 1, m) for t, d, m in (("float", 64, "bool"), ("half", 128, "half"), ("bfloat16_t", 64, "bool"))],
+    ),
+    "quantized_nax": (
+        ["utils.h", "quantized_utils.h", "steel/gemm/gemm_nax.h", "quantized_nax.h"],
+        [("affine_qmm_t_nax", "half", 64, 4, "false", "false"), ("affine_qmm_n_nax", "bfloat16_t", 64, 8, "false")],
+    ),
+    "fp_quantized_nax": (
+        ["utils.h", "quantized_utils.h", "steel/gemm/gemm_nax.h", "fp_quantized_nax.h"],
+        [("fp_qmm_t_nax", "half", 32, 4, "false", "false"), ("fp_qmm_t_nax", "bfloat16_t", 16, 4, "true", "false")],
+    ),
 }
 
 

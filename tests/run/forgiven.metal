@@ -94,3 +94,30 @@ kernel void g(device const uchar* in [[buffer(0)]], device ushort* out [[buffer(
     out[i] = ((device const ushort*)(in + 1))[i * 7 % 16];
     other[i] = *(device const ushort*)(in + 3 * (i * 5 % 16));
 }
+//--- simdgroups go different ways around barriers that order no memory, in loops and before a return
+// buffer 0: i32 = zeros(256)
+// buffer 1: i32 = iota(8)
+// buffer 2: i32 = 3 2
+// dispatch: h grid=256 threadgroup=128
+// expect 0: i32 = zeros(32) fill(32, 14) fill(64, 6) zeros(32) fill(32, 14) fill(64, 6)
+#include <metal_stdlib>
+using namespace metal;
+kernel void h(device int* out [[buffer(0)]], device const int* in [[buffer(1)]], constant int2& sizes [[buffer(2)]],
+              uint i [[thread_position_in_grid]], uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+    int sum = 0;
+    if (int(simdgroup) >= sizes.y) {
+        for (int k = 0; k < sizes.x; k++) {
+            threadgroup_barrier(mem_flags::mem_none);
+            sum += 2 * in[k];
+        }
+    } else {
+        for (int k = 0; k < sizes.x; k++) {
+            threadgroup_barrier(mem_flags::mem_none);
+            if (simdgroup == 0) continue;
+            sum += in[k] + 2;
+        }
+        if (simdgroup == 0) return;
+        sum += in[5];
+    }
+    out[i] = sum;
+}

@@ -63,7 +63,8 @@
 //!   others need not come by; they wait at the end of the branch. (MLX's products of matrix and vector
 //!   have a barrier that the first thread of each simdgroup reaches.) A simdgroup of which no thread comes
 //!   by is missing, which is a fault, unless all of them have returned. Nobody need come by a barrier
-//!   that orders no memory. (MLX has one in a loop of some simdgroups, for speed alone.)
+//!   that orders no memory. (MLX has one in a loop of some simdgroups, for speed alone, and on both sides
+//!   of a branch that simdgroups take differently.)
 //! - *The end of threadgroup memory.* A read may go up to [`READ_SLACK`] bytes beyond the end of a
 //!   threadgroup variable and gives unspecified bytes there. (MLX's merge sort reads the element after
 //!   the last one before it knows that it is not needed.) A write may not. Memory whose size the host

@@ -7,7 +7,7 @@ use msl_ir::{AddressSpace, Block, LabelId, Op, ValueId};
 use super::values::offset_parts;
 use super::{Frame, FrameKind, Point, State, Walk};
 use crate::emit::live::{Set, stored_in};
-use crate::emit::shape::{ALL, Shape, ValueShape};
+use crate::emit::shape::{ALL, G, Shape, ValueShape};
 
 impl Walk<'_> {
     /// Walks a block; false when control cannot reach its end.
@@ -43,7 +43,10 @@ impl Walk<'_> {
         let falls = match op {
             Op::If { condition, then, otherwise } => {
                 let c = self.flow.shapes[condition.index()].c[0];
-                if !self.is_real(c) {
+                // Around a barrier a real branch is one for the whole threadgroup. Gangs may go different ways,
+                // though: nobody need come by a barrier that orders no memory.
+                let is_for_all = self.gangs.is_split() && !self.in_gang;
+                if !self.is_real(c) || is_for_all && c.bits & G != 0 {
                     Self::set(&mut self.flow.divergent[id.index()], &mut self.changed);
                 }
                 self.walk_if(id, then, otherwise, state)

@@ -54,7 +54,7 @@ pub enum Point {
 pub struct Flow {
     /// By value; valid for reached instructions.
     pub shapes: Vec<ValueShape>,
-    /// By `if` or `switch`: its condition differs within a gang.
+    /// By `if` or `switch`: its condition differs within a gang, or, around a barrier, between gangs.
     pub divergent: Vec<bool>,
     /// By store: lanes that are off must keep their value.
     pub blend: Vec<bool>,

@@ -150,6 +150,14 @@ kernel void f(device int* o) {
     Byte b = big;
     o[4] = b;
 }
+//--- enumerations declared before they are defined
+// gives: i32 = 3 1 5
+enum E : int;
+static int plus(E e);
+enum E : int { two = 2 };
+static int plus(E e) { return e + 1; }
+struct S { enum K : uchar; enum K : uchar { five = 5 }; K k; };
+kernel void f(device int* o) { o[0] = plus(two); S s{S::five}; o[1] = sizeof(S); o[2] = s.k; }
 //--- a scoped enumeration does not convert by itself
 // error: no-conversion
 enum class Mode { off, on };

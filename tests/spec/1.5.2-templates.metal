@@ -115,3 +115,20 @@ kernel void f(device int* o) { Tuple<int, short, char> t(1, 2, 3); get<1>(t) = 7
 template <typename T> struct W { T v; };
 template <typename T> W(T) -> W<T>;
 kernel void f(device int* o) { W w{5}; W x = w; W y(w); o[0] = x.v + y.v; }
+//--- addresses of constants as arguments of templates; references
+// gives: i32 = 5 4 6 1
+constant int t1[] = {4, 5};
+constant int t2[] = {6, 7};
+template <constant int* P> int get(int i) { return P[i]; }
+template <constant int (&A)[2]> int first() { return A[0]; }
+template <constant auto& A> struct Table { static int at(int i) { return A[i]; } };
+kernel void f(device int* o) {
+    o[0] = get<t1>(1);
+    o[1] = first<t1>();
+    o[2] = Table<t2>::at(0);
+    o[3] = is_same_v<Table<t1>, Table<t1>> && !is_same_v<Table<t1>, Table<t2>>;
+}
+//--- the address of a variable is no argument of a template
+// error: no-matching-function
+template <thread int* P> int get() { return *P; }
+kernel void f(device int* o) { int x = 1; o[0] = get<&x>(); }

@@ -60,3 +60,40 @@ kernel void f(coherent(device) device int* o) { o[0] = 3; }
 //--- `volatile` device memory
 // gives: i32 = 3
 kernel void f(volatile device int* o) { o[0] = 3; }
+//--- 4.2 constants that hold addresses of other constants: tables, structures, lists, texts
+// gives: i32 = 3 6 5 3 2 8 98 5
+constant int t1[] = {1, 2, 3};
+constant int t2[] = {4, 5, 6};
+constant int* constant tables[] = {t1, t2};
+struct Node { int v; constant Node* next; };
+constant Node c = {3, nullptr};
+constant Node b = {2, &c};
+constant Node a = {1, &b};
+constant Node* constant heads[] = {&a, &b, nullptr};
+constant float4 v4[2] = {float4(1, 2, 3, 4), float4(5, 6, 7, 8)};
+constant float* constant part = (constant float*)&v4[1];
+constant char* constant names[] = {"ab", "cd"};
+constant int& five = t2[1];
+static int total(constant Node* n) { int s = 0; while (n) { s += n->v; n = n->next; } return s; }
+kernel void f(device int* o) {
+    for (int i = 0; i < 2; i++) o[i] = tables[i][2];
+    o[2] = total(heads[o[3] + 1]);
+    Node k = *heads[0];
+    o[3] = k.next->v + 1;
+    o[4] = heads[2] == nullptr ? 2 : 1;
+    o[5] = part[3];
+    o[6] = names[o[7]][1];
+    o[7] = five;
+}
+//--- each thread follows its own address in a constant
+// gives 4: i32 = 1 5 3 7
+constant int t1[] = {1, 2, 3, 4};
+constant int t2[] = {4, 5, 6, 7};
+struct Table { constant int* p; int n; };
+constant Table tables[] = {{t1, 4}, {t2, 4}};
+kernel void f(device int* o, uint i [[thread_position_in_grid]]) { Table t = tables[i & 1]; o[i] = t.p[i % t.n]; }
+//--- a constant does not hold its own address
+// error: recursive-initializer
+struct Node { int v; constant Node* next; };
+constant Node a = {1, &a};
+kernel void f(device int* o) { o[0] = a.next->v; }

@@ -772,8 +772,15 @@ impl Ll {
     }
     /// A constant byte array.
     pub fn constant_bytes(&self, name: &str, bytes: &[u8], align: u32) -> V {
+        self.constant_with_pointers(name, bytes, &[], align)
+    }
+    /// Constant bytes with addresses of other constants in them.
+    pub fn constant_with_pointers(&self, name: &str, bytes: &[u8], pointers: &[(u64, V, u64)], align: u32) -> V {
         unsafe {
-            let init = LLVMConstStringInContext2(self.context, bytes.as_ptr().cast(), bytes.len(), 1);
+            let init = match pointers {
+                [] => LLVMConstStringInContext2(self.context, bytes.as_ptr().cast(), bytes.len(), 1),
+                _ => self.bytes_with_pointers(bytes, pointers),
+            };
             let g = LLVMAddGlobal(self.module, LLVMTypeOf(init), c_string(name).as_ptr());
             LLVMSetInitializer(g, init);
             LLVMSetGlobalConstant(g, 1);
@@ -781,6 +788,29 @@ impl Ll {
             LLVMSetAlignment(g, align.max(1));
             g
         }
+    }
+    /// The bytes of a constant in which addresses of other constants stand: at an offset a global and the place in it.
+    fn bytes_with_pointers(&self, bytes: &[u8], pointers: &[(u64, V, u64)]) -> V {
+        let mut pointers = pointers.to_vec();
+        pointers.sort_by_key(|p| p.0);
+        let text = |b: &[u8]| unsafe { LLVMConstStringInContext2(self.context, b.as_ptr().cast(), b.len(), 1) };
+        let mut parts = Vec::new();
+        let mut at = 0;
+        for (offset, target, addend) in pointers {
+            let offset = offset as usize;
+            if offset < at || offset + 8 > bytes.len() {
+                continue;
+            }
+            parts.push(text(&bytes[at..offset]));
+            unsafe {
+                let mut index = self.c64(addend);
+                let place = LLVMConstInBoundsGEP2(self.int(8), target, &mut index, 1);
+                parts.push(LLVMConstPointerCast(place, self.ptr()));
+            }
+            at = offset + 8;
+        }
+        parts.push(text(&bytes[at..]));
+        unsafe { LLVMConstStructInContext(self.context, parts.as_mut_ptr(), parts.len() as c_uint, 1) }
     }
     // ---- address spaces and synchronization scopes (GPUs) ------------------------------------
     pub fn ptr_in(&self, space: u32) -> T {
@@ -791,15 +821,28 @@ impl Ll {
     }
     /// Bytes in an address space: a constant with `init`; uninitialized memory of each threadgroup, or (with
     /// size 0) memory whose size the launch decides, without.
-    pub fn global_bytes(&self, name: &str, size: u64, init: Option<&[u8]>, align: u32, space: u32) -> V {
+    pub fn global_bytes(
+        &self,
+        name: &str,
+        size: u64,
+        init: Option<(&[u8], &[(u64, V, u64)])>,
+        align: u32,
+        space: u32,
+    ) -> V {
         unsafe {
-            let ty = self.array(self.int(8), size);
-            let g = LLVMAddGlobalInAddressSpace(self.module, ty, c_string(name).as_ptr(), space);
-            LLVMSetAlignment(g, align.max(1));
-            if let Some(bytes) = init {
+            let mut value = None;
+            if let Some((bytes, pointers)) = init {
                 let mut bytes = bytes.to_vec();
                 bytes.resize(size as usize, 0);
-                let value = LLVMConstStringInContext2(self.context, bytes.as_ptr().cast(), bytes.len(), 1);
+                value = Some(match pointers {
+                    [] => LLVMConstStringInContext2(self.context, bytes.as_ptr().cast(), bytes.len(), 1),
+                    _ => self.bytes_with_pointers(&bytes, pointers),
+                });
+            }
+            let ty = value.map_or_else(|| self.array(self.int(8), size), |v| LLVMTypeOf(v));
+            let g = LLVMAddGlobalInAddressSpace(self.module, ty, c_string(name).as_ptr(), space);
+            LLVMSetAlignment(g, align.max(1));
+            if let Some(value) = value {
                 LLVMSetInitializer(g, value);
                 LLVMSetGlobalConstant(g, 1);
                 LLVMSetLinkage(g, LLVMLinkage::LLVMInternalLinkage);

@@ -113,6 +113,18 @@ pub struct Global {
     pub align: u32,
     /// The bytes in memory layout, little endian; shorter than the type means zeros follow.
     pub init: Option<Vec<u8>>,
+    /// Addresses of other constants that stand in the bytes.
+    pub pointers: Vec<GlobalPointer>,
+}
+
+/// Eight bytes of a constant that hold the address of a place in another one, which comes earlier in the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GlobalPointer {
+    /// Where it stands, in bytes.
+    pub offset: u64,
+    pub target: GlobalId,
+    /// The place in the target, in bytes.
+    pub addend: u64,
 }
 
 #[derive(Clone, Debug)]

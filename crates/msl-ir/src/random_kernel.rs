@@ -27,7 +27,14 @@ pub fn random_kernel(seed: u64, size: u32) -> Module {
     let void = module.types.void();
     let buffer = module.types.pointer(AddressSpace::Device, u32_ty);
     let tile_ty = module.types.array(u32_ty, u64::from(MAX_THREADGROUP));
-    let tile = Global { name: "tile".into(), ty: tile_ty, space: AddressSpace::Threadgroup, align: 4, init: None };
+    let tile = Global {
+        name: "tile".into(),
+        ty: tile_ty,
+        space: AddressSpace::Threadgroup,
+        align: 4,
+        init: None,
+        pointers: Vec::new(),
+    };
     let tile_id = module.globals.push(tile.clone());
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
 

@@ -103,7 +103,13 @@ impl<'p> Lowerer<'p> {
                 (ir::AddressSpace::Constant, None)
             }
         };
-        let lowered = self.module.globals.push(ir::Global { name: global.name, ty, space, align, init });
+        // What it points to comes first.
+        let mut pointers = Vec::new();
+        for p in &global.pointers {
+            let target = self.global(p.target);
+            pointers.push(ir::GlobalPointer { offset: p.offset, target, addend: p.addend });
+        }
+        let lowered = self.module.globals.push(ir::Global { name: global.name, ty, space, align, init, pointers });
         self.globals.insert(id, lowered);
         lowered
     }
@@ -119,7 +125,8 @@ impl<'p> Lowerer<'p> {
         let ty = self.module.types.array(elem, bytes.len() as u64);
         let name = Symbol::new(&format!("string{}", self.strings.len()));
         let space = ir::AddressSpace::Constant;
-        let lowered = self.module.globals.push(ir::Global { name, ty, space, align: 1, init: Some(bytes) });
+        let lowered =
+            self.module.globals.push(ir::Global { name, ty, space, align: 1, init: Some(bytes), pointers: Vec::new() });
         self.strings.insert(text, lowered);
         lowered
     }

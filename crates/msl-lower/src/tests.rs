@@ -225,6 +225,7 @@ fn globals_keep_bytes_and_short_circuits_branch_only_where_needed() {
         ty: uint,
         align: 16,
         storage: GlobalStorage::Constant(Arc::from([7u8, 0, 0, 0])),
+        pointers: Vec::new(),
         span: Span::NONE,
     });
     let device = b.pointer(uint, AddressSpace::Device);

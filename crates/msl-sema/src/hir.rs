@@ -149,7 +149,17 @@ pub struct Global {
     pub ty: Ty,
     pub align: u32,
     pub storage: GlobalStorage,
+    /// Addresses of other constants that stand in the bytes of this one.
+    pub pointers: Vec<GlobalPointer>,
     pub span: Span,
+}
+
+/// Eight bytes of a constant that hold the address of a place in another one, declared earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GlobalPointer {
+    pub offset: u64,
+    pub target: GlobalId,
+    pub addend: u64,
 }
 
 #[derive(Debug, Clone)]

@@ -143,7 +143,8 @@ impl Checker<'_> {
         let span = decl.name.span;
         let storage = GlobalStorage::Resource;
         let stored = self.storage_type(ty);
-        let id = self.program.globals.push(hir::Global { name, ty: stored, align: 0, storage, span });
+        let id =
+            self.program.globals.push(hir::Global { name, ty: stored, align: 0, storage, pointers: Vec::new(), span });
         let written = ast::ParamDecl {
             name: Some(name),
             ty: decl.ty.clone(),
@@ -195,8 +196,10 @@ impl Checker<'_> {
         if ty.is_error() {
             return failed(ty);
         }
+        let is_constant_reference = matches!(self.kind(ty.ty), TyKind::Reference { space: AddressSpace::Constant, .. });
         match ty.space {
             Some(AddressSpace::Constant) => {}
+            _ if is_constant_reference => {}
             None if decl.flags.is_constexpr => {}
             None if def.class.is_some() && ty.quals.is_const => {}
             Some(AddressSpace::Threadgroup) => {
@@ -220,10 +223,6 @@ impl Checker<'_> {
         }
         ty.quals.is_const = true;
         ty.space = Some(AddressSpace::Constant);
-        if self.program.types.is_reference(ty.ty) {
-            self.error("unsupported-global-reference", span, "references of namespace scope are not supported");
-            return failed(QualTy::ERROR);
-        }
         let value = match value {
             Some(e) if e.ty == Ty::ERROR => return failed(QualTy::ERROR),
             Some(e) => match self.evaluate_required(&e, &format!("the value of '{name}'")) {
@@ -257,17 +256,18 @@ impl Checker<'_> {
     }
 
     pub fn make_constant(&mut self, name: Symbol, ty: QualTy, value: Const, align: u32, span: Span) -> GlobalId {
-        let bytes = match self.value_bytes(&value, ty.ty) {
-            Some(b) => b,
+        let stored = self.storage_type(ty);
+        let (bytes, pointers) = match self.value_bytes(&value, stored) {
+            Some(found) => found,
             None => {
-                let message = "constants that hold pointers, or very many bytes, are not supported";
-                self.error("unsupported-constant-pointer", span, message);
-                Vec::new()
+                let message = "this constant holds very many bytes, or the address of what is no constant";
+                self.error("unsupported-constant", span, message);
+                (Vec::new(), Vec::new())
             }
         };
         let align = align.max(self.align_of(ty.ty));
         let storage = GlobalStorage::Constant(bytes.into());
-        let id = self.program.globals.push(hir::Global { name, ty: ty.ty, align, storage, span });
+        let id = self.program.globals.push(hir::Global { name, ty: stored, align, storage, pointers, span });
         self.global_values.insert(id, Rc::new(value));
         id
     }
@@ -583,7 +583,14 @@ impl Checker<'_> {
                 }
                 let align = self.alignment_of(&v.attributes).unwrap_or(0).max(self.align_of(ty.ty));
                 let storage = GlobalStorage::Threadgroup;
-                let id = self.program.globals.push(hir::Global { name, ty: ty.ty, align, storage, span });
+                let id = self.program.globals.push(hir::Global {
+                    name,
+                    ty: ty.ty,
+                    align,
+                    storage,
+                    pointers: Vec::new(),
+                    span,
+                });
                 declare(self, Place::Global(id), ty, None);
                 return;
             }

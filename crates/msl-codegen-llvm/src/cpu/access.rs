@@ -73,7 +73,10 @@ impl Emit<'_> {
         let global = &self.module.globals[g];
         let mut bytes = global.init.clone().unwrap_or_default();
         bytes.resize(self.module.types.size_of(global.ty) as usize, 0);
-        let v = self.ll.constant_bytes("table", &bytes, global.align.max(16));
+        // Targets come earlier in the module, so this ends.
+        let pointers: Vec<_> =
+            global.pointers.iter().map(|p| (p.offset, self.constant_global(p.target), p.addend)).collect();
+        let v = self.ll.constant_with_pointers("table", &bytes, &pointers, global.align.max(16));
         self.constants.borrow_mut().insert(g, v);
         v
     }

@@ -325,6 +325,12 @@ impl Emit<'_> {
             self.static_shared = start + module.types.size_of(g.ty);
         }
         let is_dynamic = super::is_dynamic(self.static_shared);
+        // Those whose addresses stand in others come earlier in the module.
+        for (id, g) in module.globals.iter().collect::<Vec<_>>().into_iter().rev() {
+            if used.contains(&id) {
+                used.extend(g.pointers.iter().map(|p| p.target));
+            }
+        }
         for (id, g) in module.globals.iter() {
             let size = module.types.size_of(g.ty);
             let is_shared = g.space == AddressSpace::Threadgroup;
@@ -338,7 +344,13 @@ impl Emit<'_> {
             } else if is_shared {
                 ll.global_bytes(&name, size, None, g.align.max(16), 3)
             } else {
-                ll.global_bytes(&name, size, Some(g.init.as_deref().unwrap_or(&[])), g.align.max(16), 1)
+                let pointers: Vec<_> = g
+                    .pointers
+                    .iter()
+                    .filter_map(|p| Some((p.offset, *self.globals.get(&p.target)?, p.addend)))
+                    .collect();
+                let bytes = g.init.as_deref().unwrap_or(&[]);
+                ll.global_bytes(&name, size, Some((bytes, &pointers)), g.align.max(16), 1)
             };
             self.globals.insert(id, v);
         }

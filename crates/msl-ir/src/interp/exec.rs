@@ -218,7 +218,15 @@ impl<'m, 'a> Exec<'m, 'a> {
             let len = self.module.types.size_of(global.ty);
             globals.push(match global.space {
                 AddressSpace::Threadgroup => self.memory.add_threadgroup(len, global.name, false),
-                _ => self.memory.add_constant(global.init.as_deref().unwrap_or(&[]), len, global.name, false),
+                _ => {
+                    let pointer =
+                        self.memory.add_constant(global.init.as_deref().unwrap_or(&[]), len, global.name, false);
+                    for p in &global.pointers {
+                        let target = globals.get(p.target.index()).copied().unwrap_or(0) + p.addend;
+                        self.memory.set_constant(len, p.offset, target);
+                    }
+                    pointer
+                }
             });
         }
         self.decoded = self.module.functions.ids().map(|_| None).collect();

@@ -114,6 +114,13 @@ impl Memory {
         self.constants.resize(start + (len as usize).max(bytes.len()), 0);
         self.add(Place::Constants(start), len.max(bytes.len() as u64), false, name, is_argument)
     }
+    /// Writes a pointer into the constant of `len` bytes that was added last.
+    pub fn set_constant(&mut self, len: u64, offset: u64, pointer: u64) {
+        let start = (self.constants.len() - len as usize) + offset as usize;
+        if let Some(place) = self.constants.get_mut(start..start + 8) {
+            place.copy_from_slice(&pointer.to_le_bytes());
+        }
+    }
     pub fn add_threadgroup(&mut self, len: u64, name: Symbol, is_argument: bool) -> u64 {
         let start = self.threadgroup.len();
         self.threadgroup.resize(start + len as usize, 0);

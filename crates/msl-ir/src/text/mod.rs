@@ -16,6 +16,7 @@
 //! }
 //! global weights: array<f32, 2> constant align 4 = x"0000803f00000040"
 //! global tile: array<f32, 64> threadgroup align 4
+//! global second: ptr<constant, f32> constant align 8 = x"", 0: @weights 4
 //! ```
 //!
 //! Types: `void`, `bool i8 u8 i16 u16 i32 u32 i64 u64 f16 bf16 f32`, `vec3<f32>`,

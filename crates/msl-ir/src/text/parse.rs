@@ -365,7 +365,14 @@ impl Parser {
                 _ => return self.error("expected bytes, as in x\"00ff\", or a string"),
             });
         }
-        self.module.globals.push(Global { name, ty, space, align, init });
+        let mut pointers = Vec::new();
+        while self.opt_punct(',') {
+            let offset = self.number()?;
+            self.punct(':')?;
+            let target = self.global_ref()?;
+            pointers.push(GlobalPointer { offset, target, addend: self.number()? });
+        }
+        self.module.globals.push(Global { name, ty, space, align, init, pointers });
         Ok(())
     }
 

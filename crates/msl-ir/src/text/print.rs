@@ -127,6 +127,12 @@ impl<'m> Printer<'m> {
                 }
                 self.text("\"");
             }
+            // `, 8: @table 4` is the address of a place in another constant.
+            for p in &global.pointers {
+                self.put(format_args!(", {}: ", p.offset));
+                self.global_ref(p.target);
+                self.put(format_args!(" {}", p.addend));
+            }
             self.text("\n");
         }
         for id in self.module.functions.ids() {

@@ -42,6 +42,7 @@ struct struct1 "Box<int>" size 4 align 4 {
 global table: array<f32, 2> constant align 16 = x"0000803f"
 global global1 "a b": u32 threadgroup align 4
 global format: array<i8, 3> constant align 1 = x"25640a"
+global places: array<ptr<constant, f32>, 2> constant align 8 = x"", 0: @table 4, 8: @format 0
 
 fn helper(i32) -> i32 {
   %0: i32 = param 0

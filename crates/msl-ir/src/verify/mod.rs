@@ -157,13 +157,23 @@ impl Verifier<'_> {
     }
 
     fn globals(&mut self) {
-        for global in self.module.globals.values() {
+        for (id, global) in self.module.globals.iter() {
             let place = || format!("global {}", global.name);
             if !self.is_memory_type(global.ty) {
                 self.error(place(), "a global has a type of memory");
                 continue;
             }
             self.alignment(place(), global.align, global.ty);
+            let size = self.module.types.size_of(global.ty);
+            for p in &global.pointers {
+                let is_constant = self.module.globals.get(p.target).is_some_and(|g| g.space == AddressSpace::Constant);
+                if p.target >= id || !is_constant || global.space != AddressSpace::Constant {
+                    self.error(place(), "constants hold addresses of earlier constants");
+                }
+                if p.offset.saturating_add(8) > size {
+                    self.error(place(), "the addresses fit the type");
+                }
+            }
             match (global.space, &global.init) {
                 (AddressSpace::Constant, Some(bytes)) => {
                     if bytes.len() as u64 > self.module.types.size_of(global.ty) {

@@ -141,6 +141,12 @@ fn each_rule_of_modules_rejects() {
         ("global g: f32 device", "a global is constant or threadgroup memory"),
         ("global g: f32 threadgroup align 2", "the alignment is at least that of the type"),
         ("global g: u8 constant = x\"0000\"", "the bytes fit the type"),
+        ("global g: u64 constant = x\"\", 0: @g 0", "constants hold addresses of earlier constants"),
+        ("global a: u64 constant = x\"\" global g: u64 constant = x\"\", 4: @a 0", "the addresses fit the type"),
+        (
+            "global a: u64 threadgroup global g: u64 constant = x\"\", 0: @a 0",
+            "constants hold addresses of earlier constants",
+        ),
         ("global g: array<void, 2> threadgroup", "the element of an array is an earlier type of memory"),
         ("global g: ptr<device, void> threadgroup", "the pointee is a type of memory"),
         ("fn f(array<f32, 2>) -> void { }", "a parameter is a scalar, vector or pointer"),

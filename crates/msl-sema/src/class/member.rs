@@ -142,6 +142,17 @@ impl Checker<'_> {
     }
 
     fn add_enum(&mut self, id: ClassId, e: &Arc<ast::EnumDecl>) {
+        // `enum E : int;` is the enumeration that is defined further down.
+        let name_of =
+            |e: &ast::EnumDecl| e.name.as_ref().and_then(|n| n.segments.last()).map(|s| NameKey::of(&s.ident));
+        let members = self.classes[id.0 as usize].def.decl.clone();
+        let definition = members.members.iter().flatten().find_map(|m| match &m.kind {
+            ast::DeclKind::Enum(d) if d.enumerators.is_some() && name_of(d).is_some() && name_of(d) == name_of(e) => {
+                Some(d)
+            }
+            _ => None,
+        });
+        let e = if e.enumerators.is_none() { definition.unwrap_or(e) } else { e };
         let def = self.embedded_enum_def(e);
         if let Some(last) = e.name.as_ref().and_then(|n| n.segments.last()) {
             self.add_entity(id, NameKey::of(&last.ident), Entity::Enum(def.clone()));

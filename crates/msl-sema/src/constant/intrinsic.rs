@@ -13,7 +13,10 @@ impl Checker<'_> {
         match intrinsic {
             Intrinsic::Bitcast => {
                 let (value, from) = args.first()?;
-                let mut bytes = self.value_bytes(value, *from)?;
+                let (mut bytes, pointers) = self.value_bytes(value, *from)?;
+                if !pointers.is_empty() {
+                    return None;
+                }
                 bytes.resize(bytes.len().max(self.size_of(ty) as usize), 0);
                 return self.value_from_bytes(&bytes, ty);
             }

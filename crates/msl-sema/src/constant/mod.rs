@@ -5,9 +5,10 @@ mod intrinsic;
 mod late;
 
 use half::{bf16, f16};
+use msl_base::{Span, Symbol};
 
 use crate::checker::Checker;
-use crate::hir::{BinaryOp, Bits, CompareOp, GlobalId, UnaryOp};
+use crate::hir::{BinaryOp, Bits, CompareOp, GlobalId, GlobalPointer, UnaryOp};
 use crate::types::*;
 
 /// Objects of more bytes have no value while compiling.
@@ -251,17 +252,30 @@ impl Checker<'_> {
     }
 
     /// The bytes of a value in memory; padding and what has no value are zero. `None`: it holds a pointer.
-    pub fn value_bytes(&mut self, value: &Const, ty: Ty) -> Option<Vec<u8>> {
+    pub fn value_bytes(&mut self, value: &Const, ty: Ty) -> Option<(Vec<u8>, Vec<GlobalPointer>)> {
         if self.size_of(ty) > LARGEST {
             return None;
         }
         let mut bytes = vec![0; self.size_of(ty) as usize];
-        self.write_bytes(value, ty, &mut bytes)?;
-        Some(bytes)
+        let mut pointers = Vec::new();
+        self.write_bytes(value, ty, &mut bytes, 0, &mut pointers)?;
+        Some((bytes, pointers))
     }
 
-    fn write_bytes(&mut self, value: &Const, ty: Ty, out: &mut [u8]) -> Option<()> {
+    /// The bytes of a part that begins at `start`.
+    fn write_bytes(
+        &mut self,
+        value: &Const,
+        ty: Ty,
+        out: &mut [u8],
+        start: u64,
+        pointers: &mut Vec<GlobalPointer>,
+    ) -> Option<()> {
         match (value, self.kind(ty).clone()) {
+            (Const::Pointer(Some(Pointer { object: Object::Global(target), path })), _) => {
+                let addend = self.offset_in_global(*target, path)?;
+                pointers.push(GlobalPointer { offset: start, target: *target, addend });
+            }
             (Const::Scalar(bits), _) => {
                 let n = out.len().min(self.size_of(ty) as usize).min(8);
                 out[..n].copy_from_slice(&bits.to_le_bytes()[..n]);
@@ -275,7 +289,8 @@ impl Checker<'_> {
             (Const::Aggregate(items), TyKind::Array { element, .. }) => {
                 let size = self.size_of(element) as usize;
                 for (i, v) in items.iter().enumerate() {
-                    self.write_bytes(v, element, out.get_mut(i * size..(i + 1) * size)?)?;
+                    let part = out.get_mut(i * size..(i + 1) * size)?;
+                    self.write_bytes(v, element, part, start + (i * size) as u64, pointers)?;
                 }
             }
             (Const::Aggregate(items), TyKind::Class(c)) => {
@@ -291,7 +306,7 @@ impl Checker<'_> {
                     let size = self.size_of(field) as usize;
                     // An empty base takes no room.
                     if let Some(part) = out.get_mut(offset..offset + size) {
-                        self.write_bytes(v, field, part)?;
+                        self.write_bytes(v, field, part, start + offset as u64, pointers)?;
                     }
                 }
             }
@@ -302,12 +317,39 @@ impl Checker<'_> {
                     return Some(());
                 }
                 let size = self.size_of(f) as usize;
-                self.write_bytes(v, f, out.get_mut(..size)?)?;
+                self.write_bytes(v, f, out.get_mut(..size)?, start, pointers)?;
             }
             (Const::Pointer(None) | Const::Uninit | Const::Void, _) => {}
             _ => return None,
         }
         Some(())
+    }
+
+    /// Where a place in a constant is, in bytes.
+    fn offset_in_global(&mut self, global: GlobalId, path: &[u64]) -> Option<u64> {
+        let mut ty = self.program.globals[global].ty;
+        let mut offset = 0;
+        for index in path {
+            let (element, at) = match *self.kind(ty) {
+                TyKind::Array { element, .. } => (element, index * self.size_of(element)),
+                TyKind::Vector(s, _) | TyKind::PackedVector(s, _) => (Ty::scalar(s), index * s.size()),
+                TyKind::Class(c) => {
+                    let field = self.program.classes[c].fields.get(*index as usize)?;
+                    (field.ty, field.offset)
+                }
+                _ => return None,
+            };
+            (ty, offset) = (element, offset + at);
+        }
+        Some(offset)
+    }
+
+    /// A text as a constant of its own.
+    pub fn text_constant(&mut self, text: Symbol) -> GlobalId {
+        let bytes: Vec<Const> = text.as_str().bytes().chain([0]).map(|b| Const::Scalar(u64::from(b))).collect();
+        let ty = self.types().array(Ty::CHAR, Quals::CONST, Some(bytes.len() as u64));
+        let name = Symbol::new("(text)");
+        self.make_constant(name, ty.into(), Const::Aggregate(bytes), 0, Span::NONE)
     }
 
     pub fn value_from_bytes(&mut self, bytes: &[u8], ty: Ty) -> Option<Const> {

@@ -98,7 +98,12 @@ impl Checker<'_> {
             Entity::Param(Binding::Bound(Arg::Value { bits, ty })) => Value::rvalue(constant(*bits, *ty, span)),
             Entity::Param(Binding::Bound(Arg::Object { value, ty })) => {
                 let (value, ty) = (value.clone(), *ty);
-                self.constant_expr(&value, ty, span).map_or_else(|| Value::error(span), Value::rvalue)
+                let stored = self.storage_type(ty.into());
+                match self.constant_expr(&value, stored, span) {
+                    Some(pointer) if self.program.types.is_reference(ty) => self.deref(pointer, span),
+                    Some(e) => Value::rvalue(e),
+                    None => Value::error(span),
+                }
             }
             Entity::Namespace(_) => {
                 self.error(
@@ -245,6 +250,11 @@ impl Checker<'_> {
                 };
                 let quals =
                     if space == AddressSpace::Constant { object_quals.with(Quals::CONST) } else { object_quals };
+                if is_reference {
+                    let kept = Value::lvalue(ExprKind::Global(id), stored, Quals::CONST, space, span);
+                    let pointer = self.rvalue(kept);
+                    return self.deref(pointer, span);
+                }
                 Value::lvalue(ExprKind::Global(id), stored, quals, space, span)
             }
             Place::Input(input) => Value::rvalue(rvalue_expr(ExprKind::Builtin(input), declared.ty, span)),
@@ -420,12 +430,42 @@ impl Checker<'_> {
         Value { expr: constant(u64::from(id.0) + 1, ty, span), quals: Quals::NONE, is_xvalue: false }
     }
 
+    /// The address of a place in a constant.
+    fn pointer_expr(&mut self, pointer: &crate::constant::Pointer, ty: Ty, span: Span) -> Option<crate::hir::Expr> {
+        let crate::constant::Object::Global(global) = pointer.object else { return None };
+        let category = crate::hir::Category::LValue(AddressSpace::Constant);
+        let mut ty_here = self.program.globals[global].ty;
+        let mut place = crate::hir::Expr { kind: ExprKind::Global(global), ty: ty_here, category, span };
+        for index in &pointer.path {
+            let base = Box::new(place);
+            let (kind, inner) = match *self.kind(ty_here) {
+                TyKind::Array { element, .. } => {
+                    (ExprKind::Index { base, index: Box::new(constant(*index, Ty::ULONG, span)) }, element)
+                }
+                TyKind::Vector(s, _) | TyKind::PackedVector(s, _) => {
+                    (ExprKind::Swizzle { base, components: vec![*index as u8] }, Ty::scalar(s))
+                }
+                TyKind::Class(c) => {
+                    let inner = self.program.classes[c].fields.get(*index as usize)?.ty;
+                    (ExprKind::Field { base, field: *index as u32 }, inner)
+                }
+                _ => return None,
+            };
+            place = crate::hir::Expr { kind, ty: inner, category, span };
+            ty_here = inner;
+        }
+        let to = self.types().pointer(ty_here, Quals::NONE, AddressSpace::Constant);
+        let address = rvalue_expr(ExprKind::AddressOf(Box::new(place)), to, span);
+        Some(self.standard(address, ty))
+    }
+
     /// A lambda-free value known at compile time as an expression, where it has a plain form.
     pub fn constant_expr(&mut self, value: &crate::constant::Const, ty: Ty, span: Span) -> Option<crate::hir::Expr> {
         use crate::constant::Const;
         Some(match value {
             Const::Scalar(bits) => constant(*bits, ty, span),
             Const::Pointer(None) => constant(0, ty, span),
+            Const::Pointer(Some(pointer)) => self.pointer_expr(pointer, ty, span)?,
             Const::Vector(items) => {
                 let (s, n) = self.program.types.as_any_vector(ty)?;
                 let parts = items.iter().map(|b| constant(*b, Ty::scalar(s), span)).collect();
@@ -454,7 +494,7 @@ impl Checker<'_> {
                 let v = self.constant_expr(v, field_ty, span)?;
                 rvalue_expr(ExprKind::ConstructClass { fields: vec![(*field, v)] }, ty, span)
             }
-            Const::Pointer(Some(_)) | Const::Void | Const::Uninit => return None,
+            Const::Void | Const::Uninit => return None,
         })
     }
 }

@@ -128,7 +128,8 @@ impl Checker<'_> {
             ast::TemplateParamKind::Value { ty, .. } => {
                 let e = self.in_scope(&scope, |c| c.expr_of_arg(arg))?;
                 let target = self.value_param_type(params, ty, before, param_scope)?;
-                self.in_scope(&scope, |c| c.value_arg(&e, target))
+                let refers = target.is_none() && matches!(ty.kind, ast::TypeExprKind::LValueRef(_));
+                self.in_scope(&scope, |c| c.value_arg(&e, target, refers))
             }
         }
     }
@@ -150,14 +151,27 @@ impl Checker<'_> {
         (!ty.is_error()).then_some(Some(ty))
     }
 
-    fn value_arg(&mut self, e: &ast::Expr, target: Option<QualTy>) -> Option<Arg> {
-        self.early("a template argument", e.span, |c| c.value_arg_inner(e, target))
+    /// `refers` of what is taken for `auto &`.
+    fn value_arg(&mut self, e: &ast::Expr, target: Option<QualTy>, refers: bool) -> Option<Arg> {
+        self.early("a template argument", e.span, |c| c.value_arg_inner(e, target, refers))
     }
 
-    fn value_arg_inner(&mut self, e: &ast::Expr, target: Option<QualTy>) -> Option<Arg> {
+    fn value_arg_inner(&mut self, e: &ast::Expr, target: Option<QualTy>, refers: bool) -> Option<Arg> {
         self.unevaluated += 1;
+        let mut reference = target.map(|t| t.ty).filter(|t| self.program.types.is_reference(*t));
         let expr = match target {
             Some(t) => self.check_expr_converted(e, t),
+            None if refers => {
+                let v = self.check_expr(e);
+                reference = v.space().map(|space| self.types().reference(v.ty(), v.quals, space, false));
+                match reference {
+                    Some(ty) => {
+                        let pointer = self.storage_type(ty.into());
+                        self.address_of_lvalue(v.expr, pointer, e.span)
+                    }
+                    None => self.rvalue(v),
+                }
+            }
             None => {
                 let v = self.check_expr_or_function(e);
                 self.rvalue(v)
@@ -172,13 +186,13 @@ impl Checker<'_> {
             Const::Scalar(bits) => Some(Arg::Value { bits, ty: expr.ty }),
             Const::Pointer(None) => Some(Arg::Value { bits: 0, ty: expr.ty }),
             value if self.constant_expr(&value, expr.ty, e.span).is_some() => {
-                Some(Arg::Object { value: Rc::new(value), ty: expr.ty })
+                Some(Arg::Object { value: Rc::new(value), ty: reference.take().unwrap_or(expr.ty) })
             }
             _ => {
                 self.error(
-                    "unsupported-template-argument",
+                    "invalid-template-argument",
                     e.span,
-                    "a template argument cannot point to an object; use a type or a value",
+                    "a template argument cannot point to what is no constant of the program's scope",
                 );
                 None
             }
@@ -203,7 +217,7 @@ impl Checker<'_> {
             ast::TemplateParamKind::Value { ty, default } => {
                 let e = default.as_ref()?;
                 let target = self.value_param_type(params, ty, before, param_scope);
-                Some(target.and_then(|t| self.in_scope(&scope, |c| c.value_arg(e, t))))
+                Some(target.and_then(|t| self.in_scope(&scope, |c| c.value_arg(e, t, false))))
             }
             ast::TemplateParamKind::Template { default, .. } => {
                 let name = default.as_ref()?;

@@ -73,6 +73,14 @@ fn constants_are_tables() {
 }
 
 #[test]
+fn constants_hold_addresses_of_constants() {
+    let items = "global table: array<u32, 4> constant = x\"0a0000001400000000010000\"
+        global places: array<ptr<constant, u32>, 2> constant = x\"\", 8: @table 8, 0: @table 4";
+    let body = "%t = global_addr @places %p = index_addr %t, %x %q = load %p %y = load %q store %pout, %y";
+    assert_eq!(run(&kernel(items, "", body), &[1, 0, 1], 3), [256, 20, 256]);
+}
+
+#[test]
 fn atomics_return_what_was_there() {
     let items = "fn any(%p: ptr<device, u32>, %x: u32) -> u32 { %y = atomic.max %p, %x device return %y }";
     let body = "%o = atomic.add %in, %c2 device store %pout, %o %z = call @any(%out, %c0)";

@@ -377,7 +377,10 @@ impl Machine<'_, '_> {
                 self.read_place(&place, span)?
             }
             ExprKind::Builtin(_) => return fail(span, "this differs from thread to thread"),
-            ExprKind::String(_) => return fail(span, "a text has no value here"),
+            ExprKind::String(text) => {
+                let object = Object::Global(self.c.text_constant(*text));
+                Const::Pointer(Some(Pointer { object, path: vec![0] }))
+            }
             ExprKind::Error => return fail(span, ""),
         })
     }

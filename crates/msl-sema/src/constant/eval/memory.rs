@@ -56,7 +56,8 @@ impl Machine<'_, '_> {
         let Some(from) = component_type(self.c, union, field) else {
             return fail(span, "this reads outside of an object");
         };
-        let Some(mut bytes) = self.c.value_bytes(v, from) else {
+        let found = self.c.value_bytes(v, from).filter(|(_, pointers)| pointers.is_empty());
+        let Some((mut bytes, _)) = found else {
             return fail(span, "a pointer has no bits while compiling");
         };
         bytes.resize(self.c.size_of(union) as usize, 0);

@@ -97,3 +97,11 @@ kernel void f(device int* o, uint i [[thread_position_in_grid]]) { Table t = tab
 struct Node { int v; constant Node* next; };
 constant Node a = {1, &a};
 kernel void f(device int* o) { o[0] = a.next->v; }
+//--- beyond a constant whose address another one holds nothing is read
+// buffer 0: i32 = zeros(1)
+// fault: read
+// dispatch: f grid=1
+// expect 0: i32 = 0
+constant int t1[] = {1, 2, 3};
+constant int* constant tables[] = {t1};
+kernel void f(device int* o) { o[0] = tables[o[0]][1 << 28]; }

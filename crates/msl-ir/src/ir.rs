@@ -102,6 +102,16 @@ pub struct Module {
     pub entry_points: Vec<EntryPoint>,
 }
 
+impl Module {
+    /// The constants whose addresses other constants hold, in order.
+    pub fn addressed_constants(&self) -> Vec<GlobalId> {
+        let mut out: Vec<GlobalId> = self.globals.values().flat_map(|g| g.pointers.iter().map(|p| p.target)).collect();
+        out.sort();
+        out.dedup();
+        out
+    }
+}
+
 /// Memory that exists beside buffers: constant tables and threadgroup variables.
 #[derive(Clone, Debug)]
 pub struct Global {

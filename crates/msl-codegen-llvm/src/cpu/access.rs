@@ -66,7 +66,7 @@ impl Emit<'_> {
         ll.sub(ll.ptr_to_int(p), ll.ptr_to_int(start))
     }
 
-    fn constant_global(&self, g: msl_ir::GlobalId) -> V {
+    pub fn constant_global(&self, g: msl_ir::GlobalId) -> V {
         if let Some(v) = self.constants.borrow().get(&g) {
             return *v;
         }

@@ -229,14 +229,29 @@ impl Emit<'_> {
     }
 
     /// Which lanes of a part may access `size` bytes at these addresses, which came from nowhere
-    /// the compiler knows. Asks the host for the allocation around each.
+    /// the compiler knows. Asks the host for the allocation around each that is in no constant.
     pub fn raw_check(&self, size: u64, addresses: V, mask: V, site: V, part: u32) -> V {
         let ll = self.ll;
+        let in_constants = self.in_addressed_constants(size, addresses);
+        let asked = in_constants.map_or(mask, |known| ll.and(mask, ll.not(known)));
         let (table, _) = self.slow_vectors(addresses, Scalar::U64);
         let (form, thread) = (self.form_of_lanes(0), self.first_thread(part));
-        let args = [self.scratch, ll.c64(size), table, form, site, thread, self.wide_bits(mask)];
+        let args = [self.scratch, ll.c64(size), table, form, site, thread, self.wide_bits(asked)];
         let good = self.call_slow(slow_paths::offset::RESIDENT, ll.int(64), &args);
-        ll.bitcast(ll.trunc(good, ll.int(self.gang.lanes)), self.mask_type())
+        let good = ll.bitcast(ll.trunc(good, ll.int(self.gang.lanes)), self.mask_type());
+        in_constants.map_or(good, |known| ll.or(good, ll.and(mask, known)))
+    }
+
+    /// Which lanes' bytes are in constants whose addresses other constants hold; `None` where there are none.
+    fn in_addressed_constants(&self, size: u64, addresses: V) -> Option<V> {
+        let (ll, lanes) = (self.ll, self.gang.lanes);
+        let tests = self.module.addressed_constants().into_iter().map(|g| {
+            let start = ll.splat(ll.ptr_to_int(self.constant_global(g)), lanes);
+            let length = self.module.types.size_of(self.module.globals[g].ty);
+            let room = ll.splat(ll.c64((length + 1).saturating_sub(size)), lanes);
+            ll.ult(ll.sub(addresses, start), room)
+        });
+        tests.reduce(|a, b| ll.or(a, b))
     }
 
     /// `Op::Trap`: a fault with a message, if any lane is active.

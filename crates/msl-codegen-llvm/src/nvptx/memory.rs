@@ -248,7 +248,17 @@ impl Emit<'_> {
                         }
                         None => {
                             let resident = self.is_resident(at, size);
-                            ll.or(any, resident)
+                            any = ll.or(any, resident);
+                            for g in self.module.addressed_constants() {
+                                let Some((start, length)) =
+                                    self.globals.contains_key(&g).then(|| self.extent(Root::Global(g))).flatten()
+                                else {
+                                    continue;
+                                };
+                                let limit = self.limit(length, size);
+                                any = ll.or(any, ll.ult(ll.sub(at, ll.ptr_to_int(start)), limit));
+                            }
+                            any
                         }
                     };
                 }

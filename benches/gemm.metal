@@ -4,78 +4,95 @@
 #include <metal_simdgroup_matrix>
 using namespace metal;
 
-// 128 x 256 of C per threadgroup: 64 x 64 for each simdgroup, 32 deep at a time.
-kernel void gemm_half(device const half* A [[buffer(0)]], device const half* B [[buffer(1)]], device half* C [[buffer(2)]],
-                      constant uint& n [[buffer(3)]], uint2 group [[threadgroup_position_in_grid]],
-                      uint index [[thread_index_in_threadgroup]], uint lane [[thread_index_in_simdgroup]],
-                      uint simd [[simdgroup_index_in_threadgroup]])
+// 128 x 256 of C per threadgroup: 64 x 64 for each simdgroup, 32 deep at a time. Three steps are on their way to
+// threadgroup memory while one is worked on (more of that memory than Apple's GPUs have), and half a step to registers.
+namespace {
+
+// Rows are longer than they need be, so that what is read together lies in different banks.
+constexpr constant uint DEPTH = 32, A_ROW = DEPTH + 8, B_ROW = 256 + 8;
+
+struct Halves {
+    simdgroup_half8x8 a[2][8], b[2][8];
+};
+
+inline void load(thread Halves& now, threadgroup const half* a, threadgroup const half* b)
 {
-    // Rows are longer than they need be, so that what is read together lies in different banks. B lies in pairs of
-    // rows: element (k, x) beside (k + 1, x), which is how matrix units take the right operand.
-    constexpr uint AS = 40, BS = 2 * (256 + 8);
-    threadgroup half As[128 * AS];
-    threadgroup half Bs[16 * BS];
+#pragma unroll
+    for (uint h = 0; h < 2; h++)
+#pragma unroll
+        for (uint i = 0; i < 8; i++) {
+            simdgroup_load(now.a[h][i], a + i * 8 * A_ROW + h * 8, A_ROW);
+            simdgroup_load(now.b[h][i], b + h * 8 * B_ROW + i * 8, B_ROW);
+        }
+}
+
+inline void multiply(thread simdgroup_float8x8 (&sum)[8][8], thread const Halves& now)
+{
+#pragma unroll
+    for (uint h = 0; h < 2; h++)
+#pragma unroll
+        for (uint i = 0; i < 8; i++)
+#pragma unroll
+            for (uint j = 0; j < 8; j++) simdgroup_multiply_accumulate(sum[i][j], now.a[h][i], now.b[h][j], sum[i][j]);
+}
+
+// Where a thread's elements are, eight at a time.
+struct Source {
+    device const uint4* a;
+    device const uint4* b;
+    uint from_a, from_b, row, own_a, own_b;
+
+    void fetch(threadgroup half* to_a, threadgroup half* to_b)
+    {
+#pragma unroll
+        for (uint i = 0; i < 2; i++) *(threadgroup uint4*)(to_a + own_a + i * 64 * A_ROW) = a[from_a + i * 64 * row];
+#pragma unroll
+        for (uint i = 0; i < 4; i++) *(threadgroup uint4*)(to_b + own_b + i * 8 * B_ROW) = b[from_b + i * 8 * row];
+        from_a += DEPTH / 8;
+        from_b += DEPTH * row;
+    }
+};
+
+} // namespace
+
+kernel void gemm_half(device const uint4* A [[buffer(0)]], device const uint4* B [[buffer(1)]], device half* C [[buffer(2)]],
+                      constant uint& n [[buffer(3)]], uint2 group [[threadgroup_position_in_grid]],
+                      uint index [[thread_index_in_threadgroup]], uint simd [[simdgroup_index_in_threadgroup]])
+{
+    threadgroup half As0[128 * A_ROW], As1[128 * A_ROW], As2[128 * A_ROW], As3[128 * A_ROW];
+    threadgroup half Bs0[DEPTH * B_ROW], Bs1[DEPTH * B_ROW], Bs2[DEPTH * B_ROW], Bs3[DEPTH * B_ROW];
     simdgroup_float8x8 sum[8][8];
 #pragma unroll
     for (uint i = 0; i < 8; i++)
 #pragma unroll
         for (uint j = 0; j < 8; j++) sum[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
     const uint row = simd / 4 * 64, column = simd % 4 * 64;
-    // The elements of an 8 x 8 matrix that this thread holds are (r, c) and (r, c + 1).
-    const uint r = ((lane >> 2) & 4u) | ((lane >> 1) & 3u), c = ((lane >> 1) & 4u) | ((lane & 1u) << 1);
-    const uint own = r / 2 * BS + c * 2 + r % 2;
-    // Each thread moves 2 x 8 elements of A, and 8 columns of two pairs of rows of B.
-    const uint ar = index / 4, ac = index % 4 * 8, br = index / 32, bc = index % 32 * 8;
-    device const half* a = A + (group.y * 128 + ar) * n + ac;
-    device const half* b = B + 2 * br * n + group.x * 256 + bc;
-    uint4 ax[2], bx[2][2];
-#pragma unroll
-    for (uint i = 0; i < 2; i++) {
-        ax[i] = *(device const uint4*)(a + i * 64 * n);
-        bx[i][0] = *(device const uint4*)(b + i * 16 * n);
-        bx[i][1] = *(device const uint4*)(b + (i * 16 + 1) * n);
-    }
-    for (uint k = 0; k < n; k += 32) {
-        threadgroup_barrier(mem_flags::mem_threadgroup);
-#pragma unroll
-        for (uint i = 0; i < 2; i++) {
-            *(threadgroup uint4*)(As + (ar + i * 64) * AS + ac) = ax[i];
-            const uint4 even = (bx[i][0] & 0xffffu) | (bx[i][1] << 16), odd = (bx[i][0] >> 16) | (bx[i][1] & 0xffff0000u);
-            threadgroup half* pairs = Bs + (br + i * 8) * BS + bc * 2;
-            *(threadgroup uint4*)pairs = uint4(even.x, odd.x, even.y, odd.y);
-            *(threadgroup uint4*)(pairs + 8) = uint4(even.z, odd.z, even.w, odd.w);
-        }
-        threadgroup_barrier(mem_flags::mem_threadgroup);
-        if (k + 32 < n) {
-            a += 32;
-            b += 32 * n;
-#pragma unroll
-            for (uint i = 0; i < 2; i++) {
-                ax[i] = *(device const uint4*)(a + i * 64 * n);
-                bx[i][0] = *(device const uint4*)(b + i * 16 * n);
-                bx[i][1] = *(device const uint4*)(b + (i * 16 + 1) * n);
-            }
-        }
-        threadgroup half* as = As + row * AS;
-        threadgroup half* bs = Bs + column * 2;
-#pragma unroll
-        for (uint kk = 0; kk < 32; kk += 16) {
-            simdgroup_half8x8 x[2][8], y[2][8];
-#pragma unroll
-            for (uint h = 0; h < 2; h++)
-#pragma unroll
-                for (uint i = 0; i < 8; i++) {
-                    simdgroup_load(x[h][i], as + i * 8 * AS + kk + h * 8, AS);
-                    threadgroup half* tile = bs + (kk + h * 8) / 2 * BS + i * 16;
-                    y[h][i].thread_elements() = half2(tile[own], tile[own + 2]);
-                }
-#pragma unroll
-            for (uint h = 0; h < 2; h++)
-#pragma unroll
-                for (uint i = 0; i < 8; i++)
-#pragma unroll
-                    for (uint j = 0; j < 8; j++) simdgroup_multiply_accumulate(sum[i][j], x[h][i], y[h][j], sum[i][j]);
-        }
+    // Of A, four threads have a row of a step; of B, 32.
+    const uint ar = index / 4, ac = index % 4, br = index / 32, bc = index % 32;
+    Source source = {A, B, (group.y * 128 + ar) * (n / 8) + ac, br * (n / 8) + group.x * 32 + bc, n / 8,
+                     ar * A_ROW + ac * 8, br * B_ROW + bc * 8};
+    Halves now, next;
+    source.fetch(As0, Bs0);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    source.fetch(As1, Bs1);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    source.fetch(As2, Bs2);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    load(now, As0 + row * A_ROW, Bs0 + column);
+    for (uint k = 0; k < n; k += 4 * DEPTH) {
+        // Step s: its second half is loaded and its first half multiplied, and the other way around with the next step.
+#define STEP(s, then, later)                                                \
+    load(next, As##s + row * A_ROW + 16, Bs##s + 16 * B_ROW + column);      \
+    if (k + (s + 3) * DEPTH < n) source.fetch(As##later, Bs##later);        \
+    multiply(sum, now);                                                     \
+    threadgroup_barrier(mem_flags::mem_threadgroup);                        \
+    load(now, As##then + row * A_ROW, Bs##then + column);                   \
+    multiply(sum, next);
+        STEP(0, 1, 3)
+        STEP(1, 2, 0)
+        STEP(2, 3, 1)
+        STEP(3, 0, 2)
+#undef STEP
     }
 #pragma unroll
     for (uint i = 0; i < 8; i++)

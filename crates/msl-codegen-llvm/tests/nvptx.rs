@@ -13,6 +13,8 @@ const MANDELBROT: &str = include_str!("kernels/mandelbrot.ir");
 const REDUCE: &str = include_str!("kernels/reduce256.ir");
 const PRODUCT: &str = include_str!("kernels/matrix_product.ir");
 const SCORES: &str = include_str!("kernels/matrix_scores.ir");
+const RING: &str = include_str!("kernels/staged_ring.ir");
+const SEEN: &str = include_str!("kernels/staged_seen.ir");
 const FLOAT_PRODUCT: &str = include_str!("kernels/matrix_product_float.ir");
 
 fn compile(source: &str, entry: &str, options: &NvptxOptions) -> NvptxKernel {
@@ -195,4 +197,34 @@ fn products_of_floats_load_what_they_need_from_threadgroup_memory() {
     let steps = kernel.ptx.matches("fma.rn").count() / 32;
     assert_eq!((loads("v4"), loads("v2")), (4 * steps, 8 * steps), "{}", kernel.ptx);
     assemble("float product", &kernel, 90);
+}
+
+#[test]
+fn copies_to_threadgroup_memory_go_past_the_registers_and_are_waited_for_when_needed() {
+    let options = NvptxOptions { sm: 90, edge_groups: false, ..NvptxOptions::new([64, 1, 1]) };
+    let kernel = compile(RING, "f", &options);
+    assert_eq!(kernel.ptx.matches("cp.async.cg.shared.global").count(), 6, "{}", kernel.ptx);
+    assert!(!kernel.ptx.contains("st.shared"), "{}", kernel.ptx);
+    // Of three buffers, one is worked on and the newest copy may still be under way.
+    let waits: Vec<&str> = kernel.ptx.lines().filter_map(|l| l.trim().strip_prefix("cp.async.wait_group")).collect();
+    assert!(waits.len() >= 4 && waits[1..].iter().all(|w| w.trim() == "1;"), "{}", kernel.ptx);
+    assemble("ring", &kernel, 90);
+    // What the thread itself reads before a barrier is stored as ever.
+    let kernel = compile(SEEN, "f", &options);
+    assert!(!kernel.ptx.contains("cp.async") && kernel.ptx.contains("st.shared.v4"), "{}", kernel.ptx);
+}
+
+#[test]
+fn what_a_kernel_declares_beyond_the_hardwares_limit_is_allocated_with_the_launch() {
+    let options = NvptxOptions { sm: 90, edge_groups: false, ..NvptxOptions::new([64, 1, 1]) };
+    let kernel = compile(&SEEN.replace("64>", "4096>"), "f", &options);
+    assert_eq!((kernel.static_shared, kernel.declared_dynamic_shared()), (1 << 16, 1 << 16));
+    assert!(kernel.needs_much_shared(1 << 16) && kernel.ptx.contains(".extern .shared"), "{}", kernel.ptx);
+    assemble("much", &kernel, 90);
+}
+
+#[test]
+fn kernels_with_few_threads_may_have_more_registers() {
+    let options = NvptxOptions { few_threads: true, ..NvptxOptions::new([256, 1, 1]) };
+    assert!(compile(VECTOR_ADD, "vector_add", &options).ptx.contains(".minnctapersm 1"));
 }

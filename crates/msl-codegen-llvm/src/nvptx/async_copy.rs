@@ -2,7 +2,8 @@
 //!
 //! In: stores of 16 bytes to threadgroup memory of what was just loaded from device memory. Where the thread
 //! that stores cannot touch these bytes again before its next barrier, the hardware may copy them meanwhile: nothing holds
-//! registers for them, and the thread goes on with what it can. Every barrier first waits for the copies of its thread.
+//! registers for them, and the thread goes on with what it can. Every barrier first waits for those copies of its thread that are
+//! needed behind it ([`super::async_waits`]).
 
 use std::collections::HashSet;
 
@@ -21,7 +22,7 @@ use crate::compiler::FaultKind;
 const SIZE: u64 = 16;
 
 /// What an instruction may touch of threadgroup memory.
-struct Touched {
+pub struct Touched {
     /// `None`: anything.
     root: Option<Root>,
     interval: Option<Interval>,
@@ -30,7 +31,8 @@ struct Touched {
 }
 
 impl Touched {
-    fn may_overlap(&self, other: &Touched) -> bool {
+    /// In whichever threads.
+    pub fn may_meet(&self, other: &Touched) -> bool {
         if let (Some(a), Some(b)) = (self.root, other.root)
             && a != b
         {
@@ -43,6 +45,14 @@ impl Touched {
             && (a.hi + self.size <= b.lo || b.hi + other.size <= a.lo)
         {
             return false;
+        }
+        true
+    }
+
+    /// In the same thread.
+    fn may_overlap(&self, other: &Touched) -> bool {
+        if !self.may_meet(other) || self.root.is_none() || other.root.is_none() {
+            return self.may_meet(other);
         }
         let apart = |d: &i64| i128::from(*d) >= self.size || i128::from(-*d) >= other.size;
         let distance = self.place.as_ref().zip(other.place.as_ref()).and_then(|(a, b)| a.sum.distance(&b.sum));
@@ -101,7 +111,7 @@ fn is_plain_load(e: &Emit, v: ValueId) -> bool {
     types.pointee(ty).is_none() && size == Some(SIZE) && e.alignment(ptr, align) >= SIZE as u32
 }
 
-fn touched(e: &Emit, access: ValueId) -> Touched {
+pub fn touched(e: &Emit, access: ValueId) -> Touched {
     let anything = Touched { root: None, interval: None, place: None, size: 0 };
     let types = &e.module.types;
     let (ptr, ty) = match &e.f.insts[access].op {
@@ -210,16 +220,26 @@ impl Search<'_> {
     }
 
     fn touches(&self, v: ValueId) -> bool {
-        let is_shared = |ptr: &ValueId| self.e.space_of(*ptr) == AddressSpace::Threadgroup;
-        match &self.e.f.insts[v].op {
-            Op::Load { ptr, .. } | Op::Store { ptr, .. } => {
-                is_shared(ptr) && touched(self.e, v).may_overlap(&self.copy)
+        let op = &self.e.f.insts[v].op;
+        match op {
+            Op::Load { .. } | Op::Store { .. } => {
+                is_threadgroup_access(self.e, op) && touched(self.e, v).may_overlap(&self.copy)
             }
-            Op::Copy { dst, src, .. } => is_shared(dst) || is_shared(src),
-            Op::Atomic { ptr, .. } | Op::CompareExchange { ptr, .. } => is_shared(ptr),
-            Op::Call { .. } => true,
-            _ => false,
+            op => is_threadgroup_access(self.e, op),
         }
+    }
+}
+
+/// Whether an instruction may touch threadgroup memory.
+pub fn is_threadgroup_access(e: &Emit, op: &Op) -> bool {
+    let is_shared = |ptr: &ValueId| e.space_of(*ptr) == AddressSpace::Threadgroup;
+    match op {
+        Op::Load { ptr, .. } | Op::Store { ptr, .. } | Op::Atomic { ptr, .. } | Op::CompareExchange { ptr, .. } => {
+            is_shared(ptr)
+        }
+        Op::Copy { dst, src, .. } => is_shared(dst) || is_shared(src),
+        Op::Call { .. } => true,
+        _ => false,
     }
 }
 
@@ -238,10 +258,13 @@ impl Emit<'_> {
         true
     }
 
-    /// Waits for all copies of the thread.
-    pub fn finish_copies(&self) {
-        if !self.copies.is_empty() {
-            self.ll.intrinsic("llvm.nvvm.cp.async.wait.all", self.ll.void(), &[]);
+    /// Waits for the copies of the thread that are needed behind a barrier.
+    pub fn finish_copies(&self, barrier: ValueId) {
+        if self.copies.is_empty() {
+            return;
         }
+        let (ll, left) = (self.ll, self.waits.get(&barrier).copied().unwrap_or(0));
+        ll.intrinsic("llvm.nvvm.cp.async.commit.group", ll.void(), &[]);
+        ll.intrinsic("llvm.nvvm.cp.async.wait.group", ll.void(), &[ll.c32(left)]);
     }
 }

@@ -177,7 +177,7 @@ impl Emit<'_> {
             Op::Builtin(b) => comps(self.builtin(*b)),
             Op::Simd(op, args) => comps(self.simd(id, *op, args)),
             Op::Barrier { scope, .. } => {
-                self.finish_copies();
+                self.finish_copies(id);
                 match scope {
                     msl_ir::BarrierScope::Threadgroup => {
                         ll.intrinsic("llvm.nvvm.barrier.cta.sync.aligned.all", ll.void(), &[ll.c32(0)]);

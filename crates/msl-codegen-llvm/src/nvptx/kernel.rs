@@ -118,6 +118,8 @@ pub struct Emit<'a> {
     pub flipped: HashMap<ValueId, V>,
     /// Stores that are copies past the registers.
     pub copies: HashSet<ValueId>,
+    /// By barrier, how many groups of them may be under way behind it.
+    pub waits: HashMap<ValueId, u32>,
     /// Accesses that need no test where code is being emitted.
     pub known: HashMap<ValueId, super::hoist::Known>,
     pub frames: Vec<Frame>,
@@ -262,6 +264,7 @@ pub fn emit_kernel(
         matrix_uses: Default::default(),
         flipped: HashMap::new(),
         copies: HashSet::new(),
+        waits: HashMap::new(),
         known: HashMap::new(),
         frames: Vec::new(),
         end,
@@ -286,6 +289,9 @@ pub fn emit_kernel(
         e.matrix_uses = super::matrix_load::Uses::new(f);
     }
     e.copies = super::async_copy::find(&e);
+    if !e.copies.is_empty() {
+        e.waits = super::async_waits::find(&e);
+    }
     e.begin();
     if e.block(&f.body)? {
         ll.br(end);

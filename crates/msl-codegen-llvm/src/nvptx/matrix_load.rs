@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use msl_base::Id;
 use msl_ir::matrix::place as element_of;
-use msl_ir::{AddressSpace, Function, Op, SimdOp, ValueId};
+use msl_ir::{AddressSpace, Function, LocalId, Op, SimdOp, ValueId};
 
 use super::ahead::is_quiet;
 use super::kernel::{Emit, Val};
@@ -58,23 +58,42 @@ pub fn pairs(e: &Emit) -> HashMap<ValueId, ValueId> {
     pairs
 }
 
+/// What a product takes: a value, or what a local holds that was loaded for a later step of a loop.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Operand {
+    Value(ValueId),
+    Local(LocalId),
+}
+
 /// How products use matrices.
 #[derive(Default)]
 pub struct Uses {
     /// Values that are nothing but right operands.
     pub rights: HashSet<ValueId>,
     /// Right operands, or what they are the transposes of.
-    sources: HashSet<ValueId>,
+    sources: HashSet<Operand>,
     /// What takes the place of a left operand or of one of these in the product that adds to the result.
-    next: HashMap<ValueId, ValueId>,
+    next: HashMap<Operand, Operand>,
+    /// Where a value is kept.
+    kept: HashMap<ValueId, LocalId>,
 }
 
 impl Uses {
     pub fn new(f: &Function) -> Uses {
         let (mut uses, mut others) = (Uses::default(), HashSet::new());
-        let source = |v: ValueId| match &f.insts[v].op {
-            Op::Simd(SimdOp::MatrixTranspose, args) => args[0],
-            _ => v,
+        let local = |ptr: ValueId| match f.insts[ptr].op {
+            Op::LocalAddr(local) => Some(local),
+            _ => None,
+        };
+        let source = |v: ValueId| {
+            let v = match &f.insts[v].op {
+                Op::Simd(SimdOp::MatrixTranspose, args) => args[0],
+                _ => v,
+            };
+            match f.insts[v].op {
+                Op::Load { ptr, .. } => local(ptr).map_or(Operand::Value(v), Operand::Local),
+                _ => Operand::Value(v),
+            }
         };
         for inst in f.insts.values() {
             let product = match &inst.op {
@@ -90,14 +109,22 @@ impl Uses {
                 };
                 at += 1;
             });
+            if let Op::Store { ptr, value, .. } = inst.op {
+                uses.kept.extend(local(ptr).map(|local| (value, local)));
+            }
             let Some(args) = product else { continue };
             uses.sources.insert(source(args[1]));
             if let Op::Simd(SimdOp::MatrixMultiply, before) = &f.insts[args[2]].op {
-                uses.next.extend([(before[0], args[0]), (source(before[1]), source(args[1]))]);
+                uses.next.extend([0, 1].map(|i| (source(before[i]), source(args[i]))));
             }
         }
         uses.rights.retain(|v| !others.contains(v));
         uses
+    }
+
+    /// As what products may know a value.
+    fn names(&self, v: ValueId) -> impl Iterator<Item = Operand> {
+        [Some(Operand::Value(v)), self.kept.get(&v).map(|local| Operand::Local(*local))].into_iter().flatten()
     }
 }
 
@@ -203,11 +230,13 @@ impl Emit<'_> {
     /// What an instruction of a tensor core takes together, one after the other: it wants neighboring registers. Of the
     /// left that is two rows of matrices for this step and the next, of the right one for both.
     fn in_order_of_use<'s>(&self, found: &'s [Stored]) -> Vec<&'s Stored> {
+        let uses = &self.matrix_uses;
         let mut placed = vec![false; found.len()];
         let mut order = Vec::with_capacity(found.len());
         let follower = |i: usize, placed: &[bool]| {
-            let next = self.matrix_uses.next.get(&found[i].pair)?;
-            found.iter().position(|m| m.pair == *next).filter(|n| *n != i && !placed[*n])
+            let next = uses.names(found[i].pair).find_map(|name| uses.next.get(&name))?;
+            let is_next = |m: &Stored| uses.names(m.pair).any(|name| name == *next);
+            found.iter().position(is_next).filter(|n| *n != i && !placed[*n])
         };
         for i in 0..found.len() {
             if placed[i] {
@@ -217,7 +246,7 @@ impl Emit<'_> {
             let mut group = vec![i];
             if let Some(next) = follower(i, &placed) {
                 placed[next] = true;
-                let is_right = |i: usize| self.matrix_uses.sources.contains(&found[i].pair);
+                let is_right = |i: usize| uses.names(found[i].pair).any(|name| uses.sources.contains(&name));
                 let below = (i + 1..found.len())
                     .filter(|j| !placed[*j] && !is_right(i) && !is_right(*j))
                     .find_map(|j| Some((j, follower(j, &placed)?)));

@@ -16,6 +16,7 @@
 mod ahead;
 mod align;
 mod async_copy;
+mod async_waits;
 mod atomic;
 mod bytes;
 mod control;

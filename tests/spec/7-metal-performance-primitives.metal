@@ -154,10 +154,49 @@ kernel void f(device float* o) {
     matmul2d<matmul2d_descriptor(2, 2, 2), execution_thread> op;
     op.run(tensor(a, dextents<int, 2>(2, 2)), tensor(b, dextents<int, 2>(2, 2)), tensor(o, dextents<int, 2>(2, 2)));
 }
-//--- `reduce_rows`, `reduce_columns`
-// error: unsupported-tensor-operation
-kernel void f(device float* o) {
-    matmul2d<matmul2d_descriptor(2, 2, 2), execution_thread> op;
+//--- `reduce_rows`, `reduce_columns`: of one SIMD-group; rows go with the elements of the matrix
+// buffer 0: f32 = zeros(20)
+// buffer 1: f32 = zeros(24)
+// buffer 2: f32 = zeros(480)
+// dispatch: f grid=32 threadgroup=32
+// expect 0: f32 = expr(20, 23 + 100 * i)
+// expect 1: f32 = expr(24, 20 * i + 19000)
+// expect 2[0]: f32 = -23 -22
+// expect 2[24]: f32 = -23
+template <typename C> void fill(thread C& c) { for (uint i = 0; i < c.get_capacity(); i++) { auto at = c.get_multidimensional_index(i); c[i] = at[0] + 100 * at[1]; } }
+kernel void f(device float* o [[buffer(0)]], device float* q [[buffer(1)]], device float* z [[buffer(2)]]) {
+    matmul2d<matmul2d_descriptor(20, 24, 8), execution_simdgroup> op;
+    auto c = op.get_destination_cooperative_tensor<float, float, float>();
+    fill(c);
+    auto r = op.get_row_reduction_destination_cooperative_tensor<float, float, float>();
+    reduce_rows(c, r, reduction_operation::max, -INFINITY);
+    r.store(tensor(o, dextents<int, 1>(20)));
+    auto k = op.get_column_reduction_destination_cooperative_tensor<float, float, float>();
+    reduce_columns(c, k);
+    k.store(tensor(q, dextents<int, 1>(24)));
+    for (auto it = c.begin(); it != c.end(); it++) *it -= *r.map_iterator(it);
+    c.store(tensor(z, dextents<int, 2>(24, 20)));
+}
+//--- reductions by one thread
+// gives: i32 = 6 15 5 7 9 1 2
+kernel void f(device int* o) {
+    matmul2d<matmul2d_descriptor(2, 3, 2), execution_thread> op;
+    auto c = op.get_destination_cooperative_tensor<int, int, int>();
+    for (uint i = 0; i < c.get_capacity(); i++) c[i] = int(i) + 1;
+    auto r = op.get_row_reduction_destination_cooperative_tensor<int, int, int>();
+    reduce_rows(c, r);
+    auto k = op.get_column_reduction_destination_cooperative_tensor<int, int, int>();
+    reduce_columns(c, k);
+    o[0] = r[0]; o[1] = r[1]; o[2] = k[0]; o[3] = k[1]; o[4] = k[2];
+    reduce_rows(c, r, reduction_operation::min, 100);
+    o[5] = r[0];
+    reduce_columns(c, k, reduction_operation::max, 2);
+    o[6] = is_iterator_compatible(c, k) && k[0] == 4 ? 2 : 0;
+}
+//--- reductions over several SIMD-groups
+// error: static-assert
+kernel void f(device int* o) {
+    matmul2d<matmul2d_descriptor(32, 32, 8), execution_simdgroups<4>> op;
     auto c = op.get_destination_cooperative_tensor<float, float, float>();
     auto r = op.get_row_reduction_destination_cooperative_tensor<float, float, float>();
     reduce_rows(c, r);

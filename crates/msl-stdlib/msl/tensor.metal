@@ -175,7 +175,42 @@ template <int rows, int columns, typename Scope> struct __fragments {
   }
 };
 
+// Rows or columns of such a matrix made one: a thread has those that its elements are of.
+template <int rows, int columns, typename Scope, bool is_of_rows> struct __reduced {
+  using source = __fragments<rows, columns, Scope>;
+  static constexpr constant int groups = Scope::__simdgroups;
+  static constexpr constant int length = is_of_rows ? rows : columns;
+  static constexpr constant int capacity = groups == 0 ? length : is_of_rows ? (rows + 15) / 16 * 2 : source::across * 4;
+  // What the i-th element stands for.
+  static int place(int i) {
+    if constexpr (groups == 0) return i;
+    uint lane = __metal_thread_index_in_simdgroup();
+    if constexpr (is_of_rows) return i / 2 * 16 + int(__matrix_row(lane)) + (i & 1) * 8;
+    else return i / 4 * 16 + int(__matrix_column(lane)) * 2 + (i & 3);
+  }
+  // The element that the i-th of the matrix is a part of.
+  static int of_source(int i) {
+    if constexpr (groups == 0) return is_of_rows ? i / columns : i % columns;
+    else if constexpr (is_of_rows) return i / 8 / source::across * 2 + ((i >> 2) & 1);
+    else return i / 8 % source::across * 4 + (i & 3);
+  }
+};
+
+// Goes over the elements that a thread has.
+template <typename C> struct __element_iterator {
+  thread C* __tensor;
+  uint __index;
+  thread typename C::element_type& operator*() const { return __tensor->__elements[__index]; }
+  thread __element_iterator& operator++() thread { __index++; return *this; }
+  __element_iterator operator++(int) thread { __element_iterator before = *this; __index++; return before; }
+  bool operator==(__element_iterator other) const { return __index == other.__index; }
+  bool operator!=(__element_iterator other) const { return __index != other.__index; }
+};
+
 template <typename T, typename Extents, typename Layout> struct cooperative_tensor {
+  using iterator = __element_iterator<cooperative_tensor>;
+  iterator begin() thread { return {this, 0u}; }
+  iterator end() thread { return {this, uint(Layout::capacity)}; }
   using element_type = T;
   using value_type = T;
   using extents_type = Extents;
@@ -219,6 +254,54 @@ template <typename T, typename Extents, typename Layout> struct cooperative_tens
       int x = Layout::column(i), y = Layout::row(i);
       bool is_there = is_valid_element(uint(i)) && x < int(memory.get_extent(0)) && y < int(memory.get_extent(1));
       if (is_there) memory[x, y] = typename M::value_type(__elements[i]);
+    }
+  }
+};
+
+template <typename T, typename Extents, int rows, int columns, typename Scope, bool is_of_rows>
+struct cooperative_tensor<T, Extents, __reduced<rows, columns, Scope, is_of_rows>> {
+  using element_type = T;
+  using value_type = T;
+  using extents_type = Extents;
+  using layout = __reduced<rows, columns, Scope, is_of_rows>;
+  using index_type = typename Extents::index_type;
+  using iterator = __element_iterator<cooperative_tensor>;
+  T __elements[layout::capacity];
+
+  iterator begin() thread { return {this, 0u}; }
+  iterator end() thread { return {this, uint(layout::capacity)}; }
+  // Where the row or column of an element of the matrix is.
+  template <typename C> iterator map_iterator(__element_iterator<C> it) thread {
+    static_assert(__is_same(typename C::layout, typename layout::source), "the iterator is of a matrix that does not reduce to this");
+    return {this, uint(layout::of_source(int(it.__index)))};
+  }
+  static constexpr uint16_t get_capacity() { return layout::capacity; }
+  static constexpr uint16_t capacity() { return layout::capacity; }
+  static constexpr size_t get_rank() { return 1; }
+  static constexpr index_type get_extent(size_t r) { return index_type(layout::length); }
+  bool is_valid_element(uint i) const { return layout::place(int(i)) < layout::length; }
+  bool get_mask(uint i) const { return is_valid_element(i); }
+  thread T& operator[](uint i) thread { return __elements[i]; }
+  const thread T& operator[](uint i) const thread { return __elements[i]; }
+  T get(uint i) const { return __elements[i]; }
+  void set(uint i, T value) thread { __elements[i] = value; }
+  array<index_type, 1> get_multidimensional_index(uint i) const { return array<index_type, 1>{index_type(layout::place(int(i)))}; }
+  void fill(T value) thread {
+#pragma unroll
+    for (int i = 0; i < layout::capacity; i++) __elements[i] = value;
+  }
+  template <typename M> void load(M memory) thread {
+    for (int i = 0; i < layout::capacity; i++) {
+      int at = layout::place(i);
+      T value = T(0);
+      if (at < layout::length && at < int(memory.get_extent(0))) value = T(memory[at]);
+      __elements[i] = value;
+    }
+  }
+  template <typename M> void store(M memory) const {
+    for (int i = 0; i < layout::capacity; i++) {
+      int at = layout::place(i);
+      if (at < layout::length && at < int(memory.get_extent(0))) memory[at] = typename M::value_type(__elements[i]);
     }
   }
 };
@@ -331,6 +414,11 @@ namespace tensor_ops {
 using namespace metal;
 
 enum class reduction_operation { sum, max, min };
+template <typename T> struct reduction_operation_identity {
+  static constexpr constant T sum_identity = T(0);
+  static constexpr constant T max_identity = __is_floating_point(T) ? T(-INFINITY) : numeric_limits<T>::lowest();
+  static constexpr constant T min_identity = __is_floating_point(T) ? T(INFINITY) : numeric_limits<T>::max();
+};
 
 struct matmul2d_descriptor {
   enum class mode { multiply, multiply_accumulate };
@@ -397,11 +485,16 @@ public:
     result.store(destination);
   }
 
-#define __NOT_SUPPORTED [[__metal_unsupported("unsupported-tensor-operation", "is not supported; of the tensor operations there is 'matmul2d'")]]
   template <typename L, typename R, typename T, typename I = int, typename... A>
-  __NOT_SUPPORTED operand<T, I, D.m, 1> get_row_reduction_destination_cooperative_tensor() const;
+  metal::cooperative_tensor<T, metal::extents<I, D.m>, metal::__reduced<D.m, D.n, Scope, true>> get_row_reduction_destination_cooperative_tensor() const {
+    metal::cooperative_tensor<T, metal::extents<I, D.m>, metal::__reduced<D.m, D.n, Scope, true>> result;
+    return result;
+  }
   template <typename L, typename R, typename T, typename I = int, typename... A>
-  __NOT_SUPPORTED operand<T, I, 1, D.n> get_column_reduction_destination_cooperative_tensor() const;
+  metal::cooperative_tensor<T, metal::extents<I, D.n>, metal::__reduced<D.m, D.n, Scope, false>> get_column_reduction_destination_cooperative_tensor() const {
+    metal::cooperative_tensor<T, metal::extents<I, D.n>, metal::__reduced<D.m, D.n, Scope, false>> result;
+    return result;
+  }
 
 private:
   template <typename L, typename R, typename T>
@@ -447,8 +540,61 @@ private:
   }
 };
 
-template <typename A, typename B, typename... C> __NOT_SUPPORTED void reduce_rows(const thread A& source, thread B& destination, C... how);
-template <typename A, typename B, typename... C> __NOT_SUPPORTED void reduce_columns(const thread A& source, thread B& destination, C... how);
+template <typename T> inline T __combined(reduction_operation op, T a, T b) {
+  return op == reduction_operation::sum ? T(a + b) : op == reduction_operation::max ? metal::max(a, b) : metal::min(a, b);
+}
+// Sums of rows or columns, the greatest or least of them, and `start`, in every thread that has a part of them.
+template <bool is_of_rows, typename T, typename E, typename F, int rows, int columns, typename Scope>
+inline void __reduce(const thread metal::cooperative_tensor<T, E, metal::__fragments<rows, columns, Scope>>& source,
+                     thread metal::cooperative_tensor<T, F, metal::__reduced<rows, columns, Scope, is_of_rows>>& destination,
+                     reduction_operation op, T start) {
+  static_assert(Scope::__simdgroups < 2, "rows and columns are reduced by one thread or one SIMD-group");
+  using layout = metal::__reduced<rows, columns, Scope, is_of_rows>;
+  using identity = reduction_operation_identity<T>;
+  destination.fill(op == reduction_operation::sum ? identity::sum_identity : op == reduction_operation::max ? identity::max_identity : identity::min_identity);
+#pragma unroll
+  for (int i = 0; i < metal::__fragments<rows, columns, Scope>::capacity; i++) {
+    int at = layout::of_source(i);
+    T sum = __combined(op, destination.__elements[at], source.__elements[i]);
+    destination.__elements[at] = source.is_valid_element(uint(i)) ? sum : destination.__elements[at];
+  }
+#pragma unroll
+  for (int i = 0; i < layout::capacity; i++) {
+    T value = destination.__elements[i];
+    if constexpr (Scope::__simdgroups == 1) {
+      uint lane = __metal_thread_index_in_simdgroup();
+      // Bits 0 and 3 of a thread's number say which columns it has, the others which rows.
+      if constexpr (is_of_rows) {
+        value = __combined(op, value, __metal_simd_shuffle(value, lane ^ 1u));
+        value = __combined(op, value, __metal_simd_shuffle(value, lane ^ 8u));
+      } else {
+        value = __combined(op, value, __metal_simd_shuffle(value, lane ^ 2u));
+        value = __combined(op, value, __metal_simd_shuffle(value, lane ^ 4u));
+        value = __combined(op, value, __metal_simd_shuffle(value, lane ^ 16u));
+      }
+    }
+    destination.__elements[i] = __combined(op, value, start);
+  }
+}
+template <typename T, typename E, typename L, typename F, typename M>
+inline void reduce_rows(const thread metal::cooperative_tensor<T, E, L>& source, thread metal::cooperative_tensor<T, F, M>& destination,
+                        reduction_operation op = reduction_operation::sum, T identity = reduction_operation_identity<T>::sum_identity) {
+  __reduce<true>(source, destination, op, identity);
+}
+template <typename T, typename E, typename L, typename F, typename M>
+inline void reduce_columns(const thread metal::cooperative_tensor<T, E, L>& source, thread metal::cooperative_tensor<T, F, M>& destination,
+                           reduction_operation op = reduction_operation::sum, T identity = reduction_operation_identity<T>::sum_identity) {
+  __reduce<false>(source, destination, op, identity);
+}
+template <typename A, typename B> inline bool is_iterator_compatible(const thread A& source, const thread B& destination) {
+  return __is_same(typename B::layout, typename A::layout);
+}
+template <typename T, typename E, typename F, int rows, int columns, typename Scope, bool is_of_rows>
+inline bool is_iterator_compatible(const thread metal::cooperative_tensor<T, E, metal::__fragments<rows, columns, Scope>>& source,
+                                   const thread metal::cooperative_tensor<T, F, metal::__reduced<rows, columns, Scope, is_of_rows>>& destination) {
+  return true;
+}
+#define __NOT_SUPPORTED [[__metal_unsupported("unsupported-tensor-operation", "is not supported; of the tensor operations there are 'matmul2d' and reductions")]]
 struct __NOT_SUPPORTED convolution2d_descriptor;
 template <auto D, typename... A> class __NOT_SUPPORTED convolution2d;
 #undef __NOT_SUPPORTED

@@ -750,6 +750,30 @@ kernel void f(device int* o) {
     o[3] = p(3);
     o[4] = k;
 }
+//--- pointers to functions as numbers, as pointers to anything and back
+// gives: i32 = 5 8 1
+static int next(int x) { return x + 4; }
+kernel void f(device int* o) {
+    auto q = &next;
+    thread void* v = (thread void*)q;
+    int (*r)(int) = (int (*)(int))v;
+    o[0] = r(1);
+    ulong n = (ulong)q;
+    r = reinterpret_cast<int (*)(int)>(n);
+    o[1] = r(4);
+    o[2] = *q == q && (ulong)r == n;
+}
+//--- functions have no order
+// error: invalid-operands
+static int g(int x) { return x; }
+kernel void f(device int* o) { int (*q)(int) = g; o[0] = q < g; }
+//--- functions do not lie one behind the other
+// error: invalid-operand
+static int g(int x) { return x; }
+kernel void f(device int* o) { int (*q)(int) = g; q++; o[0] = q(1); }
+//--- a kernel takes no pointer to a function
+// error: invalid-kernel-parameter
+kernel void f(device int* o, int (*q)(int)) { o[0] = q(1); }
 //--- lambdas without captures as pointers to functions
 // gives: i32 = 8 9 7 4
 static int apply(int (*p)(int), int x) { return p(x); }

@@ -75,14 +75,15 @@ impl FunctionLowerer<'_, '_> {
             }
             Conversion::PointerToInteger => {
                 let value = self.lower_value(inner);
+                // Functions are numbers already.
                 let u64 = self.scalar_type(ir::Scalar::U64);
-                let bits = self.emit(ir::Op::PtrToInt(value), u64);
+                let bits = self.pointer_cast(value, u64);
                 self.convert_value(bits, to)
             }
             Conversion::IntegerToPointer => {
                 let value = self.lower_value(inner);
                 let bits = self.convert_to(value, ir::Scalar::U64);
-                self.emit(ir::Op::IntToPtr(bits), to)
+                self.pointer_cast(bits, to)
             }
             Conversion::ArrayDecay => {
                 if let ExprKind::String(text) = inner.kind {

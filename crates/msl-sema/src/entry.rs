@@ -483,6 +483,13 @@ impl Checker<'_> {
             self.error("invalid-kernel-parameter", written.span, "a kernel parameter cannot be a pointer to a pointer");
             return None;
         }
+        if let TyKind::Function { .. } = self.kind(pointee) {
+            let message =
+                format!("a kernel parameter cannot be a {what} to a function: hosts have no functions to give");
+            let d = Diagnostic::error("invalid-kernel-parameter", written.span, message);
+            self.report(d.help("choose among the functions in the kernel, by a number or a function constant"));
+            return None;
+        }
         match space {
             AddressSpace::Device | AddressSpace::Constant => Some((Slot::Buffer, 1, is_reference)),
             AddressSpace::Threadgroup => Some((Slot::Threadgroup, 1, is_reference)),

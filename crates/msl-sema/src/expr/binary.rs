@@ -368,11 +368,16 @@ impl Checker<'_> {
                 let (base, offset) = if lp { (l, r) } else { (r, l) };
                 self.pointer_offset(base, offset, op == BinaryOperator::Sub, op_span, span)
             }
-            BinaryOperator::Sub if l.ty == r.ty || self.same_pointee(l.ty, r.ty) => {
+            BinaryOperator::Sub
+                if (l.ty == r.ty || self.same_pointee(l.ty, r.ty)) && self.pointed_function(l.ty).is_none() =>
+            {
                 Value::rvalue(rvalue_expr(ExprKind::PointerDifference(Box::new(l), Box::new(r)), Ty::LONG, span))
             }
             _ => {
-                let Some(cmp) = comparison(op) else {
+                // Functions have no order.
+                let has_order = [l.ty, r.ty].iter().all(|ty| self.pointed_function(*ty).is_none());
+                let is_equality = |cmp: &CompareOp| matches!(cmp, CompareOp::Eq | CompareOp::Ne);
+                let Some(cmp) = comparison(op).filter(|cmp| has_order || is_equality(cmp)) else {
                     let d = self.operand_error(op, l.ty, r.ty, op_span);
                     self.report(d);
                     return Value::error(span);

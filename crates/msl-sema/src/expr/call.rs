@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use msl_base::Span;
+use msl_base::{Diagnostic, Span};
 use msl_stdlib::{Intrinsic, Rule};
 use msl_syntax::ast::{self, OverloadedOperator};
 
@@ -155,7 +155,11 @@ impl Checker<'_> {
             return self.call_pointer(e, args, span);
         }
         let name = self.type_name(e.ty);
-        self.error("not-callable", span, format!("'{name}' cannot be called"));
+        let mut d = Diagnostic::error("not-callable", span, format!("'{name}' cannot be called"));
+        if let TyKind::MemberPointer { .. } = self.kind(e.ty) {
+            d = d.help("call it for an object, with parentheses: '(object.*pointer)(…)'");
+        }
+        self.report(d);
         Value::error(span)
     }
 

@@ -292,9 +292,7 @@ impl Checker<'_> {
             K::Class(c) => Value::rvalue(self.construct_class(c, args, span, true)),
             K::Void if args.is_empty() => Value::rvalue(rvalue_expr(ExprKind::Zero, Ty::VOID, span)),
             // `a()` among the initializers of a constructor.
-            K::Array { len: Some(_), .. } if args.is_empty() => {
-                Value::rvalue(self.init_list(ty.ty, &mut [], span))
-            }
+            K::Array { len: Some(_), .. } if args.is_empty() => Value::rvalue(self.init_list(ty.ty, &mut [], span)),
             K::Array { .. } | K::Function { .. } => {
                 let name = self.type_name(ty);
                 self.error("invalid-construction", span, format!("'{name}' cannot be made like this"));

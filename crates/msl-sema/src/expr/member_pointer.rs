@@ -264,9 +264,15 @@ impl Checker<'_> {
                 Some((object, pointer))
             }
             None => {
+                let points = matches!(*self.kind(object.ty()), TyKind::Pointer { pointee, .. }
+                    if matches!(self.kind(pointee), TyKind::Class(_)));
                 let (object, class) = (self.type_name(object.ty()), self.class_name(class));
                 let message = format!("'{object}' is not '{class}', whose member this is");
-                self.error("invalid-member-pointer", span, message);
+                let mut d = Diagnostic::error("invalid-member-pointer", span, message);
+                if points {
+                    d = d.help("use '->*' instead of '.*'");
+                }
+                self.report(d);
                 None
             }
         }

@@ -369,7 +369,11 @@ impl Checker<'_> {
             return v;
         }
         let message = format!("'{}' is a function and has to be called", set.name);
-        self.error("function-not-called", set.span, message);
+        let mut d = Diagnostic::error("function-not-called", set.span, message);
+        if let Some(class) = set.functions.first().filter(|f| f.is_method() && !set.is_address).and_then(|f| f.class) {
+            d = d.help(format!("a pointer to it is '&{}::{}'", self.class_name(class), set.name));
+        }
+        self.report(d);
         Value::error(set.span)
     }
 
@@ -414,7 +418,16 @@ impl Checker<'_> {
             }
         }
         let name = self.type_name(function);
-        self.error("no-matching-function", set.span, format!("no '{}' has the type '{name}'", set.name));
+        let mut d =
+            Diagnostic::error("no-matching-function", set.span, format!("no '{}' has the type '{name}'", set.name));
+        if let Some(class) = set.functions.first().filter(|f| f.is_method()).and_then(|f| f.class) {
+            let class = self.class_name(class);
+            d = d.help(format!(
+                "it is called for objects of '{class}': a pointer to it is one to a member, 'auto p = &{class}::{}'",
+                set.name
+            ));
+        }
+        self.report(d);
         None
     }
 

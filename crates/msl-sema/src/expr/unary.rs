@@ -182,7 +182,11 @@ impl Checker<'_> {
             TyKind::Scalar(s) => s != Scalar::Bool,
             TyKind::Vector(s, _) => s != Scalar::Bool,
             TyKind::PackedVector(..) => true,
-            TyKind::Pointer { pointee, .. } => pointee != Ty::VOID && self.require_complete(pointee, span),
+            TyKind::Pointer { pointee, .. } => {
+                pointee != Ty::VOID
+                    && !matches!(self.kind(pointee), TyKind::Function { .. })
+                    && self.require_complete(pointee, span)
+            }
             _ => false,
         };
         if !valid {

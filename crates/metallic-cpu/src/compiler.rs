@@ -179,6 +179,7 @@ impl Kernel {
             FaultKind::Write => "write",
             FaultKind::Atomic => "atomic operation",
             FaultKind::Trap => "trap",
+            FaultKind::Barrier => "barrier",
         };
         let position = site.param.map(|param| param as usize);
         let argument = position.and_then(|p| source.entry_point().params.get(p)).map(|p| p.name.to_string());
@@ -196,6 +197,7 @@ impl Kernel {
         };
         let id = match site.kind {
             FaultKind::Trap => "trap",
+            FaultKind::Barrier => "divergent-barrier",
             _ if site.param.is_none() && site.message.is_none() => "invalid-pointer",
             FaultKind::Read | FaultKind::Write | FaultKind::Atomic => "out-of-bounds",
         };
@@ -247,6 +249,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
             FaultKind::Write => 1,
             FaultKind::Atomic => 2,
             FaultKind::Trap => 3,
+            FaultKind::Barrier => 4,
         });
         w.option(site.param, |w, param| w.word(param.into()));
         for n in [site.span.start, site.span.end, site.span.expansion.0] {
@@ -268,6 +271,7 @@ fn read(bytes: &[u8]) -> Option<CompiledKernel> {
             1 => FaultKind::Write,
             2 => FaultKind::Atomic,
             3 => FaultKind::Trap,
+            4 => FaultKind::Barrier,
             _ => return None,
         };
         let param = r.option(Reader::small)?;

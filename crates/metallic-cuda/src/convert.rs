@@ -50,6 +50,7 @@ pub fn describe(
         FaultKind::Write => "write",
         FaultKind::Atomic => "atomic operation",
         FaultKind::Trap => "trap",
+        FaultKind::Barrier => "barrier",
     };
     let param = site.param.map(|p| p as usize);
     let argument = param.and_then(|p| pipeline.source.entry_point().params.get(p)).map(|p| p.name.to_string());
@@ -64,6 +65,7 @@ pub fn describe(
     };
     let id = match site.kind {
         FaultKind::Trap => "trap",
+        FaultKind::Barrier => "divergent-barrier",
         _ if site.param.is_none() => "invalid-pointer",
         FaultKind::Read | FaultKind::Write | FaultKind::Atomic => "out-of-bounds",
     };

@@ -41,6 +41,21 @@ kernel scale = @scale {
   factor: buffer 1 constant reference read f32
 }
 
+fn meet(%data: ptr<device, u32>, %come: ptr<constant, u32>) -> void {
+  %lid = builtin thread_index_in_threadgroup
+  %least: u32 = load %come
+  %comes = lt %lid, %least
+  if %comes {
+    barrier threadgroup [threadgroup]
+  }
+  %p = ptr_offset %data, %lid
+  store %p, %lid
+}
+kernel meet = @meet {
+  data: buffer 0 device read_write u32
+  come: buffer 1 constant reference read u32
+}
+
 fn reduce(%in: ptr<device, f32>, %out: ptr<device, f32>) -> void {
   local stride: u32
   %gid = builtin thread_position_in_grid
@@ -201,6 +216,29 @@ fn a_kernel_that_leaves_its_buffer_fails_its_command_buffer() {
             encoder.dispatch_threads(10, 4).unwrap();
         })
         .unwrap();
+    }
+}
+
+#[test]
+fn a_simdgroup_that_misses_a_barrier_is_a_fault() {
+    // NVIDIA's GPUs wait for it, or do not.
+    for device in devices().into_iter().filter(|device| !device.id().starts_with("cuda")) {
+        let data = device.make_buffer_with_slice(&[0u32; 96]).unwrap();
+        let meet = |threads: u32| {
+            run(&device, "meet", |encoder| {
+                encoder.set_buffer(&data, 0, 0).unwrap();
+                encoder.set_bytes(&threads.to_le_bytes(), 1).unwrap();
+                encoder.dispatch_threadgroups(1, 96).unwrap();
+            })
+        };
+        for threads in [0, 65, 96] {
+            // A simdgroup comes when one of its threads does; where nobody comes, nobody waits.
+            meet(threads).unwrap_or_else(|error| panic!("{device:?}, {threads}: {error}"));
+        }
+        for threads in [1, 32, 64] {
+            let error = meet(threads).unwrap_err();
+            assert!(error.to_string().contains("divergent-barrier"), "{device:?}, {threads}: {error}");
+        }
     }
 }
 

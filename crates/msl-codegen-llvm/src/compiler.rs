@@ -79,6 +79,8 @@ pub enum FaultKind {
     Atomic,
     /// The program stopped itself.
     Trap,
+    /// A barrier that not all simdgroups come by.
+    Barrier,
 }
 
 /// A place in the program that can fault.

@@ -254,6 +254,21 @@ impl Emit<'_> {
         tests.reduce(|a, b| ll.or(a, b))
     }
 
+    /// A fault of the whole threadgroup, where `bad`; `thread` is one that is missing.
+    pub fn missing_at_barrier(&mut self, id: ValueId, bad: V, thread: V) {
+        let site = self.site(FaultKind::Barrier, Root::Raw, self.f.insts[id].span);
+        if let Some(s) = self.sites.last_mut() {
+            s.message = Some("a threadgroup barrier is reached by some simdgroups of the threadgroup only".into());
+        }
+        let ll = self.ll;
+        let (yes, no) = (ll.new_block("missing"), ll.new_block("met"));
+        ll.cond_br(bad, yes, no);
+        ll.at_end(yes);
+        self.record(site, thread, ll.c64(0));
+        ll.br(no);
+        ll.at_end(no);
+    }
+
     /// `Op::Trap`: a fault with a message, if any lane is active.
     pub fn trap(&mut self, id: ValueId, message: &Symbol) {
         let span = self.f.insts[id].span;

@@ -38,6 +38,7 @@ impl NvptxKernel {
                 FaultKind::Write => 1,
                 FaultKind::Atomic => 2,
                 FaultKind::Trap => 3,
+                FaultKind::Barrier => 4,
             };
             word(&mut out, kind);
             word(&mut out, site.param.map_or(u64::MAX, u64::from));
@@ -88,6 +89,7 @@ impl<'a> Reader<'a> {
             1 => FaultKind::Write,
             2 => FaultKind::Atomic,
             3 => FaultKind::Trap,
+            4 => FaultKind::Barrier,
             _ => return None,
         };
         let param = u32::try_from(self.word()?).ok();

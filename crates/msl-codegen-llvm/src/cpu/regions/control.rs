@@ -31,8 +31,11 @@ impl Emit<'_> {
         let barrier = self.flow.barrier[id.index()];
         self.set_line(id);
         match op {
-            Op::Barrier { .. } if barrier => {
+            Op::Barrier { flags, .. } if barrier => {
                 self.flush()?;
+                if flags.0 != 0 {
+                    self.check_arrivals(id);
+                }
                 Ok(true)
             }
             Op::If { condition, then, otherwise } if barrier => self.group_if(id, *condition, then, otherwise),

@@ -181,6 +181,50 @@ impl Emit<'_> {
         !self.regions.in_gang && self.regions.group_mask.is_some()
     }
 
+    /// At a barrier below branches that threads take differently: a simdgroup of which no thread comes by, though some
+    /// have not left, is missing, unless nobody comes by at all.
+    fn check_arrivals(&mut self, barrier: ValueId) {
+        let branches = self.frames.iter().filter(|frame| frame.kind == FrameKind::If);
+        let outermost = branches.filter_map(|frame| self.regions.slots.get(&Slot::Saved(frame.id)).copied()).next();
+        let (Some(saved), Some(now)) = (outermost, self.regions.group_mask) else { return };
+        let ll = self.ll;
+        let (int, word) = (ll.int(32), ll.int(64));
+        let in_simdgroup = (32 / self.gang.lanes).max(1);
+        let words = ll.mul(self.gang_count(), ll.c32(self.gang.parts));
+        let (present, missing, who) = (ll.alloca(word, 8), ll.alloca(word, 8), ll.alloca(int, 4));
+        ll.store(ll.c64(0), present, 8);
+        ll.store(ll.c64(0), missing, 8);
+        ll.store(ll.c32(0), who, 4);
+        let (head, out) = (ll.new_block("arrivals"), ll.new_block("arrived"));
+        let from = ll.current();
+        ll.br(head);
+        ll.at_end(head);
+        let i = ll.phi(int, &[(ll.c32(0), from)]);
+        // Masks of a simdgroup's parts are next to each other.
+        let (mut on, mut was) = (ll.c64(0), ll.c64(0));
+        for part in 0..in_simdgroup {
+            let index = ll.add(i, ll.c32(part));
+            // The last simdgroup may be short; what is read twice changes nothing.
+            let index = ll.select(ll.ult(index, words), index, i);
+            let offset = ll.mul(ll.zext(index, word), ll.c64(8));
+            on = ll.or(on, ll.load(word, ll.gep(ll.gep_const(self.scratch, now.0), offset), 8));
+            was = ll.or(was, ll.load(word, ll.gep(ll.gep_const(self.scratch, saved.0), offset), 8));
+        }
+        let comes = ll.ne(on, ll.c64(0));
+        let is_missing = ll.and(ll.not(comes), ll.ne(was, ll.c64(0)));
+        ll.store(ll.or(ll.load(word, present, 8), ll.zext(comes, word)), present, 8);
+        ll.store(ll.or(ll.load(word, missing, 8), ll.zext(is_missing, word)), missing, 8);
+        let thread = ll.mul(i, ll.c32(self.gang.lanes));
+        ll.store(ll.select(is_missing, thread, ll.load(int, who, 4)), who, 4);
+        let next = ll.add(i, ll.c32(in_simdgroup));
+        ll.add_incoming(i, &[(next, head)]);
+        ll.cond_br(ll.ult(next, words), head, out);
+        ll.at_end(out);
+        let bad = ll.ne(ll.and(ll.load(word, present, 8), ll.load(word, missing, 8)), ll.c64(0));
+        let thread = ll.load(int, who, 4);
+        self.missing_at_barrier(barrier, bad, thread);
+    }
+
     /// Around the loops over gangs: whether any lane of the threadgroup is on.
     pub fn any_of_group(&self) -> V {
         let ll = self.ll;

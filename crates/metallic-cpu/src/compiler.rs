@@ -155,9 +155,9 @@ impl Kernel {
     pub fn entry(&self) -> EntryFn {
         self.compiled.entry()
     }
-    /// Whether it never calls the context's `edge`.
-    pub fn covers_all(&self) -> bool {
-        self.compiled.covers_all
+    /// Whether full threadgroups that it hands to the context's `edge` have code of their own.
+    pub fn has_whole(&self) -> bool {
+        self.compiled.has_whole
     }
     /// Scratch memory for a dispatch with so much host-sized threadgroup memory.
     pub fn scratch_size(&self, dynamic_threadgroup: &[u64]) -> u64 {
@@ -242,7 +242,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
     let mut w = Writer::new();
     w.word(kernel.fixed_scratch());
     w.word(kernel.static_threadgroup_bytes);
-    w.flag(kernel.covers_all);
+    w.flag(kernel.has_whole);
     w.list(kernel.sites.iter(), |w, site| {
         w.word(match site.kind {
             FaultKind::Read => 0,
@@ -264,7 +264,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
 /// `None` when the entry makes no sense; it is then compiled again.
 fn read(bytes: &[u8]) -> Option<CompiledKernel> {
     let mut r = Reader::new(bytes);
-    let (fixed_scratch, static_threadgroup, covers_all) = (r.word()?, r.word()?, r.flag()?);
+    let (fixed_scratch, static_threadgroup, has_whole) = (r.word()?, r.word()?, r.flag()?);
     let sites = r.list(|r| {
         let kind = match r.word()? {
             0 => FaultKind::Read,
@@ -281,5 +281,5 @@ fn read(bytes: &[u8]) -> Option<CompiledKernel> {
     })?;
     let object = r.bytes()?.to_vec();
     r.end(())?;
-    CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, covers_all, sites).ok()
+    CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, has_whole, sites).ok()
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use msl_codegen_llvm::Groups;
-use msl_codegen_llvm::abi::LaunchContext;
+use msl_codegen_llvm::abi::{EDGE_SITE, LaunchContext, WHOLE_SITE};
 
 use crate::encoder::Bound;
 use crate::pipeline::{CpuPipeline, Shape, Variant};
@@ -13,48 +13,75 @@ use crate::scratch::with_edge_scratch;
 
 pub(crate) struct Edge<'a> {
     pipeline: &'a CpuPipeline,
-    /// Of the main code.
-    shape: &'a Shape,
+    main: &'a Variant,
     /// Lengths of host-sized threadgroup memory.
     threadgroup_memory: &'a [u64],
-    code: OnceLock<Result<Arc<Variant>, String>>,
+    /// For threadgroups of any size.
+    any: Code,
+    /// For full ones, where they have code of their own.
+    whole: Code,
 }
 
+type Code = OnceLock<Result<Arc<Variant>, String>>;
+
 impl<'a> Edge<'a> {
-    pub fn new(pipeline: &'a CpuPipeline, shape: &'a Shape, threadgroup_memory: &'a [u64]) -> Edge<'a> {
-        Edge { pipeline, shape, threadgroup_memory, code: OnceLock::new() }
+    pub fn new(pipeline: &'a CpuPipeline, main: &'a Variant, threadgroup_memory: &'a [u64]) -> Edge<'a> {
+        Edge { pipeline, main, threadgroup_memory, any: OnceLock::new(), whole: OnceLock::new() }
     }
 
-    /// The code, compiled now if need be.
-    pub fn code(&self) -> Result<&Arc<Variant>, &str> {
-        let code = self.code.get_or_init(|| {
-            let shape = Shape { groups: Groups::Any, ..self.shape.clone() };
+    /// The code for a threadgroup that is full or not, compiled now if need be.
+    pub fn code(&self, is_full: bool) -> Result<&Arc<Variant>, &str> {
+        let (code, groups) = match is_full && self.main.kernel.has_whole() {
+            true => (&self.whole, Groups::Whole),
+            false => (&self.any, Groups::Any),
+        };
+        let code = code.get_or_init(|| {
+            let shape = Shape { groups, ..self.main.shape.clone() };
             self.pipeline.variant(&shape).map_err(|error| error.to_string())
         });
         code.as_ref().map_err(String::as_str)
     }
 
-    /// The code if it was needed, or why there is none.
-    pub fn used(&self) -> Option<Result<&Arc<Variant>, &str>> {
-        self.code.get().map(|code| code.as_ref().map_err(String::as_str))
+    /// Fails if code was needed that could not be made.
+    pub fn check(&self) -> Result<(), &str> {
+        let made = [&self.any, &self.whole].into_iter().filter_map(OnceLock::get);
+        made.map(|code| code.as_ref().map(drop).map_err(String::as_str)).collect()
+    }
+
+    /// The code that a fault site belongs to, if it is not the main code.
+    pub fn owner(&self, site: u32) -> Option<&Variant> {
+        let code = match () {
+            () if site & EDGE_SITE != 0 => &self.any,
+            () if site & WHOLE_SITE != 0 => &self.whole,
+            () => return None,
+        };
+        code.get()?.as_deref().ok()
     }
 }
 
-/// [`LaunchContext::edge`]. The caller's scratch memory is in use, so that this takes its own.
+/// [`LaunchContext::edge`], for one threadgroup. The caller's scratch memory is in use, so that this takes its own.
 pub(crate) unsafe extern "C" fn run(context: *const LaunchContext, first: u64, end: u64, _scratch: *mut u8) {
     // SAFETY: called by a kernel with the context it was given, whose `user` is a `Bound`.
-    let bound = unsafe { &*(*context).user.cast::<Bound<'_>>() };
-    let ran = bound.edge.code().ok().is_some_and(|code| {
+    let (context, bound) = unsafe { (&*context, &*(*context).user.cast::<Bound<'_>>()) };
+    let code = bound.edge.code(is_full(context, first));
+    let ran = code.is_ok_and(|code| {
         let size = code.kernel.scratch_size(bound.edge.threadgroup_memory);
         with_edge_scratch(usize::try_from(size).unwrap_or(usize::MAX), |scratch| {
             // SAFETY: as for the main code: it was made for the same arguments and threadgroup size, for all
-            // groups of the grid.
+            // groups of the grid or for those that are full, as this one is.
             unsafe { (code.kernel.entry())(context, first, end, scratch) }
         })
     });
     if !ran {
-        bound.is_out_of_memory.store(bound.edge.code().is_ok(), Ordering::Relaxed);
+        bound.is_out_of_memory.store(code.is_ok(), Ordering::Relaxed);
         // SAFETY: the flag outlives the dispatch.
-        unsafe { (*(*context).stop).store(1, Ordering::Relaxed) };
+        unsafe { (*context.stop).store(1, Ordering::Relaxed) };
     }
+}
+
+/// Whether a threadgroup, by its number, has all of its threads.
+fn is_full(context: &LaunchContext, group: u64) -> bool {
+    let [x, y, _] = context.groups.map(|n| u64::from(n).max(1));
+    let position = [group % x, group / x % y, group / x / y];
+    (0..3).all(|i| (position[i] + 1) * u64::from(context.threadgroup[i]) <= u64::from(context.grid_threads[i]))
 }

@@ -76,15 +76,11 @@ impl Encoder {
         let extent = threads.to_array();
         let has_full = (0..3).all(|i| extent[i] >= threadgroup[i]);
         let has_edge = (0..3).any(|i| !extent[i].is_multiple_of(threadgroup[i]));
-        let full = if has_full { Some(compile(Groups::Full)?) } else { pipeline.compiled(&shape(Groups::Full)) };
-        let variant = match full {
-            Some(full) if has_full || full.kernel.covers_all() => full,
-            _ => compile(Groups::Any)?,
-        };
-        let edge = Edge::new(pipeline, &variant.shape, &arguments.threadgroup_memory);
-        if has_edge && !variant.kernel.covers_all() {
+        let variant = compile(if has_full { Groups::Full } else { Groups::Any })?;
+        let edge = Edge::new(pipeline, &variant, &arguments.threadgroup_memory);
+        if has_full && has_edge {
             // Surely needed: better now than while threads wait for each other.
-            edge.code().map_err(|message| failed(dispatch, message))?;
+            edge.code(false).map_err(|message| failed(dispatch, message))?;
         }
         let stop = AtomicU32::new(0);
         let fault = FaultRecord::default();
@@ -114,11 +110,12 @@ impl Encoder {
             let message = "there is no memory for the variables of its threadgroups";
             return Err(failed(dispatch, message));
         }
-        let edge = bound.edge.used().transpose().map_err(|message| failed(dispatch, message))?;
+        bound.edge.check().map_err(|message| failed(dispatch, message))?;
         match fault.get() {
             Some((site, group, thread, offset)) => {
-                let variant = edge.filter(|_| site & abi::EDGE_SITE != 0).unwrap_or(&variant);
-                Err(describe(pipeline, dispatch, variant, site & !abi::EDGE_SITE, group, thread, offset))
+                let variant = bound.edge.owner(site).unwrap_or(&variant);
+                let site = site & !(abi::EDGE_SITE | abi::WHOLE_SITE);
+                Err(describe(pipeline, dispatch, variant, site, group, thread, offset))
             }
             None => Ok(()),
         }

@@ -30,7 +30,7 @@ pub(crate) struct Shape {
     pub threadgroup: [u32; 3],
     /// Buffers that are written overlap no others.
     pub noalias: bool,
-    /// [`Groups::Full`] or [`Groups::Any`].
+    /// Not [`Groups::All`].
     pub groups: Groups,
     /// What is known about the textures bound; empty: any.
     pub textures: Vec<KnownTexture>,

@@ -59,7 +59,7 @@ pub struct LaunchContext {
     pub slow_paths: *const SlowPaths,
     /// Runs a threadgroup that is not full, or whose threads do not go the expected way: the entry of a
     /// kernel compiled for [`Groups::Any`](crate::Groups), with the same context and scratch memory, or what
-    /// makes one. A kernel for all groups never calls it.
+    /// makes one; see also [`Groups::Whole`](crate::Groups). A kernel for all groups never calls it.
     pub edge: EntryFn,
     /// The host's own.
     pub user: *mut c_void,
@@ -115,6 +115,8 @@ fn unpacked(context: &LaunchContext, group: &[u32], thread: u32) -> u32 {
 /// Set in the fault sites of kernels for [`Groups::Any`](crate::Groups), so that a host tells them from
 /// those of the kernel that handed threadgroups over.
 pub const EDGE_SITE: u32 = 1 << 31;
+/// The same for [`Groups::Whole`](crate::Groups).
+pub const WHOLE_SITE: u32 = 1 << 30;
 
 /// The usual `on_fault`: keeps the first fault in the context's record.
 ///

@@ -26,8 +26,12 @@ pub enum Groups {
     #[default]
     All,
     /// Full ones whose threads all take the expected way; others are handed to
-    /// [`LaunchContext::edge`](crate::abi::LaunchContext), unless [`CompiledKernel::covers_all`].
+    /// [`LaunchContext::edge`](crate::abi::LaunchContext).
     Full,
+    /// One version for full ones, whatever way their threads take, which must be all that it is given: where that is
+    /// quicker than code for any size ([`CompiledKernel::has_whole`]). Its fault sites have
+    /// [`WHOLE_SITE`](crate::abi::WHOLE_SITE) set.
+    Whole,
     /// One version for any size. Its fault sites have [`EDGE_SITE`](crate::abi::EDGE_SITE) set.
     Any,
 }
@@ -114,8 +118,8 @@ pub struct CompiledKernel {
     fixed_scratch: u64,
     /// Bytes of threadgroup memory the kernel declares itself.
     pub static_threadgroup_bytes: u64,
-    /// Has code for all threadgroups, and never calls `edge`.
-    pub covers_all: bool,
+    /// Full threadgroups that it hands over are for code for [`Groups::Whole`], not for any size.
+    pub has_whole: bool,
     /// The object file, for a cache.
     pub object: Vec<u8>,
     /// Indexed by the fault record's `site`.
@@ -158,12 +162,12 @@ impl CompiledKernel {
         object: Vec<u8>,
         fixed_scratch: u64,
         static_threadgroup_bytes: u64,
-        covers_all: bool,
+        has_whole: bool,
         sites: Vec<FaultSite>,
     ) -> Result<CompiledKernel, CodegenError> {
         let loaded = LoadedObject::load(&object, SYMBOL)?;
         let stats = CompileStats::default();
-        Ok(CompiledKernel { loaded, fixed_scratch, static_threadgroup_bytes, covers_all, object, sites, stats })
+        Ok(CompiledKernel { loaded, fixed_scratch, static_threadgroup_bytes, has_whole, object, sites, stats })
     }
 }
 
@@ -201,7 +205,7 @@ impl CpuCompiler {
             loaded,
             fixed_scratch: body.scratch,
             static_threadgroup_bytes: body.static_threadgroup,
-            covers_all: body.covers_all,
+            has_whole: body.has_whole,
             object,
             sites: body.sites,
             stats,

@@ -4,7 +4,7 @@
 
 mod common;
 use common::*;
-use msl_codegen_llvm::{CompileOptions, CpuCompiler, Isa, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
 
 /// A kernel that computes `%c` and stores one of two numbers.
 fn kernel(condition: &str) -> String {
@@ -207,4 +207,32 @@ kernel f = @f {{
         check(&source, "f", grid, [32, 8, 1], &args);
         check(&source, "f", [n, n, 1], [16, 16, 1], &args);
     }
+}
+
+/// Where full and other threadgroups are laid out in different ways, those that do not agree have code of their own,
+/// which is not in the code for those that do.
+#[test]
+fn code_for_the_expected_way_has_nothing_for_others() {
+    let source = kernel("  %c = lt %x, %n").replace(
+        "    store %o, %then\n",
+        "    %lane = builtin thread_index_in_simdgroup\n    %counted = add %then, %lane\n    store %o, %counted\n",
+    );
+    let text = |groups| text(&source, &CompileOptions { groups, ..CompileOptions::new([32, 4, 1]) });
+    let versions = |groups| {
+        let text = text(groups);
+        let has = |name: &str| text.contains(&format!("\n{name}:"));
+        [has("inner"), has("full"), has("edge")]
+    };
+    assert_eq!(versions(Groups::All), [true, true, true]);
+    assert_eq!(versions(Groups::Full), [true, false, false]);
+    assert_eq!(versions(Groups::Whole), [false, true, false]);
+    assert_eq!(versions(Groups::Any), [false, false, true]);
+    let c = CpuCompiler::new(TargetOptions { isa: Isa::Host });
+    let has_whole = |threadgroup, groups| {
+        let options = CompileOptions { groups, ..CompileOptions::new(threadgroup) };
+        c.compile(&parse(&source), "f", &options).unwrap().has_whole
+    };
+    assert!(has_whole([32, 4, 1], Groups::Full));
+    assert!(!has_whole([32, 4, 1], Groups::Whole) && !has_whole([32, 4, 1], Groups::All));
+    assert!(!has_whole([64, 1, 1], Groups::Full), "both are laid out alike");
 }

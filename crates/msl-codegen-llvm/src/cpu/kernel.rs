@@ -4,7 +4,8 @@
 //! One version is for full threadgroups and one for the smaller ones at the edges of the grid. Where
 //! threads guard what they do ([`super::guards`]), the first is specialized for threadgroups in which
 //! all threads pass and stay within the bounds of what they access ([`super::bounds`]), and the second,
-//! which has masks and checks anyway, runs the others too.
+//! which has masks and checks anyway, runs the others too, unless it is laid out in another way: then the full ones
+//! among them have a version of their own. Which versions are in one piece of code is up to [`Groups`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -64,8 +65,8 @@ impl Scratch {
 #[derive(Default)]
 pub struct Body {
     pub sites: Vec<FaultSite>,
-    /// Has code for all threadgroups.
-    pub covers_all: bool,
+    /// Full threadgroups that it hands over are for [`Groups::Whole`].
+    pub has_whole: bool,
     pub scratch: u64,
     pub static_threadgroup: u64,
     pub gang: u32,
@@ -285,15 +286,15 @@ pub fn emit_kernel(
         size,
         count: None,
     };
+    // Where one version runs all threadgroups that it is given, there is nothing to find out about them: it is for the
+    // few that others leave.
+    let looks_for_guards = matches!(options.groups, Groups::All | Groups::Full);
     let can_join = |m: &Module| {
-        options.groups != Groups::Any
+        looks_for_guards
             && options.parts.is_none_or(|p| p <= edge_gang.parts)
             && runs::can_join(m, &m.functions[entry.function], &layout)
     };
-    let unrolled = match options.groups {
-        Groups::Any => None,
-        _ => facts.unroll(entry, is_laid_out_alike, can_join),
-    };
+    let unrolled = if looks_for_guards { facts.unroll(entry, is_laid_out_alike, can_join) } else { None };
     // The kernel as most threadgroups run it; at edges it keeps its loops.
     let most = unrolled.as_ref().unwrap_or(module);
 
@@ -320,21 +321,19 @@ pub fn emit_kernel(
     let attempt = limit.map(|limit| Attempt::begin(ll, limit, ll.sub(groups[0], group[0]), ll.sub(last, linear)));
     let count = attempt.as_ref().map(|a| a.count);
 
-    // One version for any size of threadgroup needs no guards: it is for the few at the edges.
-    let found = match options.groups {
-        Groups::Any => Specialized::default(),
-        _ => {
-            let f = &most.functions[entry.function];
-            let places = Places::find(f, &most.types);
-            Start { module: most, f, places: &places, group, count, ..facts }.specialize(entry, is_laid_out_alike)
-        }
+    let found = if looks_for_guards {
+        let f = &most.functions[entry.function];
+        let places = Places::find(f, &most.types);
+        Start { module: most, f, places: &places, group, count, ..facts }.specialize(entry, is_laid_out_alike)
+    } else {
+        Specialized::default()
     };
     let Specialized { guards, within, bounds, module: specialized } = found;
     let specialized = specialized.or(unrolled);
     let mut versions = Vec::new();
     let needs_full = (guards.is_some() || within.is_some()) && !is_laid_out_alike;
-    out.covers_all = needs_full || options.groups != Groups::Full;
-    if options.groups != Groups::Any {
+    out.has_whole = needs_full && options.groups == Groups::Full;
+    if looks_for_guards {
         let name = match (&guards, within) {
             (Some(_), _) => "inner",
             (None, Some(_)) => "within",
@@ -342,10 +341,10 @@ pub fn emit_kernel(
         };
         versions.push(Version { module: specialized, bounds, edge: false, name });
     }
-    if needs_full {
+    if needs_full && options.groups == Groups::All || options.groups == Groups::Whole {
         versions.push(Version { module: None, bounds: None, edge: false, name: "full" });
     }
-    if out.covers_all {
+    if matches!(options.groups, Groups::All | Groups::Any) {
         versions.push(Version { module: None, bounds: None, edge: true, name: "edge" });
     }
     let blocks: Vec<B> = versions.iter().map(|v| ll.new_block(v.name)).collect();
@@ -370,9 +369,9 @@ pub fn emit_kernel(
         }
     };
     match blocks[..] {
-        [only] if options.groups == Groups::Any => ll.br(only),
+        [only] if !looks_for_guards => ll.br(only),
         [_] => {
-            go_first("edge");
+            go_first("others");
             let edge = ll.load(ll.ptr(), ll.gep_const(context, abi::offset::EDGE), 8);
             ll.call(ty, edge, &[context, linear, ll.add(linear, ll.c64(1)), scratch]);
             ll.br(next);
@@ -433,7 +432,11 @@ pub fn emit_kernel(
             constants: &constants,
             plan: &mut plan,
             sites: &mut out.sites,
-            site_flag: if options.groups == Groups::Any { abi::EDGE_SITE } else { 0 },
+            site_flag: match options.groups {
+                Groups::All | Groups::Full => 0,
+                Groups::Whole => abi::WHOLE_SITE,
+                Groups::Any => abi::EDGE_SITE,
+            },
             remarks,
             lines: watch.lines,
             gang_index: ll.c32(0),

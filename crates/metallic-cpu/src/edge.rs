@@ -44,8 +44,8 @@ impl<'a> Edge<'a> {
 
     /// Fails if code was needed that could not be made.
     pub fn check(&self) -> Result<(), &str> {
-        let made = [&self.any, &self.whole].into_iter().filter_map(OnceLock::get);
-        made.map(|code| code.as_ref().map(drop).map_err(String::as_str)).collect()
+        let mut made = [&self.any, &self.whole].into_iter().filter_map(OnceLock::get);
+        made.try_for_each(|code| code.as_ref().map(drop).map_err(String::as_str))
     }
 
     /// The code that a fault site belongs to, if it is not the main code.

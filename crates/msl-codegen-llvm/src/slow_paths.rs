@@ -55,23 +55,21 @@ pub struct LinearPart {
 #[derive(Debug)]
 pub struct SlowPaths {
     linear: unsafe extern "C" fn(*const u8, *mut u8, u64, *const LinearPart, *mut u8, u64, u32, u32, i64, i64),
-    load: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32, u64),
-    store: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32, u64),
+    vectors: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32, u64),
     scalars: unsafe extern "C" fn(*const u8, *mut u8, u64, *const u64, *mut u8, u64, u32, u32, u64),
     check: unsafe extern "C" fn(*const u8, u64, u64, u64, u32, u32, u32) -> u32,
     resident: unsafe extern "C" fn(*const u8, u64, *const u64, u64, u32, u32, u64) -> u64,
 }
 
 /// For [`LaunchContext::slow_paths`].
-pub static SLOW_PATHS: SlowPaths = SlowPaths { linear, load, store, scalars, check, resident };
+pub static SLOW_PATHS: SlowPaths = SlowPaths { linear, vectors, scalars, check, resident };
 
 /// Byte offsets in the table.
 pub(crate) mod offset {
     use super::SlowPaths;
     use std::mem::offset_of;
     pub const LINEAR: u64 = offset_of!(SlowPaths, linear) as u64;
-    pub const LOAD: u64 = offset_of!(SlowPaths, load) as u64;
-    pub const STORE: u64 = offset_of!(SlowPaths, store) as u64;
+    pub const VECTORS: u64 = offset_of!(SlowPaths, vectors) as u64;
     pub const SCALARS: u64 = offset_of!(SlowPaths, scalars) as u64;
     pub const CHECK: u64 = offset_of!(SlowPaths, check) as u64;
     pub const RESIDENT: u64 = offset_of!(SlowPaths, resident) as u64;
@@ -193,7 +191,9 @@ unsafe extern "C" fn linear(
     }
 }
 
-unsafe extern "C" fn load(
+/// Accesses of several parts, whose lanes each have an offset: `data` holds `count` vectors for each part, `mask` a bit
+/// for each of their lanes.
+unsafe extern "C" fn vectors(
     scratch: *const u8,
     base: *mut u8,
     length: u64,
@@ -204,25 +204,19 @@ unsafe extern "C" fn load(
     thread: u32,
     mask: u64,
 ) {
-    let (at, form) = (At { scratch, site, thread }, Form { is_store: false, ..Form::unpack(form) });
-    // SAFETY: the kernel passes an offset per lane and room for a vector.
-    unsafe { each_lane(at, base, length, |lane| *offsets.add(lane as usize), data, form, mask) }
-}
-
-unsafe extern "C" fn store(
-    scratch: *const u8,
-    base: *mut u8,
-    length: u64,
-    offsets: *const u64,
-    data: *mut u8,
-    form: u64,
-    site: u32,
-    thread: u32,
-    mask: u64,
-) {
-    let (at, form) = (At { scratch, site, thread }, Form { is_store: true, ..Form::unpack(form) });
-    // SAFETY: as in `load`.
-    unsafe { each_lane(at, base, length, |lane| *offsets.add(lane as usize), data, form, mask) }
+    let form = Form::unpack(form);
+    for k in 0..form.parts {
+        let first = k * form.lanes;
+        let at = At { scratch, site, thread: thread.wrapping_add(first) };
+        for c in 0..form.count {
+            // SAFETY: the kernel passes an offset for each lane of each part.
+            let offset =
+                |lane: u32| unsafe { (*offsets.add((first + lane) as usize)).wrapping_add((c * form.bytes).into()) };
+            let vector = data.wrapping_add(((k * form.count + c) * form.lanes * form.bytes) as usize);
+            // SAFETY: memory is that of the argument; `data` has a vector per part and component.
+            unsafe { each_lane(at, base, length, offset, vector, form, mask >> first) };
+        }
+    }
 }
 
 /// A scalar load for each of several parts (`mask` tells which are on), `count` values for each.
@@ -372,15 +366,31 @@ mod tests {
     fn scattered_stores_touch_only_active_lanes_within_bounds() {
         let mut memory = [0u16; 4];
         let data: [u16; 4] = [1, 2, 3, 4];
-        let form = Form { bytes: 2, lanes: 4, ..Form::default() }.pack();
+        let form = Form { bytes: 2, lanes: 4, count: 1, parts: 1, is_store: true, ..Form::default() }.pack();
         let offsets = [6u64, 7, 0, 2];
         let fault = with_scratch(|scratch| {
             let base = memory.as_mut_ptr().cast();
             // SAFETY: four offsets and four values for four lanes.
-            unsafe { store(scratch, base, 8, offsets.as_ptr(), data.as_ptr().cast_mut().cast(), form, 1, 8, 0b1011) };
+            unsafe { vectors(scratch, base, 8, offsets.as_ptr(), data.as_ptr().cast_mut().cast(), form, 1, 8, 0b1011) };
         });
         assert_eq!(memory, [0, 4, 0, 1]);
         assert_eq!(fault, Some((1, [5, 6, 7], 9, 7)));
+    }
+
+    #[test]
+    fn parts_of_several_components_are_loaded_as_so_many_vectors() {
+        // Two parts of two threads that load pairs; the last thread but one is off, the last beyond the end.
+        let memory = [10u32, 11, 12, 13, 14];
+        let mut data = [9u32; 8];
+        let form = Form { bytes: 4, lanes: 2, count: 2, parts: 2, ..Form::default() }.pack();
+        let offsets = [8u64, 0, 4, 16];
+        let fault = with_scratch(|scratch| {
+            let base = memory.as_ptr().cast_mut().cast();
+            // SAFETY: four offsets, room for two vectors of each of two parts; loads do not write to memory.
+            unsafe { vectors(scratch, base, 20, offsets.as_ptr(), data.as_mut_ptr().cast(), form, 2, 30, 0b1011) };
+        });
+        assert_eq!(data, [12, 10, 13, 11, 0, 14, 0, 0]);
+        assert_eq!(fault, Some((2, [5, 6, 7], 33, 20)));
     }
 
     #[test]

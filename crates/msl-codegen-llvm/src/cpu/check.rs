@@ -92,36 +92,55 @@ impl Emit<'_> {
         ll.at_end(no);
     }
 
-    /// Loads lanes that are active and within bounds; zero elsewhere.
-    pub fn slow_load(&self, s: Scalar, base: V, length: V, offsets: V, mask: V, site: V, part: u32) -> V {
+    /// Accesses of parts whose lanes each have an offset, in as few calls as masks fit into a word: loads give `count`
+    /// vectors for each part, with zero where a lane is off or out of bounds; stores take them.
+    pub fn slow_parts(
+        &self,
+        e: super::memory::Element,
+        base: V,
+        length: V,
+        offsets: &[V],
+        masks: &[V],
+        values: &[Vec<V>],
+        site: V,
+    ) -> Vec<V> {
         let ll = self.ll;
-        let vt = ll.vec(memory_type(ll, s), self.gang.lanes);
-        let (table, data) = self.slow_vectors(offsets, s);
-        let (form, thread) = (self.form_of_lanes(s.size()), self.first_thread(part));
-        let args = [self.scratch, base, length, table, data, form, site, thread, self.wide_bits(mask)];
-        self.call_slow(slow_paths::offset::LOAD, ll.void(), &args);
-        ll.load(vt, data, s.size())
-    }
-
-    pub fn slow_store(&self, s: Scalar, v: V, base: V, length: V, offsets: V, mask: V, site: V, part: u32) {
-        let ll = self.ll;
-        let (table, data) = self.slow_vectors(offsets, s);
-        ll.store(v, data, s.size());
-        let (form, thread) = (self.form_of_lanes(s.size()), self.first_thread(part));
-        let args = [self.scratch, base, length, table, data, form, site, thread, self.wide_bits(mask)];
-        self.call_slow(slow_paths::offset::STORE, ll.void(), &args);
+        let lanes = self.gang.lanes;
+        let vt = ll.vec(memory_type(ll, e.scalar), lanes);
+        let bytes = e.scalar.size();
+        let step = u64::from(lanes * bytes);
+        let is_store = !values.is_empty();
+        let most = (64 / lanes).max(1) as usize;
+        let mut out = Vec::new();
+        for (call, offsets) in offsets.chunks(most).enumerate() {
+            let first = call * most;
+            let n = offsets.len() as u64;
+            let table = self.slow_buffer(0, 8 * u64::from(lanes) * n);
+            let data = self.slow_buffer(1, n * e.count as u64 * step);
+            let mut mask = None;
+            for (k, o) in offsets.iter().enumerate() {
+                ll.store(*o, ll.gep_const(table, k as u64 * 8 * u64::from(lanes)), 8);
+                let bits = self.wide_bits(masks[first + k]);
+                let bits = if k == 0 { bits } else { ll.shl(bits, ll.c64(k as u64 * u64::from(lanes))) };
+                mask = Some(mask.map_or(bits, |mask| ll.or(mask, bits)));
+            }
+            for (k, v) in values.iter().skip(first).take(offsets.len()).flatten().enumerate() {
+                ll.store(*v, ll.gep_const(data, k as u64 * step), bytes);
+            }
+            let (count, parts) = (e.count as u32, n as u32);
+            let form = ll.c64(Form { bytes, lanes, count, parts, is_store, ..Form::default() }.pack());
+            let (thread, mask) = (self.first_thread(first as u32), mask.unwrap_or_else(|| ll.c64(0)));
+            let args = [self.scratch, base, length, table, data, form, site, thread, mask];
+            self.call_slow(slow_paths::offset::VECTORS, ll.void(), &args);
+            if !is_store {
+                out.extend((0..n * e.count as u64).map(|k| ll.load(vt, ll.gep_const(data, k * step), bytes)));
+            }
+        }
+        out
     }
 
     fn form_of_lanes(&self, bytes: u32) -> V {
         self.ll.c64(Form { bytes, lanes: self.gang.lanes, ..Form::default() }.pack())
-    }
-
-    /// Stack memory with the offsets of a part's lanes, and room for their values.
-    fn slow_vectors(&self, offsets: V, s: Scalar) -> (V, V) {
-        let lanes = u64::from(self.gang.lanes);
-        let table = self.slow_buffer(0, 8 * lanes);
-        self.ll.store(offsets, table, 8);
-        (table, self.slow_buffer(1, lanes * u64::from(s.size())))
     }
 
     /// Stack memory for the arguments of slow paths; all calls share it.
@@ -234,7 +253,8 @@ impl Emit<'_> {
         let ll = self.ll;
         let in_constants = self.in_addressed_constants(size, addresses);
         let asked = in_constants.map_or(mask, |known| ll.and(mask, ll.not(known)));
-        let (table, _) = self.slow_vectors(addresses, Scalar::U64);
+        let table = self.slow_buffer(0, 8 * u64::from(self.gang.lanes));
+        ll.store(addresses, table, 8);
         let (form, thread) = (self.form_of_lanes(0), self.first_thread(part));
         let args = [self.scratch, ll.c64(size), table, form, site, thread, self.wide_bits(asked)];
         let good = self.call_slow(slow_paths::offset::RESIDENT, ll.int(64), &args);

@@ -269,35 +269,28 @@ impl Emit<'_> {
         ll.at_end(join);
     }
 
-    /// The checked helpers, for one part.
-    pub(super) fn slow_part(
+    /// The helpers' part of an access whose lanes each have an offset.
+    pub(super) fn slow_lanes(
         &mut self,
+        p: &Pointer,
+        var: &Varying,
         e: Element,
         base: V,
         length: V,
-        offsets: V,
         values: &[Vec<V>],
         site: V,
-        part: u32,
         n: u32,
     ) -> Vec<V> {
         let ll = self.ll;
+        let offsets: Vec<V> = (0..n).map(|i| self.offsets64(p, var, i)).collect();
         // One access for all parts stands for the lanes that are on in any of them.
-        let m = if n == 1 && self.gang.parts > 1 {
-            self.mask_parts(&self.mask).into_iter().reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| self.all_on())
+        let masks: Vec<V> = if n == 1 && self.gang.parts > 1 {
+            let all = self.mask_parts(&self.mask).into_iter().reduce(|a, b| ll.or(a, b));
+            vec![all.unwrap_or_else(|| self.all_on())]
         } else {
-            self.mask_part(&self.mask, part)
+            (0..n).map(|i| self.mask_part(&self.mask, i)).collect()
         };
-        let mut out = Vec::new();
-        for k in 0..e.count {
-            let o = ll.add(offsets, ll.cint(ll.type_of(offsets), k as u64 * u64::from(e.scalar.size())));
-            if values.is_empty() {
-                out.push(self.slow_load(e.scalar, base, length, o, m, site, part));
-            } else {
-                self.slow_store(e.scalar, values[part as usize][k], base, length, o, m, site, part);
-            }
-        }
-        out
+        self.slow_parts(e, base, length, &offsets, &masks, values, site)
     }
 
     /// All lanes' byte offsets in one part.

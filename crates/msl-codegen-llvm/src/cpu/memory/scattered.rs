@@ -137,12 +137,7 @@ impl Emit<'_> {
         if units.iter().any(|u| u.bytes < 4) && !values.is_empty() {
             // There is no instruction for these; a function does it lane by lane.
             let (base, length) = if p.valid { (self.valid_base(p, base), ll.c64(u64::MAX)) } else { (base, length) };
-            let mut out = Vec::new();
-            for i in 0..n {
-                let offsets = self.offsets64(p, var, i);
-                out.extend(self.slow_part(e, base, length, offsets, values, site, i, n));
-            }
-            return out;
+            return self.slow_lanes(p, var, e, base, length, values, site, n);
         }
         // Indices stay 32 bits wide if possible: the hardware takes them with a scale up to 8.
         let narrow = var.ty.bits() == 32 && !p.valid && !small;
@@ -230,14 +225,7 @@ impl Emit<'_> {
                 }
                 out
             },
-            |me| {
-                let mut out = Vec::new();
-                for i in 0..n {
-                    let offsets = me.offsets64(p, var, i);
-                    out.extend(me.slow_part(e, base, length, offsets, values, site, i, n));
-                }
-                out
-            },
+            |me| me.slow_lanes(p, var, e, base, length, values, site, n),
         )
     }
 

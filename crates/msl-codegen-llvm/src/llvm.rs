@@ -608,6 +608,23 @@ impl Ll {
             s
         }
     }
+    /// What a value is the extension of, and whether by its sign.
+    pub fn widened(&self, v: V) -> Option<(V, bool)> {
+        unsafe {
+            if LLVMIsACastInst(v).is_null() {
+                return None;
+            }
+            match LLVMGetInstructionOpcode(v) {
+                LLVMOpcode::LLVMZExt => Some((LLVMGetOperand(v, 0), false)),
+                LLVMOpcode::LLVMSExt => Some((LLVMGetOperand(v, 0), true)),
+                _ => None,
+            }
+        }
+    }
+    /// The width of an integer type.
+    pub fn bits(&self, t: T) -> u32 {
+        unsafe { LLVMGetIntTypeWidth(t) }
+    }
     pub fn set_volatile(&self, access: V) {
         unsafe { LLVMSetVolatile(access, 1) }
     }

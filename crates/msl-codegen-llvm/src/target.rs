@@ -44,6 +44,8 @@ pub struct Target {
     /// Lanes of one vector register holding 32-bit elements.
     pub lanes: u32,
     pub has_avx512: bool,
+    /// Estimates of reciprocal square roots have 12 bits.
+    pub has_short_estimates: bool,
     /// Stores that go around the caches, with the fence they need.
     pub has_streaming_stores: bool,
     /// Masks have registers of their own; elsewhere they are vectors like what they mask.
@@ -256,6 +258,7 @@ impl Target {
             lanes,
             has_avx512,
             has_streaming_stores: x86,
+            has_short_estimates: x86 && !has_avx512,
             has_mask_registers: has_avx512,
         })
     }
@@ -273,6 +276,7 @@ impl Target {
             lanes: 1,
             has_avx512: false,
             has_streaming_stores: false,
+            has_short_estimates: false,
             has_mask_registers: true,
         })
     }

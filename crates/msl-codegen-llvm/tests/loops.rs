@@ -305,10 +305,21 @@ kernel f = @f {
 ";
 
 #[test]
-fn what_threads_count_is_found_in_memory_and_not_taken_out_of_registers() {
+fn what_threads_count_is_taken_out_of_words_of_several_lanes() {
+    let words = |text: &str, lanes: u32| text.matches(&format!("extractelement <{lanes} x i64>")).count();
     let text = optimized(Isa::Avx512, HISTOGRAM, "f", [256, 1, 1]);
-    // 32 threads in the loop, and again where some have left it.
-    assert!(text.matches("load volatile i32").count() >= 64, "{text}");
+    // 32 threads in the loop, and again where some have left it: eight bytes in a word, before they were widened.
+    assert!(words(&text, 2) >= 4, "{text}");
+    // What is added in device memory at the end comes through memory, and nothing lane by lane.
+    assert!(text.matches("load volatile i32").count() <= 32, "{text}");
+    let by_lane = |l: &&str| l.contains("extractelement <16 x i32>") && l.contains(", i64 ");
+    assert_eq!(text.lines().filter(by_lane).count(), 0, "{text}");
+    // Two numbers of 32 bits in a word.
+    let wide =
+        HISTOGRAM.replace("%v: u8 =", "%v: u32 =").replace("read u8", "read u32").replace("device, u8", "device, u32");
+    let wide = wide.replace("%bin: u32 = convert %v", "%mask: u32 = const 255\n    %bin = and %v, %mask");
+    let text = optimized(Isa::Avx512, &wide, "f", [256, 1, 1]);
+    assert!(words(&text, 8) >= 16, "{text}");
     // To places in a row in device memory, for each thread of a simdgroup.
     assert!(text.matches("atomicrmw add").count() > 32, "{text}");
 }

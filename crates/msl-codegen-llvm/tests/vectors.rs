@@ -262,3 +262,33 @@ fn small_elements_of_one_buffer_or_another_come_in_words() {
         }
     }
 }
+
+#[test]
+fn fast_reciprocal_square_roots_are_estimated_well_enough() {
+    let source = kernel(
+        "f32",
+        "f32",
+        "  %p = ptr_offset %a, %i\n  %x = load %p\n  %y = rsqrt.fast %x\n  %o = ptr_offset %out, %i\n  store %o, %y",
+    );
+    for isa in [Isa::Avx2, Isa::Sse4] {
+        let (_, asm) = code(isa, &source);
+        assert!(asm.contains("rsqrtps") && !asm.contains("sqrtps\t(") && !asm.contains("divps"), "{asm}");
+    }
+    if !cfg!(target_arch = "x86_64") || !std::is_x86_feature_detected!("avx2") || !std::is_x86_feature_detected!("fma")
+    {
+        return;
+    }
+    // From two binades, between which the error repeats.
+    const COUNT: u32 = 1 << 18;
+    let input: Vec<f32> = (0..COUNT).map(|i| f32::from_bits(0x3f80_0000 + i * 64 + i % 61)).collect();
+    for isa in [Isa::Avx2, Isa::Sse4] {
+        let kernel = compile_for(isa, &source, "f", &CompileOptions::new([256, 1, 1]));
+        let args = [f32s(&input), f32s(&[0.0]), f32s(&vec![0.0; input.len()]), f32s(&[0.0])];
+        let out = launch(&kernel, [COUNT, 1, 1], [256, 1, 1], &args);
+        for (x, y) in input.iter().zip(out.args[2].as_f32()) {
+            let exact = 1.0 / f64::from(*x).sqrt();
+            let ulp = f64::from(f32::from_bits((exact as f32).to_bits() + 1)) - f64::from(exact as f32);
+            assert!((f64::from(y) - exact).abs() <= 1.5 * ulp, "{isa:?} {x}: {y}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use crate::CodegenError;
 use crate::compiler::FaultKind;
 use crate::emit::arith;
 use crate::emit::shape::{Root, Shape};
-use crate::emit::value::{Comp, Pointer, Val, memory_type, register_type};
+use crate::emit::value::{Comp, Pointer, Val, Varying, memory_type, register_type};
 use crate::llvm::V;
 use crate::remarks::Remarks;
 
@@ -124,16 +124,20 @@ impl Emit<'_> {
         ll.cond_br(ok, fast, slow);
         ll.at_end(fast);
         let differs = |c: &Comp| c.shape.lanes() && c.shape.linear.is_none();
-        let is_apart = p.var.as_ref().is_some_and(|var| differs(&var.index));
-        // Threadgroup memory is small.
-        let is_small = self.is_shared(p.root);
+        let apart = p.var.as_ref().filter(|var| differs(&var.index));
         for (part, offset) in offsets.iter().enumerate() {
-            let places = if is_small { ll.trunc(*offset, ll.vec(ll.int(32), gang.lanes)) } else { *offset };
-            let places = self.lanes_of(places, if is_small { 4 } else { 8 }, is_apart);
-            let values = self.lanes_of(v.get(ll, gang, part as u32, true), s.size(), differs(v));
+            let part = part as u32;
+            let values = self.lanes_of(v.get(ll, gang, part, true), s.size(), differs(v));
+            let index = apart.map(|var| self.indices_of(var, part));
             for lane in 0..gang.lanes {
-                let place = places(lane);
-                let at = ll.gep(base, if is_small { ll.zext(place, ll.int(64)) } else { place });
+                let place = match (&index, apart) {
+                    (Some(index), Some(var)) => {
+                        let first = p.scalar.get(ll, gang, part, false);
+                        ll.add(first, ll.mul(index(lane), ll.c64(var.scale as u64)))
+                    }
+                    _ => ll.extract(*offset, lane),
+                };
+                let at = ll.gep(base, place);
                 if plain {
                     self.plain_rmw(op, s, at, values(lane), None);
                 } else {
@@ -150,6 +154,40 @@ impl Emit<'_> {
         });
         ll.br(done);
         ll.at_end(done);
+    }
+
+    /// The lanes of an index as 64-bit numbers, out of words of 64 bits that hold several. Indices that were widened
+    /// are taken from before.
+    fn indices_of(&self, var: &Varying, part: u32) -> impl Fn(u32) -> V {
+        let ll = self.ll;
+        let wide = var.index.get(ll, self.gang, part, true);
+        let (v, is_signed) = match ll.widened(wide) {
+            // What is zero-extended is not negative, whatever reads it.
+            Some((narrow, is_signed)) if !is_signed || var.ty.is_signed() => (narrow, is_signed),
+            _ => (wide, var.ty.is_signed()),
+        };
+        let bits = ll.bits(ll.elem(ll.type_of(v)));
+        let whole = ll.int(64);
+        let words: Vec<V> = match self.gang.lanes * bits / 64 {
+            0 => Vec::new(),
+            n => {
+                let t = ll.vec(whole, n);
+                (0..n).map(|i| ll.extract(ll.bitcast(v, t), i)).collect()
+            }
+        };
+        move |lane| {
+            let Some(word) = words.get((lane * bits / 64) as usize) else {
+                let x = ll.extract(v, lane);
+                return if is_signed { ll.sext(x, whole) } else { ll.zext(x, whole) };
+            };
+            let below = u64::from(lane * bits % 64);
+            let above = 64 - u64::from(bits) - below;
+            match (is_signed, above) {
+                (false, 0) => ll.lshr(*word, ll.c64(below)),
+                (false, _) => ll.and(ll.lshr(*word, ll.c64(below)), ll.c64(u64::MAX >> (64 - bits))),
+                (true, _) => ll.ashr(ll.shl(*word, ll.c64(above)), ll.c64(above + below)),
+            }
+        }
     }
 
     /// The lanes of a vector as scalars of `bytes`. `through_memory`: loading them one by one costs less than to take them out

@@ -2,7 +2,7 @@
 //! gang, once per part, as one vector or as one vector per part).
 
 use msl_base::Id;
-use msl_ir::{AddressSpace, Builtin, Op, Scalar, Type, TypeId, ValueId};
+use msl_ir::{AddressSpace, Builtin, Op, Scalar, Type, TypeId, UnaryOp, ValueId};
 
 use super::kernel::Emit;
 use crate::CodegenError;
@@ -155,7 +155,12 @@ impl Emit<'_> {
             }
             Op::Unary(op, a) => {
                 let from = self.scalar_of(*a);
-                self.each(n, &shape.c, &[*a], |v| arith::unary(ll, *op, from, fp, v[0]))
+                let estimates = *op == UnaryOp::Rsqrt && from == Scalar::F32 && fp.is_fast();
+                if estimates && self.target.has_short_estimates {
+                    self.each(n, &shape.c, &[*a], |v| arith::rsqrt_of_12_bits(ll, v[0]))
+                } else {
+                    self.each(n, &shape.c, &[*a], |v| arith::unary(ll, *op, from, fp, v[0]))
+                }
             }
             Op::Binary(op, a, b) => self.each(n, &shape.c, &[*a, *b], |v| arith::binary(ll, *op, s, fp, v[0], v[1])),
             Op::Compare(op, a, b) => {

@@ -126,6 +126,24 @@ fn rsqrt(ll: &Ll, flags: FpFlags, a: V) -> V {
     ll.flags(q, FAST)
 }
 
+/// Fast `1/sqrt` on x86 without AVX-512, whose estimate is good to 1.5 · 2^-12 only: a Newton step would leave up to
+/// 3.4 · 2^-24, so one of the third order follows, which leaves nothing but what is rounded.
+pub fn rsqrt_of_12_bits(ll: &Ll, a: V) -> V {
+    let t = ll.type_of(a);
+    if !ll.is_vector(t) {
+        return ll.extract(rsqrt_of_12_bits(ll, ll.splat(a, 4)), 0);
+    }
+    let lanes = ll.lanes(t);
+    let name = if lanes == 8 { "llvm.x86.avx.rsqrt.ps.256" } else { "llvm.x86.sse.rsqrt.ps" };
+    let y = ll.intrinsic(name, t, &[a]);
+    let c = |x: f64| ll.creal(t, x);
+    let mul = |a, b| ll.flags(ll.bin(O::LLVMFMul, a, b), CONTRACT);
+    let add = |a, b| ll.flags(ll.bin(O::LLVMFAdd, a, b), CONTRACT);
+    // y (1 + e / 2 + 3 e² / 8), where e = 1 - a y².
+    let e = add(c(1.0), ll.fneg(mul(mul(a, y), y)));
+    add(y, mul(mul(y, e), add(mul(e, c(0.375)), c(0.5))))
+}
+
 pub fn binary(ll: &Ll, op: BinaryOp, s: Scalar, flags: FpFlags, a: V, b: V) -> V {
     if s == Scalar::BF16 {
         let r = binary(ll, op, Scalar::F32, flags, bf16_to_f32(ll, a), bf16_to_f32(ll, b));

@@ -11,6 +11,11 @@ pub fn remedy(name: &str) -> Option<&'static str> {
         "__global" => "memory of the device is marked 'device'",
         "__private" => "memory of a thread is marked 'thread'",
         "__restrict__" => "write '__restrict' or leave it out",
+        // Later C++.
+        "consteval" => "write 'constexpr': MSL is based on C++17",
+        "constinit" => "leave it out: the value of a 'constant' is always known while compiling",
+        "char8_t" => "write 'uchar'",
+        "co_return" | "co_await" | "co_yield" => "MSL has no coroutines",
         // Positions.
         "threadIdx" | "get_local_id" | "gl_LocalInvocationID" | "SV_GroupThreadID" => {
             "take a parameter 'uint3 t [[thread_position_in_threadgroup]]'"

@@ -302,6 +302,11 @@ impl Parser<'_> {
                     }
                     continue;
                 }
+                TokenKind::Identifier(word) if word == "requires" => {
+                    self.error_here("unsupported-concepts", "concepts are not supported");
+                    self.skip_constraint();
+                    continue;
+                }
                 TokenKind::Identifier(word) if word == "override" || word == "final" => {
                     let span = self.bump().span;
                     self.not_in_msl(span, "virtual functions", "");
@@ -318,6 +323,31 @@ impl Parser<'_> {
         }
         let scope = self.pop_local();
         FunctionSuffix { params, is_variadic, this_quals, this_ref, trailing, scope }
+    }
+
+    /// Past `requires` and what follows it behind the parameters of a function, up to its body.
+    fn skip_constraint(&mut self) {
+        self.bump();
+        while !self.at(Punct::Semi) && !self.at(Punct::LBrace) && !self.cur().is_eof() {
+            // `requires (T x) { … }` in an expression has braces of its own.
+            if self.at_word("requires") {
+                self.bump();
+                if self.at(Punct::LParen) {
+                    self.skip_brackets();
+                }
+                if self.at(Punct::LBrace) {
+                    self.skip_brackets();
+                }
+                continue;
+            }
+            match self.kind() {
+                TokenKind::Punct(Punct::LParen | Punct::LBracket) => self.skip_brackets(),
+                TokenKind::Punct(Punct::RParen | Punct::RBracket | Punct::RBrace) => return,
+                _ => {
+                    self.bump();
+                }
+            }
+        }
     }
 
     /// Parameters up to the `)` for the `(` at token `open`, declaring their names in the innermost scope.

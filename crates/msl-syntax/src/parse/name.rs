@@ -223,6 +223,12 @@ impl Parser<'_> {
                     self.bump();
                     Some(O::Subscript)
                 }
+                Punct::LessEq if self.peek_is(1, Punct::Greater) && !self.peek(1).has_space_before => {
+                    self.bump();
+                    let span = self.since(start);
+                    self.not_in_msl(span, "operator '<=>'", "write the comparisons: 'bool operator<(…) const'");
+                    Some(O::Binary(BinaryOperator::Lt))
+                }
                 Punct::Comma => Some(O::Comma),
                 Punct::Arrow => Some(O::Arrow),
                 Punct::PlusPlus => Some(O::Increment),

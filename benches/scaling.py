@@ -2,8 +2,9 @@
 
     python benches/scaling.py [--most N] [--rounds R]
 
-Prints rates and, for kernels that compute, the share of linear scaling from one thread. Threads that share a core
-(`lscpu`: threads per core above 1) share its units; linear scaling cannot be expected beyond the number of cores.
+Prints rates and, for kernels that compute, the share of linear scaling from one thread. NumPy's product of matrices of
+the same size, with as many threads, tells what the machine gives: threads that share a core share its units, which
+virtual machines do not always tell (`lscpu`: threads per core).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # Kernel, unit, and whether memory limits it.
 ROWS = [("matmul_tiled", "GFLOP/s", False), ("mandelbrot", "Mpixel/s", False), ("nbody", "Ginter/s", False),
-        ("life", "Gcell/s", False), ("vector_add", "GB/s", True)]
+        ("life", "Gcell/s", False), ("vector_add", "GB/s", True), ("numpy.matmul", "GFLOP/s", False)]
 
 
 def measure(rounds: int) -> dict[str, float]:
@@ -31,7 +32,7 @@ def measure(rounds: int) -> dict[str, float]:
     device = pm.Device("cpu")
     queue = device.make_command_queue()
     library = device.make_library((HERE / "kernels.metal").read_text())
-    n, bodies, side, cells, m = 1 << 26, 1 << 14, 4096, 8192, 1024
+    n, bodies, side, cells, m = 1 << 26, 1 << 14, 4096, 8192, 2048
     rng = np.random.default_rng(1)
 
     def buffer(array: np.ndarray) -> pm.Buffer:
@@ -71,6 +72,13 @@ def measure(rounds: int) -> dict[str, float]:
             commands.wait_until_completed()
             best = min(best, time.perf_counter() - start)
         rates[name] = work / best
+    x, y = (rng.random((m, m), dtype=np.float32) for _ in range(2))
+    best = float("inf")
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        x @ y
+        best = min(best, time.perf_counter() - start)
+    rates["numpy.matmul"] = 2 * m**3 / best / 1e9
     return rates
 
 
@@ -86,7 +94,7 @@ def main() -> None:
     counts = [1 << i for i in range(options.most.bit_length()) if 1 << i <= options.most]
     table = {}
     for count in counts:
-        environment = {**os.environ, "PYMETALLIC_THREADS": str(count)}
+        environment = {**os.environ, "PYMETALLIC_THREADS": str(count), "OPENBLAS_NUM_THREADS": str(count)}
         command = [sys.executable, __file__, "--measure", "--rounds", str(options.rounds)]
         table[count] = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
     print(f"{'threads':<14}{'':<10}" + "".join(f"{count:>16}" for count in counts))

@@ -98,3 +98,24 @@ kernel void narrow(device int* out [[buffer(1)]], uint i [[thread_position_in_gr
     out[i] = char(3 + char(i));
     out[256 + i] = short(i + 32760);
 }
+//--- the least short is its own negative, as an integer, too
+// buffer 0: i16 = -32768 5 0 32767
+// buffer 1: i32 = zeros(4)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: i32 = -32768 -5 0 -32767
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const short* in [[buffer(0)]], device int* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    short negative = short(-in[i]);
+    out[i] = int(negative);
+}
+//--- halves between two constants have no other bits
+// buffer 0: f16 = -1 0.5 1.5 100
+// buffer 1: u32 = zeros(4)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: u32 = 15360 15360 15872 16384
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const half* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = as_type<ushort>(clamp(in[i], 1.0h, 2.0h));
+}

@@ -8,7 +8,8 @@
 //!
 //! `METALLIC_RANDOM_SECONDS` says for how long (`make test-random`: an hour), `METALLIC_RANDOM_FIRST` from which seed,
 //! `METALLIC_RANDOM_SEED` chooses one, and `METALLIC_RANDOM_DUMP` names a file to write its program to; with
-//! `METALLIC_RANDOM_REDUCE` a program that differs is made shorter first.
+//! `METALLIC_RANDOM_REDUCE` a program that differs is made shorter first. `METALLIC_RANDOM_DEVICE` (`cuda:0`) takes the
+//! place of the CPU device.
 
 mod expression;
 mod program;
@@ -110,13 +111,17 @@ fn execute(device: &Device, source: &str, seed: u64, p: &Program) -> metallic::R
     Ok([result.to_vec()?, atoms.to_vec()?])
 }
 
-struct Devices(Vec<(&'static str, Device)>);
+struct Devices(Vec<(String, Device)>);
 
 impl Devices {
     fn open() -> Devices {
-        let open = |name| {
+        if let Ok(id) = std::env::var("METALLIC_RANDOM_DEVICE") {
+            let device = Device::all().into_iter().find(|device| device.id() == id);
+            return Devices(vec![(id.clone(), device.unwrap_or_else(|| panic!("there is no device {id}")))]);
+        }
+        let open = |name: &str| {
             let device = CpuDevice::with_features(2, name).ok()?;
-            Some((name, Device::from_hal(Arc::new(device))))
+            Some((name.to_string(), Device::from_hal(Arc::new(device))))
         };
         Devices(["host", "avx2", "sse4"].into_iter().filter_map(open).collect())
     }

@@ -228,6 +228,11 @@ impl Finder<'_> {
     }
 }
 
+/// The alignment of a place at an offset in a local.
+fn placed(offset: u64, align: u32) -> u32 {
+    1 << offset.trailing_zeros().min(align.max(1).trailing_zeros())
+}
+
 /// Makes the locals for the parts; false where the local stays as it is.
 fn choose_slots(types: &TypeTable, f: &mut Function, l: LocalId, plan: &mut Plan) -> bool {
     let local = f.locals[l].clone();
@@ -258,8 +263,7 @@ fn choose_slots(types: &TypeTable, f: &mut Function, l: LocalId, plan: &mut Plan
     }
     for (offset, size, ty) in slots {
         // Accesses may rely on the alignment of their place in the whole.
-        let placed = 1u32 << offset.trailing_zeros().min(local.align.max(1).trailing_zeros());
-        let align = placed.max(types.align_of(ty));
+        let align = placed(offset, local.align).max(types.align_of(ty));
         let new = f.locals.push(Local { name: local.name, ty, align });
         plan.slots.push(Slot { offset, size, ty, local: new });
     }
@@ -274,15 +278,16 @@ fn rewrite(
     plans: &BTreeMap<LocalId, Plan>,
     pinned: &FxSet<ValueId>,
 ) {
-    // Pointers that stand for a slot exactly, and those derived from such.
-    let mut based: FxSet<ValueId> = FxSet::default();
+    // Pointers that stand for a slot exactly, and those derived from such, with the alignment of the slot in the whole:
+    // what lies behind its start may have been better aligned there.
+    let mut based: FxMap<ValueId, u32> = FxMap::default();
     let mut exact: FxMap<ValueId, LocalId> = FxMap::default();
     let mut inner: FxMap<ValueId, Slot> = FxMap::default();
     for v in order {
         let Some(p) = places.get(v) else { continue };
         let Some(plan) = plans.get(&p.local).filter(|p| !p.slots.is_empty()) else { continue };
-        if p.from.is_some_and(|from| based.contains(&from)) {
-            based.insert(*v);
+        if let Some(known) = p.from.and_then(|from| based.get(&from)) {
+            based.insert(*v, *known);
             continue;
         }
         let size = types.size_of(p.ty);
@@ -290,15 +295,23 @@ fn rewrite(
         let Some(slot) = at.checked_sub(1).map(|i| plan.slots[i]) else { continue };
         if slot.offset == p.offset && slot.ty == p.ty {
             exact.insert(*v, slot.local);
-            based.insert(*v);
+            based.insert(*v, placed(slot.offset, f.locals[p.local].align));
         } else if pinned.contains(v) && p.offset + size <= slot.offset + slot.size {
             // Another view of a part: a member of a union, or a cast.
             inner.insert(*v, slot);
-            based.insert(*v);
+            based.insert(*v, placed(slot.offset, f.locals[p.local].align));
         }
     }
     for (v, l) in exact {
         f.insts[v].op = Op::LocalAddr(l);
+    }
+    for (_, inst) in f.insts.iter_mut() {
+        let known = |ptr: &ValueId| based.get(ptr).copied().unwrap_or(u32::MAX);
+        match &mut inst.op {
+            Op::Load { ptr, align, .. } | Op::Store { ptr, align, .. } => *align = (*align).min(known(ptr)),
+            Op::Copy { dst, src, align } => *align = (*align).min(known(dst)).min(known(src)),
+            _ => {}
+        }
     }
     edit_blocks(f, &mut |f, list| {
         let mut out = Vec::with_capacity(list.len());
@@ -358,6 +371,36 @@ mod tests {
         let f = &m.functions[k];
         let types: Vec<String> = f.locals.values().map(|l| crate::text::print_type(&m, l.ty)).collect();
         assert_eq!(types, ["S", "f32", "array<f32, 4>"], "{}", text(&m, k));
+    }
+
+    #[test]
+    fn accesses_do_not_rely_on_where_a_part_was() {
+        let mut m = module(
+            "struct S size 80 align 16 { v: vec4<f32> @0 x: u64 @16 a: array<vec2<f32>, 4> @24 }
+             fn k(%p: ptr<device, vec2<f32>>) -> void {
+               local s: S align 16
+               %s = local_addr s
+               %x = field_addr %s, 1
+               %one: u64 = const 1
+               store %x, %one
+               %a = field_addr %s, 2
+               %n: u32 = const 1
+               %e = index_addr %a, %n
+               %v = load %p
+               store %e, %v align 16
+               %j = builtin thread_index_in_threadgroup
+               %d = index_addr %a, %j
+               %w = load %d
+               store %p, %w
+             }
+             kernel k = @k { p: buffer 0 device read_write vec2<f32> }",
+        );
+        let k = entry(&m);
+        assert!(split_aggregates(&mut m, k));
+        let t = text(&m, k);
+        let is_access = |line: &&str| line.contains("load") || line.contains("store");
+        assert!(t.contains("array<vec2<f32>, 4> align 8"), "{t}");
+        assert!(t.lines().filter(is_access).all(|line| !line.contains("align 16")), "{t}");
     }
 
     #[test]

@@ -22,10 +22,8 @@ pub const CACHE_DIR: Variable = Variable {
     name: "PYMETALLIC_CACHE_DIR",
     help: "where machine code and what is known about libraries are cached; by default $XDG_CACHE_HOME/pymetallic or ~/.cache/pymetallic; empty: no cache",
 };
-pub const CACHE_SIZE: Variable = Variable {
-    name: "PYMETALLIC_CACHE_SIZE",
-    help: "how many bytes the cache may hold; by default 268435456",
-};
+pub const CACHE_SIZE: Variable =
+    Variable { name: "PYMETALLIC_CACHE_SIZE", help: "how many bytes the cache may hold; by default 268435456" };
 
 pub const CHECK: Variable = Variable {
     name: "PYMETALLIC_CHECK",

@@ -119,3 +119,24 @@ using namespace metal;
 kernel void f(device const half* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
     out[i] = as_type<ushort>(clamp(in[i], 1.0h, 2.0h));
 }
+//--- the greatest of a short and nothing is looked at
+// buffer 0: i16 = -32768 5 0 -7
+// buffer 1: i32 = zeros(4)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: i32 = 0 0 16 0
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const short* in [[buffer(0)]], device int* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = int(ctz(short(float(in[i]))));
+    if (in[i] == -32768) out[i] -= 15;
+}
+//--- minus nothing is chosen
+// buffer 0: f32 = 0 1 2 3
+// buffer 1: u32 = zeros(4)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: u32 = 3212836864 3212836864 2147483648 2147483648
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const float* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = as_type<uint>(-step(in[i], 1.0f));
+}

@@ -243,15 +243,16 @@ impl Arguments {
         Ok(Arguments { slots, threadgroup_memory, _textures: textures_of_arrays })
     }
 
-    /// Whether a dispatch of so many threads moves as much memory as the last cache holds, so that little of
-    /// what it writes would still be there when somebody reads it. Kernels that stream take few bytes of a
-    /// buffer per thread; the size of a buffer alone says little.
+    /// Whether a dispatch of so many threads moves twice the memory that the last cache holds, so that little of
+    /// what it writes would still be there when somebody reads it: of what just fills the cache, steps that go
+    /// to and fro between two buffers find most. Kernels that stream take few bytes of a buffer per thread; the
+    /// size of a buffer alone says little.
     fn exceed_caches(&self, threads: u64) -> bool {
         const BYTES_PER_THREAD: u64 = 16;
         let most = threads.saturating_mul(BYTES_PER_THREAD);
         let moved = self.slots.iter().fold(0u64, |sum, slot| sum.saturating_add(slot.length.min(most)));
         // The common case, answered without asking for the size.
-        moved > 1 << 20 && moved >= last_cache_size()
+        moved > 1 << 20 && moved >= 2 * last_cache_size()
     }
 
     /// What code may know about the textures, arrays of them left out.

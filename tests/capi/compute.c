@@ -358,7 +358,13 @@ static void handlers_and_events(metal_device_t device) {
   CHECK(metal_shared_event_set_signaled_value(event, 3));
   metal_command_buffer_wait_until_completed(last);
   CHECK_OK();
+  /* The wait was for another one: the handler may still be about to run. Nobody signals 1000; each wait takes 1 ms. */
+  for (int i = 0; i < 10000 && *(volatile int *)&seen.calls < 2; i++)
+    CHECK(!metal_shared_event_wait_until_signaled_value(event, 1000, 1));
   CHECK(seen.calls == 2 && seen.status == 1 && seen.command_buffer == commands);
+  /* Its handle goes when it returns. */
+  for (int i = 0; i < 10000 && metal_command_buffer_get_status(commands) != -1; i++)
+    CHECK(!metal_shared_event_wait_until_signaled_value(event, 1000, 1));
   CHECK(metal_command_buffer_get_status(commands) == -1);
   CHECK_ERROR(METAL_ERROR_VALIDATION, "released already");
   metal_command_buffer_release(last);

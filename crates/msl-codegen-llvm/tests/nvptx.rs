@@ -209,6 +209,12 @@ fn copies_to_threadgroup_memory_go_past_the_registers_and_are_waited_for_when_ne
     let waits: Vec<&str> = kernel.ptx.lines().filter_map(|l| l.trim().strip_prefix("cp.async.wait_group")).collect();
     assert!(waits.len() >= 4 && waits[1..].iter().all(|w| w.trim() == "1;"), "{}", kernel.ptx);
     assemble("ring", &kernel, 90);
+    // Behind a barrier of a simdgroup others do not see what was waited for there.
+    let barrier = "barrier threadgroup [threadgroup]";
+    let kernel =
+        compile(&RING.replace(barrier, &format!("{barrier}\n  barrier simdgroup [threadgroup]")), "f", &options);
+    let waits = kernel.ptx.matches("cp.async.wait_group").count();
+    assert!(waits > 0 && kernel.ptx.matches("cp.async.wait_group \t0;").count() == waits, "{}", kernel.ptx);
     // What the thread itself reads before a barrier is stored as ever.
     let kernel = compile(SEEN, "f", &options);
     assert!(!kernel.ptx.contains("cp.async") && kernel.ptx.contains("st.shared.v4"), "{}", kernel.ptx);

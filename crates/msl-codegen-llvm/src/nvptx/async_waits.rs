@@ -3,11 +3,12 @@
 //! In: the copies of a kernel ([`super::async_copy`]). Out: for each barrier, how many of the newest groups of copies may
 //! still be under way after it; what is issued from one barrier to the next is a group. A group may be under way as long as
 //! nothing touches what it writes before the next barrier, in any thread: a kernel that fills one buffer while it works on
-//! others waits for what it works on next.
+//! others waits for what it works on next. With barriers of simdgroups among them every barrier waits for all: what a
+//! thread waits for there, the other simdgroups do not see.
 
 use std::collections::{BTreeSet, HashMap};
 
-use msl_ir::{Block, LabelId, Op, ValueId};
+use msl_ir::{BarrierScope, Block, LabelId, Op, ValueId};
 
 use super::async_copy::{Touched, touched};
 use super::kernel::Emit;
@@ -25,8 +26,12 @@ struct Paths {
     continues: HashMap<LabelId, Last>,
 }
 
-/// By barrier, how many groups may be under way after it.
+/// By barrier, how many groups may be under way after it; none after one that is not there.
 pub fn find(e: &Emit) -> HashMap<ValueId, u32> {
+    let is_of_simdgroup = |op: &Op| matches!(op, Op::Barrier { scope: BarrierScope::Simdgroup, .. });
+    if e.f.insts.values().any(|inst| is_of_simdgroup(&inst.op)) {
+        return HashMap::new();
+    }
     let mut paths = Paths::default();
     paths.walk(e, &e.f.body, Last::from([None]));
     let is_barrier = |v: &ValueId| matches!(e.f.insts[*v].op, Op::Barrier { .. });

@@ -82,12 +82,7 @@ impl Emit<'_> {
                 Interval::new(from.lo + by, from.hi + by)
             }
             Op::IndexAddr { base, index } | Op::PtrOffset { base, offset: index } => {
-                let size = match (&self.f.insts[pointer].op, types.get(pointee(*base)?)) {
-                    (Op::PtrOffset { .. }, _) => types.size_of(pointee(*base)?),
-                    (_, Type::Array { elem, .. }) => types.size_of(*elem),
-                    (_, Type::Vector { elem, .. }) => u64::from(elem.size()),
-                    _ => return None,
-                };
+                let size = self.bytes_of_step(pointer)?;
                 let from = self.offset_within(*base, depth)?;
                 let i = self.interval_within(*index, depth)?;
                 // Offsets beyond this are no places, and cannot overflow here.

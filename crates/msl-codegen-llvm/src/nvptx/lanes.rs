@@ -114,12 +114,7 @@ impl Emit<'_> {
                 self.sum_of(*base, depth)?.plus(&Sum::number(1), i64::try_from(by).ok()?)
             }
             Op::IndexAddr { base, index } | Op::PtrOffset { base, offset: index } => {
-                let size = match (&self.f.insts[pointer].op, types.get(pointee(*base)?)) {
-                    (Op::PtrOffset { .. }, _) => types.size_of(pointee(*base)?),
-                    (_, Type::Array { elem, .. }) => types.size_of(*elem),
-                    (_, Type::Vector { elem, .. }) => u64::from(elem.size()),
-                    _ => return None,
-                };
+                let size = self.bytes_of_step(pointer)?;
                 self.sum_of(*base, depth)?.plus(&*self.sum_of(*index, depth)?, i64::try_from(size).ok()?)
             }
             _ => None,

@@ -33,6 +33,20 @@ impl Emit<'_> {
         self.module.types.pointee(self.ty(v)).map_or(self.ty(v), |p| p.1)
     }
 
+    /// How many bytes an index moves the pointer that [`Op::IndexAddr`] or [`Op::PtrOffset`] makes.
+    pub fn bytes_of_step(&self, pointer: ValueId) -> Option<u64> {
+        let types = &self.module.types;
+        match &self.f.insts[pointer].op {
+            Op::PtrOffset { base, .. } => Some(types.size_of(self.pointee(*base))),
+            Op::IndexAddr { base, .. } => match types.get(self.pointee(*base)) {
+                Type::Array { elem, .. } => Some(types.size_of(*elem)),
+                Type::Vector { elem, .. } => Some(u64::from(elem.size())),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     // ---- addresses -----------------------------------------------------------------------------
     pub fn address(&mut self, id: ValueId) -> Option<Val> {
         let (ll, f) = (self.ll, self.f);
@@ -58,17 +72,9 @@ impl Emit<'_> {
                 };
                 Some(Val::Ptr(self.moved(b, ll.c64(by))))
             }
-            Op::IndexAddr { base, index } => {
-                let size = match types.get(self.pointee(*base)) {
-                    Type::Array { elem, .. } => types.size_of(*elem),
-                    Type::Vector { elem, .. } => u64::from(elem.size()),
-                    _ => 0,
-                };
+            Op::IndexAddr { base, index } | Op::PtrOffset { base, offset: index } => {
+                let size = self.bytes_of_step(id).unwrap_or(0);
                 Some(Val::Ptr(self.indexed(*base, *index, size)))
-            }
-            Op::PtrOffset { base, offset } => {
-                let size = types.size_of(self.pointee(*base));
-                Some(Val::Ptr(self.indexed(*base, *offset, size)))
             }
             Op::PtrCast(a) => Some(Val::Ptr(self.pointer(*a))),
             Op::PtrDiff(a, b) => {

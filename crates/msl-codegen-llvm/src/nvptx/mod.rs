@@ -9,9 +9,11 @@
 //!
 //! * `kernel`: the entry: parameters, positions, the end of a thread;
 //! * `inst`, `math`: values; `memory`, `atomic`: pointers and accesses; `ahead`, `hoist`: fewer tests of them;
-//!   `align`: wider ones;
-//!   `control`: branches;
-//!   `simdgroup`: operations among the threads of a warp; `matrix`: tensor cores.
+//!   `align`: wider ones; `interval`, `lanes`: what is known of places while compiling;
+//! * `async_copy`, `async_waits`: from device to threadgroup memory past the registers;
+//! * `control`: branches; `fault`: how a thread ends that may not go on;
+//! * `simdgroup`: operations among the threads of a warp; `matrix`, `matrix_load`: tensor cores;
+//! * `assembler`: what NVIDIA's assembler gets wrong, written otherwise.
 
 mod ahead;
 mod align;

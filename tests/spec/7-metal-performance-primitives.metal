@@ -201,6 +201,86 @@ kernel void f(device int* o) {
     auto r = op.get_row_reduction_destination_cooperative_tensor<float, float, float>();
     reduce_rows(c, r);
 }
-//--- 7.2.2 `convolution2d`
-// error: unsupported-tensor-operation
-kernel void f(device float* o) { constexpr auto d = convolution2d_descriptor(int4(1), int2(3)); convolution2d<d, execution_simdgroup> op; }
+//--- 7.2.2 `convolution2d`: a window of 3 by 3, zero beyond the image
+// buffer 0: f32 = expr(150, i % 7 - 3)
+// buffer 1: f32 = expr(108, i % 5 - 2)
+// buffer 2: f32 = zeros(1)
+// buffer 3: f32 = fill(100, 5)
+// dispatch: f grid=32 threadgroup=32
+// expect 2: f32 = 0
+// The sums are those of the definition; the pixels are kept in order: channels, x, y.
+kernel void f(device float* a [[buffer(0)]], device float* w [[buffer(1)]], device float* o [[buffer(2)]], device float* d [[buffer(3)]], uint i [[thread_position_in_grid]]) {
+    auto activation = tensor(a, dextents<int, 4>(3, 5, 5, 2));
+    auto weights = tensor(w, dextents<int, 4>(4, 3, 3, 3));
+    auto destination = tensor(d, dextents<int, 4>(4, 5, 5, 1));
+    constexpr auto how = convolution2d_descriptor(int4(4, 5, 5, 1), int4(3, 5, 5, 1), int2(3, 3));
+    static_assert(how.convolution2d_mode == convolution2d_descriptor::mode::multiply && how.groups == 1);
+    convolution2d<how, execution_simdgroup> op;
+    op.run(activation, weights, destination);
+    simdgroup_barrier(mem_flags::mem_device);
+    if (i != 0) return;
+    for (int y = 0; y < 5; y++) for (int x = 0; x < 5; x++) for (int c = 0; c < 4; c++) {
+        float sum = 0;
+        for (int ky = 0; ky < 3; ky++) for (int kx = 0; kx < 3; kx++) for (int k = 0; k < 3; k++) {
+            int sx = x + kx - 1, sy = y + ky - 1;
+            if (sx >= 0 && sy >= 0 && sx < 5 && sy < 5) sum += a[k + 3 * (sx + 5 * sy)] * w[c + 4 * (k + 3 * (kx + 3 * ky))];
+        }
+        o[0] += abs(sum - d[c + 4 * (x + 5 * y)]);
+    }
+}
+//--- tiles of convolutions: strides, dilations, offsets, two batches, groups, sums in a cooperative tensor
+// buffer 0: f16 = expr(704, i % 9 - 4)
+// buffer 1: f16 = expr(576, i % 5 - 2)
+// buffer 2: f32 = zeros(3)
+// buffer 3: f16 = zeros(2304)
+// dispatch: f grid=128 threadgroup=64
+// expect 2: f32 = 0 0 3
+constant constexpr int C = 4, W = 11, H = 8, N = 2, O = 24, OW = 6, OH = 4;
+template <int groups, bool adds> void convolve(device half* a, device half* w, device half* d, uint tile) {
+    tensor<device half, dextents<int, 4>, tensor_inline> activation(a, dextents<int, 4>(C, W, H, N));
+    tensor<device half, dextents<int, 4>, tensor_inline> weights(w, dextents<int, 4>(O, C / groups, 3, 2));
+    tensor<device half, dextents<int, 4>, tensor_inline> destination(d, dextents<int, 4>(O, OW, OH, N));
+    constexpr auto how = convolution2d_descriptor(int4(O, OW, 2, N), int4(-1, W, H, N), int2(3, 2), convolution2d_activation_layout::nhwc,
+        convolution2d_weights_layout::hwio, int2(2, 2), int2(2, 1), groups, true, convolution2d_descriptor::mode::multiply_accumulate);
+    convolution2d<how, execution_simdgroups<2>> op;
+    // No room at the left, one row at the top.
+    op.set_offsets(int2(((3 - 1) * 2 + 1) / 2, 4 * int(tile) + (1 * 1 + 1) / 2 - 1));
+    auto sums = op.template get_destination_cooperative_tensor<decltype(activation), decltype(weights), float>();
+    sums.fill(1);
+    if (adds) op.run(activation, weights, sums);
+    op.run(activation, weights, sums);
+    for (uint16_t i = 0; i < sums.get_capacity(); i++) {
+        auto at = sums.get_multidimensional_index(i);
+        if (sums.is_valid_element(i)) sums[i] += float(at[0] % 3) + 10 * at[3];
+    }
+    sums.store(destination.slice(0, 0, 2 * int(tile), 0));
+}
+static float expected(const device half* a, const device half* w, int c, int x, int y, int n, int groups) {
+    float sum = 0;
+    int depth = C / groups, group = c / (O / groups);
+    for (int ky = 0; ky < 2; ky++) for (int kx = 0; kx < 3; kx++) for (int k = 0; k < depth; k++) {
+        int sx = x * 2 + kx * 2, sy = y * 2 + ky - 1;
+        if (sx < W && sy >= 0 && sy < H) sum += float(a[group * depth + k + C * (sx + W * (sy + H * n))]) * float(w[c + O * (k + depth * (kx + 3 * ky))]);
+    }
+    return sum;
+}
+kernel void f(device half* a [[buffer(0)]], device half* w [[buffer(1)]], device float* o [[buffer(2)]], device half* d [[buffer(3)]],
+              uint g [[threadgroup_position_in_grid]], uint i [[thread_index_in_threadgroup]]) {
+    convolve<1, true>(a, w, d, g);
+    convolve<2, false>(a, w, d + 1152, g);
+    threadgroup_barrier(mem_flags::mem_device);
+    if (i == 0) o[2] = 3;
+    if (i != 0) return;
+    for (int n = 0; n < N; n++) for (int y = 2 * int(g); y < 2 * int(g) + 2; y++) for (int x = 0; x < OW; x++) for (int c = 0; c < O; c++) {
+        int at = c + O * (x + OW * (y + OH * n));
+        float more = 1 + c % 3 + 10 * n;
+        if (abs(2 * expected(a, w, c, x, y, n, 1) + more - float(d[at])) > 0) o[0] += 1;
+        if (abs(expected(a, w, c, x, y, n, 2) + more - float(d[1152 + at])) > 0) o[1] += 1;
+    }
+}
+//--- a convolution by one thread
+// error: static-assert
+kernel void f(device float* o) {
+    convolution2d<convolution2d_descriptor(int4(1), int4(1), int2(3)), execution_thread> op;
+    op.set_offsets(int2(0));
+}

@@ -157,6 +157,8 @@ using execution_simdgroup = execution_simdgroups<1>;
 
 template <int rows, int columns, typename Scope> struct __fragments {
   static constexpr constant int groups = Scope::__simdgroups;
+  static constexpr constant int height = rows;
+  static constexpr constant int width = columns;
   static constexpr constant int across = (columns + 15) / 16;
   static constexpr constant int all = (rows + 15) / 16 * across;
   static constexpr constant int own = groups == 0 ? 1 : (all + groups - 1) / groups;
@@ -220,18 +222,29 @@ template <typename T, typename Extents, typename Layout> struct cooperative_tens
 
   static constexpr uint16_t get_capacity() { return Layout::capacity; }
   static constexpr uint16_t capacity() { return Layout::capacity; }
-  static constexpr size_t get_rank() { return 2; }
+  static constexpr size_t get_rank() { return Extents::rank(); }
   static constexpr index_type get_extent(size_t r) { return index_type(Extents::static_extent(r)); }
-  bool is_valid_element(uint i) const {
-    return Layout::row(int(i)) < int(Extents::static_extent(1)) && Layout::column(int(i)) < int(Extents::static_extent(0));
-  }
+  bool is_valid_element(uint i) const { return Layout::row(int(i)) < Layout::height && Layout::column(int(i)) < Layout::width; }
   bool get_mask(uint i) const { return is_valid_element(i); }
   thread T& operator[](uint i) thread { return __elements[i]; }
   const thread T& operator[](uint i) const thread { return __elements[i]; }
   T get(uint i) const { return __elements[i]; }
   void set(uint i, T value) thread { __elements[i] = value; }
-  array<index_type, 2> get_multidimensional_index(uint i) const {
-    return array<index_type, 2>{index_type(Layout::column(int(i))), index_type(Layout::row(int(i)))};
+  // Of images the rows are the pixels.
+  array<index_type, Extents::rank()> get_multidimensional_index(uint i) const {
+    int x = Layout::column(int(i)), y = Layout::row(int(i));
+    if constexpr (Extents::rank() == 2) {
+      return array<index_type, 2>{index_type(x), index_type(y)};
+    } else {
+      constexpr int across = int(Extents::static_extent(1)), down = int(Extents::static_extent(2));
+      return array<index_type, 4>{index_type(x), index_type(y % across), index_type(y / across % down), index_type(y / (across * down))};
+    }
+  }
+  template <typename M> bool __covered(M memory, uint i, array<index_type, Extents::rank()> at) const {
+    bool is_there = is_valid_element(i);
+#pragma unroll
+    for (size_t r = 0; r < Extents::rank(); r++) is_there = is_there && long(at[r]) < long(memory.get_extent(r));
+    return is_there;
   }
   void fill(T value) thread {
 #pragma unroll
@@ -241,19 +254,17 @@ template <typename T, typename Extents, typename Layout> struct cooperative_tens
   template <typename M> void load(M memory) thread {
 #pragma nounroll
     for (int i = 0; i < Layout::capacity; i++) {
-      int x = Layout::column(i), y = Layout::row(i);
-      bool is_there = is_valid_element(uint(i)) && x < int(memory.get_extent(0)) && y < int(memory.get_extent(1));
+      auto at = get_multidimensional_index(uint(i));
       T value = T(0);
-      if (is_there) value = T(memory[x, y]);
+      if (__covered(memory, uint(i), at)) value = T(memory[at]);
       __elements[i] = value;
     }
   }
   template <typename M> void store(M memory) const {
 #pragma nounroll
     for (int i = 0; i < Layout::capacity; i++) {
-      int x = Layout::column(i), y = Layout::row(i);
-      bool is_there = is_valid_element(uint(i)) && x < int(memory.get_extent(0)) && y < int(memory.get_extent(1));
-      if (is_there) memory[x, y] = typename M::value_type(__elements[i]);
+      auto at = get_multidimensional_index(uint(i));
+      if (__covered(memory, uint(i), at)) memory[at] = typename M::value_type(__elements[i]);
     }
   }
 };
@@ -403,6 +414,21 @@ template <typename A, typename B> inline vec<int, 2> accumulate(A a, B b, vec<in
   return sum + vec<int, 2>(__metal_simd_matrix_multiply(a, b, vec<float, 2>(0.0f)));
 }
 
+// The same of a fragment, whose first row and column are given.
+template <bool transposes_left, bool transposes_right, typename L, typename R, typename S>
+inline void accumulate_fragment(const thread L& left, const thread R& right, thread vec<S, 2>* sums, int row, int column, int depth) {
+  for (int k = 0; k < depth; k += 8) {
+    auto a0 = left_part<transposes_left>(left, row, k, depth);
+    auto a1 = left_part<transposes_left>(left, row + 8, k, depth);
+    auto b0 = right_part<transposes_right>(right, column, 0, k, depth);
+    auto b1 = right_part<transposes_right>(right, column, 1, k, depth);
+    sums[0] = accumulate(a0, b0, sums[0]);
+    sums[1] = accumulate(a0, b1, sums[1]);
+    sums[2] = accumulate(a1, b0, sums[2]);
+    sums[3] = accumulate(a1, b1, sums[3]);
+  }
+}
+
 template <typename T> inline int extent_of(const thread T& operand, size_t r) { return int(operand.get_extent(r)); }
 
 } // namespace __matmul
@@ -503,16 +529,7 @@ private:
     vec<sum, 2> sums[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) sums[i] = adds ? vec<sum, 2>(sum(elements[i * 2]), sum(elements[i * 2 + 1])) : vec<sum, 2>(sum(0));
-    for (int k = 0; k < depth; k += 8) {
-      auto a0 = metal::__matmul::left_part<D.transpose_left>(left, row, k, depth);
-      auto a1 = metal::__matmul::left_part<D.transpose_left>(left, row + 8, k, depth);
-      auto b0 = metal::__matmul::right_part<D.transpose_right>(right, column, 0, k, depth);
-      auto b1 = metal::__matmul::right_part<D.transpose_right>(right, column, 1, k, depth);
-      sums[0] = metal::__matmul::accumulate(a0, b0, sums[0]);
-      sums[1] = metal::__matmul::accumulate(a0, b1, sums[1]);
-      sums[2] = metal::__matmul::accumulate(a1, b0, sums[2]);
-      sums[3] = metal::__matmul::accumulate(a1, b1, sums[3]);
-    }
+    metal::__matmul::accumulate_fragment<D.transpose_left, D.transpose_right>(left, right, sums, row, column, depth);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       elements[i * 2] = T(sums[i].x);
@@ -594,10 +611,133 @@ inline bool is_iterator_compatible(const thread metal::cooperative_tensor<T, E, 
                                    const thread metal::cooperative_tensor<T, F, metal::__reduced<rows, columns, Scope, is_of_rows>>& destination) {
   return true;
 }
-#define __NOT_SUPPORTED [[__metal_unsupported("unsupported-tensor-operation", "is not supported; of the tensor operations there are 'matmul2d' and reductions")]]
-struct __NOT_SUPPORTED convolution2d_descriptor;
-template <auto D, typename... A> class __NOT_SUPPORTED convolution2d;
-#undef __NOT_SUPPORTED
+
+// ---- convolutions: a product for each place of the window ----
+
+enum class convolution2d_activation_layout { nhwc };
+enum class convolution2d_weights_layout { hwio };
+
+struct convolution2d_descriptor {
+  enum class mode { multiply, multiply_accumulate };
+  int4 destination_dimensions, source_dimensions;
+  int2 kernel_dimensions;
+  convolution2d_activation_layout activation_layout;
+  convolution2d_weights_layout weights_layout;
+  int2 strides, dilations;
+  int groups;
+  bool relaxed_precision;
+  mode convolution2d_mode;
+  constexpr convolution2d_descriptor(int4 destination, int4 source, int2 kernel_size,
+                                     convolution2d_activation_layout activation = convolution2d_activation_layout::nhwc,
+                                     convolution2d_weights_layout weights = convolution2d_weights_layout::hwio,
+                                     int2 steps = int2(1, 1), int2 spacing = int2(1, 1), int parts = 1, bool relaxed = false,
+                                     mode what = mode::multiply)
+      : destination_dimensions(destination), source_dimensions(source), kernel_dimensions(kernel_size), activation_layout(activation),
+        weights_layout(weights), strides(steps), dilations(spacing), groups(parts), relaxed_precision(relaxed), convolution2d_mode(what) {}
+};
+
+// The activations below one place of the window as a matrix: a row for each pixel of the destination, the channels of a group
+// as columns. What is beyond the image counts as zero.
+template <typename M, int across, int down> struct __window {
+  using value_type = typename M::value_type;
+  M source;
+  int2 origin;
+  int2 strides;
+  int first_channel;
+  int channels;
+  int get_extent(size_t r) const { return r == 0 ? min(channels, int(source.get_extent(0)) - first_channel) : __INT_MAX__; }
+  value_type operator[](int channel, int pixel) const {
+    int x = pixel % across * strides.x + origin.x, y = pixel / across % down * strides.y + origin.y, n = pixel / (across * down);
+    value_type v = value_type(0);
+    if (x >= 0 && y >= 0 && x < int(source.get_extent(1)) && y < int(source.get_extent(2)) && n < int(source.get_extent(3)))
+      v = source[first_channel + channel, x, y, n];
+    return v;
+  }
+};
+// The weights of that place: those of a group are zero for the channels of the others.
+template <typename M> struct __window_weights {
+  using value_type = typename M::value_type;
+  M source;
+  int2 place;
+  int2 own;
+  int get_extent(size_t r) const { return int(source.get_extent(r)); }
+  value_type operator[](int to, int from) const {
+    value_type v = value_type(0);
+    if (to >= own.x && to < own.y && place.x < int(source.get_extent(2)) && place.y < int(source.get_extent(3)))
+      v = source[to, from, place.x, place.y];
+    return v;
+  }
+};
+
+template <convolution2d_descriptor D, typename Scope, typename... Args> class convolution2d {
+  static_assert(Scope::__simdgroups > 0, "a convolution is computed by 'execution_simdgroups<N>'");
+  static_assert(D.groups > 0 && D.destination_dimensions.x % D.groups == 0, "the channels are split into groups of one size");
+  static constexpr constant bool adds = D.convolution2d_mode == convolution2d_descriptor::mode::multiply_accumulate;
+  static constexpr constant int channels = D.destination_dimensions.x;
+  static constexpr constant int across = D.destination_dimensions.y;
+  static constexpr constant int down = D.destination_dimensions.z;
+  static constexpr constant int batches = D.destination_dimensions.w;
+  using layout = metal::__fragments<across * down * batches, channels, Scope>;
+  template <typename T, typename I> using image = metal::cooperative_tensor<T, metal::extents<I, channels, across, down, batches>, layout>;
+  int2 __offsets = int2(0);
+
+public:
+  static constexpr constant convolution2d_descriptor descriptor = D;
+  using scope = Scope;
+  convolution2d() = default;
+
+  template <typename A, typename W, typename T, typename I = int, typename... R> using cooperative_tensor_destination_t = image<T, I>;
+  template <typename A, typename W, typename T, typename I = int, typename... R> image<T, I> get_destination_cooperative_tensor() const {
+    image<T, I> result;
+    return result;
+  }
+
+  // Where in the activations the middle of the window is for the first pixel.
+  void set_offsets(int2 offsets) thread { __offsets = offsets; }
+
+  // All threads of the scope call it together.
+  template <typename A, typename W, typename T, typename E, typename Y>
+  void run(const thread A& activation, const thread W& weights, thread metal::cooperative_tensor<T, E, Y>& destination) const {
+    using sum = conditional_t<__is_floating_point(T), float, int>;
+    constexpr int depth = D.source_dimensions.x / D.groups;
+    int channels_of_group = depth > 0 ? depth : int(activation.get_extent(0)) / D.groups;
+    int2 middle = ((D.kernel_dimensions - 1) * D.dilations + 1) / 2;
+#pragma nounroll
+    for (int i = 0; i < Y::own; i++) {
+      int f = Y::fragment_of(i);
+      if (f >= Y::all) break;
+      int row = f / Y::across * 16, column = f % Y::across * 16;
+      thread T* elements = destination.__elements + i * 8;
+      vec<sum, 2> sums[4];
+#pragma unroll
+      for (int j = 0; j < 4; j++) sums[j] = adds ? vec<sum, 2>(sum(elements[j * 2]), sum(elements[j * 2 + 1])) : vec<sum, 2>(sum(0));
+#pragma nounroll
+      for (int place = 0; place < D.kernel_dimensions.x * D.kernel_dimensions.y * D.groups; place++) {
+        int kernel_size = D.kernel_dimensions.x * D.kernel_dimensions.y;
+        int group = place / kernel_size, at = place % kernel_size;
+        int2 p = int2(at % D.kernel_dimensions.x, at / D.kernel_dimensions.x);
+        constexpr int own = channels / D.groups;
+        if (D.groups > 1 && (column + 16 <= group * own || column >= (group + 1) * own)) continue;
+        __window<A, across, down> left = {activation, __offsets - middle + p * D.dilations, D.strides, group * channels_of_group, channels_of_group};
+        __window_weights<W> right = {weights, p, D.groups > 1 ? int2(group * own, (group + 1) * own) : int2(0, __INT_MAX__)};
+        metal::__matmul::accumulate_fragment<false, false>(left, right, sums, row, column, channels_of_group);
+      }
+#pragma unroll
+      for (int j = 0; j < 4; j++) {
+        elements[j * 2] = T(sums[j].x);
+        elements[j * 2 + 1] = T(sums[j].y);
+      }
+    }
+  }
+  template <typename A, typename W, typename T, typename E, typename... H>
+  void run(const thread A& activation, const thread W& weights, const thread metal::tensor<T, E, H...>& destination) const {
+    using value = typename metal::tensor<T, E, H...>::value_type;
+    image<conditional_t<__is_floating_point(value), float, value>, int> result;
+    if constexpr (adds) result.load(destination);
+    run(activation, weights, result);
+    result.store(destination);
+  }
+};
 
 } // namespace tensor_ops
 } // namespace mpp

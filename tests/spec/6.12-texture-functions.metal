@@ -49,10 +49,43 @@ kernel void f(texture2d<float, access::read_write> t [[texture(0)]], device floa
 // graphics-only: unsupported-graphics
 constexpr sampler s;
 kernel void f(texture2d<float> t [[texture(0)]], device float* o [[buffer(0)]]) { o[0] = t.calculate_clamped_lod(s, float2(0)); }
-//--- sparse textures: `sparse_sample`, `sparse_color`
-// error: unsupported-sparse-texture
-constexpr sampler s;
-kernel void f(texture2d<float> t [[texture(0)]], device float* o [[buffer(0)]]) { o[0] = t.sparse_sample(s, float2(0)).value().x; }
+//--- sparse textures: `sparse_sample`, `sparse_read`, `sparse_gather`, `sparse_color`; all of every texture is there
+// texture 0: r32Float 2x2 = 1 2 3 4
+// texture 1: r32Float 2x2 = 1 2 3 4
+// gives: f32 = 2.5 1 4 1 3 4 2 1 4 7 8
+constexpr sampler s(filter::linear, address::clamp_to_edge, compare_func::less);
+kernel void f(texture2d<float> t [[texture(0)]], depth2d<float> d [[texture(1)]], device float* o [[buffer(0)]]) {
+  sparse_color<float4> c = t.sparse_sample(s, float2(0.5f), level(0), int2(0));
+  o[0] = c.value().x;
+  o[1] = c.resident();
+  auto r = t.sparse_read(ushort2(1, 1));
+  o[2] = r.value().x; o[3] = r.resident() && t.sparse_sample(s, float2(0.5f), min_lod_clamp(0)).resident();
+  float4 g = t.sparse_gather(s, float2(0.5f), int2(0), component::x).value();
+  o[4] = g.x; o[5] = g.y; o[6] = g.z; o[7] = g.w;
+  sparse_color<float> at = d.sparse_sample(s, float2(1));
+  o[8] = at.value();
+  sparse_color<float4> all(float4(7), false);
+  o[9] = all.resident() ? 0 : all.value().w;
+  o[10] = d.sparse_sample_compare(s, float2(0.5f), 0.0f).value() == d.sample_compare(s, float2(0.5f), 0.0f) &&
+    d.sparse_gather_compare(s, float2(0.5f), 0.0f).resident() ? 8 : 0;
+}
+//--- a cube has no sparse function that it does not have otherwise
+// error: no-matching-function
+kernel void f(texturecube<float> t [[texture(0)]], device float* o [[buffer(0)]]) { o[0] = t.sparse_sample(sampler(), 1, 2, 3).value().x; }
+//--- atomic functions of textures at coordinates of 16 bits; minima and maxima of `ulong`
+// texture 0: r32Uint 2x2 = 1 2 3 4
+// texture 1: rg32Uint 2 = 5 0 6 1
+// gives: u32 = 2 5 4
+// expect texture 0: u32 = 1 7 3 0
+// expect texture 1: u32 = 3 0 9 1
+kernel void f(texture2d<uint, access::read_write> t [[texture(0)]], texture1d<ulong, access::read_write> l [[texture(1)]], device uint* o [[buffer(0)]]) {
+  o[0] = t.atomic_fetch_add(ushort2(1, 0), uint4(5)).x;
+  l.atomic_min(0u, ulong4(3));
+  l.atomic_max(ushort(1), ulong4((1ul << 32) + 9));
+  o[1] = t.atomic_load(ushort2(1, 0)).x - 2;
+  uint4 was(4);
+  if (t.atomic_compare_exchange_weak(ushort2(1, 1), &was, uint4(0))) o[2] = was.x;
+}
 //--- `is_null_texture`
 // texture 0: r32Float 1x1 = 5
 // buffer 0: i32 = 3

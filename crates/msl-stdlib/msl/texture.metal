@@ -488,14 +488,23 @@ __ATOMIC(atomic_or) __ATOMIC(atomic_xor)
 // Members of the texture types. C is the type of coordinates, `slice` an expression over the parameters in `extra`.
 #define __NEEDS_DERIVATIVES(name) \
   template <typename... P> [[__metal_unsupported("unsupported-graphics", "needs derivatives, which kernels do not have")]] float name(P...) const;
+// No device has textures of which parts are not there.
+template <typename T> struct sparse_color {
+  constexpr sparse_color(T value, bool resident) : __value(value), __resident(resident) {}
+  constexpr bool resident() const { return __resident; }
+  constexpr T value() const { return __value; }
+ private:
+  T __value;
+  bool __resident;
+};
 #define __SPARSE(name) \
-  template <typename... P> [[__metal_unsupported("unsupported-sparse-texture", "is for sparse textures, which are not supported")]] vec<T, 4> name(P...) const;
+  template <typename... P> auto sparse_##name(P... p) const { auto v = name(p...); return sparse_color<decltype(v)>(v, true); }
 #define __TEXTURE_COMMON \
   __IS_TEXEL \
   constant __texture_descriptor* __t; \
   uint get_num_mip_levels() const { return __t->mip_levels; } \
   __NEEDS_DERIVATIVES(calculate_clamped_lod) __NEEDS_DERIVATIVES(calculate_unclamped_lod) \
-  __SPARSE(sparse_sample) __SPARSE(sparse_read) __SPARSE(sparse_gather) __SPARSE(sparse_sample_compare)
+  __SPARSE(sample) __SPARSE(read) __SPARSE(gather) __SPARSE(sample_compare) __SPARSE(gather_compare)
 #define __TEXTURE_WIDTH uint get_width(uint lod = 0) const { return __texture::extent(__t->width, lod); }
 #define __TEXTURE_HEIGHT uint get_height(uint lod = 0) const { return __texture::extent(__t->height, lod); }
 #define __TEXTURE_DEPTH uint get_depth(uint lod = 0) const { return __texture::extent(__t->depth, lod); }
@@ -539,25 +548,30 @@ __ATOMIC(atomic_or) __ATOMIC(atomic_xor)
   vec<T, 4> atomic_fetch_max(C c extra, vec<T, 4> v) const { return __texture::atomic_max<T>(__t, c3, slice, v); } \
   vec<T, 4> atomic_fetch_and(C c extra, vec<T, 4> v) const { return __texture::atomic_and<T>(__t, c3, slice, v); } \
   vec<T, 4> atomic_fetch_or(C c extra, vec<T, 4> v) const { return __texture::atomic_or<T>(__t, c3, slice, v); } \
-  vec<T, 4> atomic_fetch_xor(C c extra, vec<T, 4> v) const { return __texture::atomic_xor<T>(__t, c3, slice, v); }
+  vec<T, 4> atomic_fetch_xor(C c extra, vec<T, 4> v) const { return __texture::atomic_xor<T>(__t, c3, slice, v); } \
+  void atomic_min(C c extra, ulong4 v) const { __texture::atomic_min<ulong>(__t, c3, slice, v); } \
+  void atomic_max(C c extra, ulong4 v) const { __texture::atomic_max<ulong>(__t, c3, slice, v); }
 
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture1d")]] texture1d {
   __TEXTURE_COMMON __TEXTURE_WIDTH
   __TEXTURE_ACCESS(uint, ushort, __NOTHING, uint(c), 0u, 0u, 0u)
   __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
+  __TEXTURE_ATOMIC(ushort, __NOTHING, uint3(c, 0u, 0u), 0u)
   vec<T, 4> sample(sampler s, float c) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), 0u, 0.0f, int3(0)); }
 };
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture1d_array")]] texture1d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_ARRAY(1u)
   __TEXTURE_ACCESS(uint, ushort, __SLICE, uint(c), 0u, 0u, slice)
   __TEXTURE_ATOMIC(uint, __SLICE, uint3(c, 0u, 0u), slice)
+  __TEXTURE_ATOMIC(ushort, __SLICE, uint3(c, 0u, 0u), slice)
   vec<T, 4> sample(sampler s, float c, uint slice) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), slice, 0.0f, int3(0)); }
 };
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d")]] texture2d {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
   __TEXTURE_ACCESS(uint2, ushort2, __NOTHING, uint(c.x), uint(c.y), 0u, 0u)
   __TEXTURE_SAMPLE(2, float2, int2, __NOTHING, float3(c, 0.0f), 0u, int3(offset, 0))
-  __TEXTURE_ATOMIC(uint2, __NOTHING, uint3(c, 0u), 0u)
+  __TEXTURE_ATOMIC(uint2, __NOTHING, uint3(uint2(c), 0u), 0u)
+  __TEXTURE_ATOMIC(ushort2, __NOTHING, uint3(uint2(c), 0u), 0u)
   vec<T, 4> gather(sampler s, float2 c, int2 offset = int2(0), component n = component::x) const {
     __CAN_SAMPLE
     return __texture::gather<T>(__t, s, c, 0u, offset, n);
@@ -567,7 +581,8 @@ template <typename T, access A = access::sample, memory_coherence __c = memory_c
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(1u)
   __TEXTURE_ACCESS(uint2, ushort2, __SLICE, uint(c.x), uint(c.y), 0u, slice)
   __TEXTURE_SAMPLE(2, float2, int2, __SLICE, float3(c, 0.0f), slice, int3(offset, 0))
-  __TEXTURE_ATOMIC(uint2, __SLICE, uint3(c, 0u), slice)
+  __TEXTURE_ATOMIC(uint2, __SLICE, uint3(uint2(c), 0u), slice)
+  __TEXTURE_ATOMIC(ushort2, __SLICE, uint3(uint2(c), 0u), slice)
   vec<T, 4> gather(sampler s, float2 c, uint slice, int2 offset = int2(0), component n = component::x) const {
     __CAN_SAMPLE
     return __texture::gather<T>(__t, s, c, slice, offset, n);
@@ -577,18 +592,21 @@ template <typename T, access A = access::sample, memory_coherence __c = memory_c
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_DEPTH
   __TEXTURE_ACCESS(uint3, ushort3, __NOTHING, uint(c.x), uint(c.y), uint(c.z), 0u)
   __TEXTURE_SAMPLE(3, float3, int3, __NOTHING, c, 0u, offset)
-  __TEXTURE_ATOMIC(uint3, __NOTHING, c, 0u)
+  __TEXTURE_ATOMIC(uint3, __NOTHING, uint3(c), 0u)
+  __TEXTURE_ATOMIC(ushort3, __NOTHING, uint3(c), 0u)
 };
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texturecube")]] texturecube {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
   __TEXTURE_ACCESS(uint2, ushort2, __FACE, uint(c.x), uint(c.y), 0u, face)
-  __TEXTURE_ATOMIC(uint2, __FACE, uint3(c, 0u), face)
+  __TEXTURE_ATOMIC(uint2, __FACE, uint3(uint2(c), 0u), face)
+  __TEXTURE_ATOMIC(ushort2, __FACE, uint3(uint2(c), 0u), face)
   __TEXTURE_CUBE_SAMPLE(__NOTHING, 0u)
 };
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texturecube_array")]] texturecube_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(6u)
   __TEXTURE_ACCESS(uint2, ushort2, __FACE_SLICE, uint(c.x), uint(c.y), 0u, slice * 6u + face)
-  __TEXTURE_ATOMIC(uint2, __FACE_SLICE, uint3(c, 0u), slice * 6u + face)
+  __TEXTURE_ATOMIC(uint2, __FACE_SLICE, uint3(uint2(c), 0u), slice * 6u + face)
+  __TEXTURE_ATOMIC(ushort2, __FACE_SLICE, uint3(uint2(c), 0u), slice * 6u + face)
   __TEXTURE_CUBE_SAMPLE(__SLICE, slice)
 };
 // Samples are slices of their own.
@@ -609,6 +627,7 @@ template <typename T, access A = access::read, memory_coherence __c = memory_coh
   constant __texture_descriptor* __t;
   __TEXTURE_WIDTH
   __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
+  __TEXTURE_ATOMIC(ushort, __NOTHING, uint3(c, 0u, 0u), 0u)
   vec<T, 4> read(uint c) const { return __texture::read<T>(__t, c, 0u, 0u, 0u, 0u); }
   void write(vec<T, 4> v, uint c) const { __texture::write<T>(__t, v, c, 0u, 0u, 0u, 0u); }
   void fence() const {}
@@ -676,6 +695,8 @@ template <typename T, access A = access::sample> struct [[__metal_special("depth
 #undef __TEXTURE_SAMPLE
 #undef __TEXTURE_CUBE_SAMPLE
 #undef __TEXTURE_ATOMIC
+#undef __SPARSE
+#undef __NEEDS_DERIVATIVES
 #undef __DEPTH_SAMPLE
 #undef __DEPTH_CUBE
 #undef __NOTHING

@@ -73,7 +73,7 @@ kernel void f(device int* o) { float a[5]; o[0] = g(o); o[1] = g(half3(0)); o[2]
 template <int N> struct Deep { static constexpr constant int v = Deep<N + 1>::v; };
 kernel void f(device int* o) { o[0] = Deep<0>::v; }
 //--- concepts and `requires` (C++20)
-// error: unsupported-concepts
+// error: not-in-msl
 template <typename T> requires true int g(T) { return 1; }
 kernel void f(device int* o) { o[0] = g(1); }
 //--- variable templates and dependent names

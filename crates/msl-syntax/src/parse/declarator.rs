@@ -303,7 +303,7 @@ impl Parser<'_> {
                     continue;
                 }
                 TokenKind::Identifier(word) if word == "requires" => {
-                    self.error_here("unsupported-concepts", "concepts are not supported");
+                    self.no_concepts();
                     self.skip_constraint();
                     continue;
                 }

@@ -36,6 +36,12 @@ impl Parser<'_> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// At `concept` or `requires`.
+    pub(super) fn no_concepts(&mut self) {
+        let help = "constrain the template by 'enable_if_t', a specialization or 'if constexpr'";
+        self.not_in_msl(self.span(), "concepts, which are C++20", help);
+    }
+
     /// The empty place after the last token.
     pub(super) fn after_previous(&self) -> Span {
         let p = self.prev_span;

@@ -37,7 +37,7 @@ impl Parser<'_> {
             templates.push(TemplateHeader { params, span: self.since(header_start) });
         }
         if self.at_word("requires") || self.at_word("concept") {
-            self.error_here("unsupported-concepts", "concepts are not supported");
+            self.no_concepts();
             self.skip_to_statement_end();
         } else {
             match self.kind() {

@@ -175,6 +175,7 @@ fn unsupported_constructs_say_so() {
     check_errors(
         "void f(int a) { a = ({ 1; }); for (auto [x, y] : a) {} }\ntemplate <typename T> requires true void g();",
         "
-        2:23 unsupported-concepts concepts are not supported",
+        2:23 not-in-msl the Metal Shading Language has no concepts, which are C++20
+          help constrain the template by 'enable_if_t', a specialization or 'if constexpr'",
     );
 }

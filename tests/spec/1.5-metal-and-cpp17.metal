@@ -367,10 +367,32 @@ kernel void f(device int* o) {
     do {} while (!make(o, at, 8).is(8));
     o[at] = -1;
 }
-//--- more than 256 objects with destructors in an array
-// error: unsupported-destructor
-struct Note { device int* o; ~Note() { o[0] += 1; } };
-kernel void f(device int* o) { Note many[300]; }
+//--- destructors of long arrays, in reverse order, of arrays of arrays and in members
+// gives: i32 = 300 299 0 1200 1
+struct Note { device int* o; int n; Note() : o(nullptr), n(0) {} ~Note() { if (o) { if (o[0] == 0) o[1] = n; o[0]++; o[2] = n; } } };
+struct Each { device int* o = nullptr; ~Each() { if (o) o[3] += 1; } };
+struct Many { Each all[20][30]; };
+static void make(device int* o) {
+    Note many[300];
+    for (int i = 0; i < 300; i++) { many[i].o = o; many[i].n = i; }
+}
+static void inner(device int* o, int n) {
+    for (int k = 0; k < n; k++) {
+        Many m;
+        for (int i = 0; i < 600; i++) m.all[i / 30][i % 30].o = o;
+        if (k == 1) return;
+    }
+}
+kernel void f(device int* o) { make(o); inner(o, 5); o[4] = 1; }
+//--- destructors of variables in statement expressions
+// gives: i32 = 7 12 1 2 3
+struct Note { device int* o; int n; ~Note() { o[o[1]++ - 8] = n; } };
+kernel void f(device int* o) {
+    o[1] = 10;
+    o[0] = ({ Note a{o, 2}; Note b{o, 1}; a.n + b.n + (o[1] == 10 ? 4 : 0); });
+    ({ Note c{o, 3}; (void)0; });
+    o[1] -= 1;
+}
 //--- unions, also without a name
 // gives: u32 = 0x3f800000 0x40000000
 struct S { union { float x; uint bits; }; };
@@ -899,7 +921,54 @@ kernel void f(device int* o) { float P::*m = &P::a; o[0] = 1; }
 // error: no-matching-function
 struct P { int a; int g(int) { return 1; } };
 kernel void f(device int* o) { const P p{1}; auto m = &P::g; o[0] = (p.*m)(1); }
-//--- a pointer to a function of a base that is not known while compiling, for the derived class
-// error: unsupported-member-pointer
-struct B { int f() { return 1; } int g() { return 2; } }; struct D : B {};
-kernel void f(device int* o) { D d; int (B::*b)() = o[0] ? &B::f : &B::g; int (D::*m)() = b; o[0] = (d.*m)(); }
+//--- pointers to functions of bases that are not known while compiling, for derived classes
+// gives 4: i32 = 11 22 11 22 1 130 0 1
+struct A { int a = 1; };
+struct B { int b = 10; int f() const { return b + 1; } int g() const { return b * 2 + 2; } };
+struct D : A, B { int d = 3; int h() const { return b + d * 40; } };
+using Of = int (B::*)() const;
+using OfD = int (D::*)() const;
+struct Table { OfD of[2]; };
+kernel void f(device int* o, uint i [[thread_position_in_grid]]) {
+    D d;
+    Of b = i % 2 ? &B::g : &B::f;
+    OfD m = b;
+    o[i] = (d.*m)();
+    if (i == 0) {
+        Of none = o[0] == 11 ? nullptr : b;
+        OfD still = none;
+        o[4] = still == nullptr;
+        // Back to the base, of which the object is one.
+        OfD h = o[0] == 11 ? &D::h : &D::f;
+        Of back = static_cast<Of>(h);
+        thread B& as_base = d;
+        o[5] = (as_base.*back)();
+        o[6] = static_cast<OfD>(b) != &D::f;
+        o[7] = static_cast<OfD>(back) == &D::h;
+    }
+}
+//--- pointers to functions of a base that there are two of
+// gives: i32 = 1 2 2 1 12
+struct B { int v; constexpr int f() const { return v; } };
+struct L : B {}; struct R : B {}; struct D : L, R { constexpr D() : L{{1}}, R{{2}} {} };
+using OfD = int (D::*)() const;
+constexpr int while_compiling() {
+    D d; OfD m[2] = {static_cast<int (L::*)() const>(&B::f), static_cast<int (R::*)() const>(&B::f)};
+    int sum = 0;
+    for (int i = 0; i < 2; i++) sum = sum * 10 + (d.*m[i])();
+    return sum;
+}
+kernel void f(device int* o) {
+    D d;
+    constexpr OfD l = static_cast<int (L::*)() const>(&B::f);
+    constexpr OfD r = static_cast<int (R::*)() const>(&B::f);
+    o[0] = (d.*l)(); o[1] = (d.*r)();
+    OfD m = o[0] == 1 ? r : l;
+    o[2] = (d.*m)();
+    int (B::*b)() const = &B::f;
+    if (o[0] == 5) b = nullptr;
+    int (L::*as_l)() const = b;
+    o[3] = (d.*OfD(as_l))();
+    constexpr int known = while_compiling();
+    o[4] = known;
+}

@@ -14,8 +14,8 @@ use crate::entity::Entity;
 use crate::hir::*;
 use crate::types::{AddressSpace, ClassId, Quals, Ty, TyKind};
 
-/// Longer arrays of objects with destructors are an error.
-const LONGEST_ARRAY: u64 = 256;
+/// The objects of longer arrays are destroyed in a loop.
+const LONGEST_UNROLLED: u64 = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -373,16 +373,13 @@ impl Cleaner<'_, '_> {
         match *self.checker.kind(place.ty) {
             TyKind::Array { element, len, .. } => {
                 let len = len.unwrap_or(0);
-                if len > LONGEST_ARRAY {
-                    let message =
-                        format!("arrays of more than {LONGEST_ARRAY} objects with destructors are not supported");
-                    self.checker.error("unsupported-destructor", span, message);
+                if len > LONGEST_UNROLLED {
+                    self.destroy_elements(place, element, len, span, out);
                     return;
                 }
                 for i in (0..len).rev() {
-                    let index = Expr { kind: ExprKind::Constant(i), ty: Ty::UINT, category: Category::RValue, span };
-                    let kind = ExprKind::Index { base: Box::new(place.clone()), index: Box::new(index) };
-                    self.destroy_object(&Expr { kind, ty: element, category: place.category, span }, span, out);
+                    let element = indexed(place, number(i, span), element);
+                    self.destroy_object(&element, span, out);
                 }
             }
             TyKind::Class(class) => {
@@ -405,6 +402,37 @@ impl Cleaner<'_, '_> {
             _ => {}
         }
     }
+
+    /// `for (uint i = len; i > 0;) { i = i - 1; destroy place[i]; }`
+    fn destroy_elements(&mut self, place: &Expr, element: Ty, len: u64, span: Span, out: &mut Block) {
+        let i = self.temporary(Ty::UINT, span);
+        let value = |kind, ty| Expr { kind, ty, category: Category::RValue, span };
+        let read = load(i, Ty::UINT, span);
+        let zero = Box::new(number(0, span));
+        let condition = value(ExprKind::Compare(CompareOp::Gt, Box::new(read.clone()), zero), Ty::BOOL);
+        let fp = self.checker.fp;
+        let one = Box::new(number(1, span));
+        let less = value(ExprKind::Binary(BinaryOp::Sub, Box::new(read.clone()), one, fp), Ty::UINT);
+        let target = object(i, Ty::UINT, span);
+        let category = target.category;
+        let assign = ExprKind::Assign { left: Box::new(target), right: Box::new(less) };
+        let assign = Expr { kind: assign, ty: Ty::UINT, category, span };
+        let mut body = vec![Stmt { kind: StmtKind::Expr(assign), span }];
+        self.destroy_object(&indexed(place, read, element), span, &mut body);
+        out.push(Stmt { kind: StmtKind::Variable { local: i, init: Some(number(len, span)) }, span });
+        let hint = Default::default();
+        out.push(Stmt { kind: StmtKind::For { condition: Some(condition), step: None, body, hint }, span });
+    }
+}
+
+fn number(value: u64, span: Span) -> Expr {
+    Expr { kind: ExprKind::Constant(value), ty: Ty::UINT, category: Category::RValue, span }
+}
+
+fn indexed(place: &Expr, index: Expr, element: Ty) -> Expr {
+    let span = index.span;
+    let kind = ExprKind::Index { base: Box::new(place.clone()), index: Box::new(index) };
+    Expr { kind, ty: element, category: place.category, span }
 }
 
 /// Nothing was made yet.

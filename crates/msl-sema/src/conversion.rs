@@ -636,9 +636,15 @@ impl Checker<'_> {
 
     /// The base subobject of an object.
     pub fn base_object(&mut self, v: Value, from: ClassId, to: ClassId) -> Value {
-        let Some(path) = self.path_to_base(from, to) else { return v };
-        let mut v = v;
-        for (field, class) in path {
+        match self.path_to_base(from, to) {
+            Some(path) => self.along_bases(v, &path),
+            None => v,
+        }
+    }
+
+    /// The base at the end of some steps.
+    pub fn along_bases(&mut self, mut v: Value, path: &[(u32, ClassId)]) -> Value {
+        for &(field, class) in path {
             let ty = self.class_type(class);
             let span = v.expr.span;
             let category = v.expr.category;

@@ -10,6 +10,9 @@ use crate::declare::NameKey;
 use crate::entity::*;
 use crate::types::*;
 
+/// As many bases, theirs included, are looked at for pointers to members.
+const MOST_BASES: u32 = 4096;
+
 impl Checker<'_> {
     pub fn constructors(&self, id: ClassId) -> Vec<Rc<FnDef>> {
         self.classes[id.0 as usize]
@@ -119,6 +122,35 @@ impl Checker<'_> {
             }
         }
         None
+    }
+
+    /// Where in a class objects of one of its bases are, and the steps there. A class may have a base several times.
+    pub fn base_subobjects(&self, from: ClassId, to: ClassId) -> Vec<(u64, Vec<(u32, ClassId)>)> {
+        let (mut found, mut left) = (Vec::new(), MOST_BASES);
+        self.collect_subobjects(from, to, (0, &mut Vec::new()), &mut left, &mut found);
+        found
+    }
+
+    fn collect_subobjects(
+        &self,
+        from: ClassId,
+        to: ClassId,
+        (offset, path): (u64, &mut Vec<(u32, ClassId)>),
+        left: &mut u32,
+        found: &mut Vec<(u64, Vec<(u32, ClassId)>)>,
+    ) {
+        if from == to {
+            found.push((offset, path.clone()));
+            return;
+        }
+        for base in &self.classes[from.0 as usize].bases {
+            let Some(rest) = left.checked_sub(1) else { return };
+            *left = rest;
+            let Some(field) = self.program.classes[from].fields.get(base.field as usize) else { continue };
+            path.push((base.field, base.class));
+            self.collect_subobjects(base.class, to, (offset + field.offset, path), left, found);
+            path.pop();
+        }
     }
 
     pub fn derives_from(&mut self, from: ClassId, to: ClassId) -> Option<u32> {

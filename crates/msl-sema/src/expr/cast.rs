@@ -146,6 +146,15 @@ impl Checker<'_> {
                 rvalue_expr(ExprKind::Convert(Conversion::IntegerToPointer, Box::new(e)), to.ty, span)
             }
             (K::NullPtr, K::Pointer { .. } | K::Scalar(Scalar::Bool)) => self.standard(e, to.ty),
+            (
+                K::MemberPointer { class: f, member: fm, quals: fq },
+                K::MemberPointer { class: t, member: tm, quals: tq },
+            ) if fm == tm
+                && tq.includes(fq)
+                && (self.derives_from(f, t).is_some() || self.derives_from(t, f).is_some()) =>
+            {
+                self.convert_member_pointer(e, to.ty)
+            }
             _ => {
                 let mut d = Diagnostic::error(
                     "invalid-cast",

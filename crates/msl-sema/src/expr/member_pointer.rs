@@ -1,7 +1,9 @@
 //! Pointers to members: `&C::x`, `&C::f`, `object.*p`, `(object.*p)(…)`. C++ [expr.unary.op], [expr.mptr.oper].
 //!
-//! A pointer to a data member is its offset plus one, a pointer to a member function its number among those whose address the
-//! program takes plus one; zero is null. What is known while compiling becomes plain access and plain calls.
+//! A pointer to a data member is its offset plus one. A pointer to a member function is its number among those whose
+//! address the program takes plus one, and in the upper half the offset of the base it is called for. Zero is null. So a
+//! pointer for a base becomes one for a derived class by adding the offset, whether it is known or not. What is
+//! known while compiling becomes plain access and plain calls.
 
 use std::rc::Rc;
 
@@ -25,6 +27,20 @@ pub struct Method {
     /// The type of the pointers to it.
     pub ty: Ty,
 }
+
+/// Such a function as one of another class.
+pub(super) struct KnownMethod {
+    pub method: Method,
+    /// The pointer.
+    pub number: u64,
+    /// The steps from the other class to the base that is the function's own.
+    pub base: Vec<(u32, ClassId)>,
+    /// Where the function's class derives from the other one: where in it that base is.
+    pub back: u64,
+}
+
+/// Where the offset of a base begins in a pointer to a member function.
+const OFFSET_SHIFT: u32 = 32;
 
 impl Checker<'_> {
     /// `T C::*`
@@ -121,6 +137,46 @@ impl Checker<'_> {
         Value::rvalue(constant(number as u64 + 1, method.ty, span))
     }
 
+    /// The function behind a pointer for a class that is known.
+    pub(super) fn known_method(&mut self, class: ClassId, bits: u64) -> Option<KnownMethod> {
+        let index = (bits as u32).checked_sub(1)?;
+        let method = self.methods.get(index as usize)?.clone();
+        self.places_of_method(class, &method, index).into_iter().find(|m| m.number == bits)
+    }
+
+    /// All that pointers of a type may point to.
+    pub(super) fn methods_behind(&mut self, pointer: Ty) -> Vec<KnownMethod> {
+        let TyKind::MemberPointer { class, member, quals } = *self.kind(pointer) else { return Vec::new() };
+        let mut out = Vec::new();
+        for (i, method) in self.methods.clone().into_iter().enumerate() {
+            if matches!(*self.kind(method.ty), TyKind::MemberPointer { member: m, quals: q, .. } if m == member && q == quals)
+            {
+                out.extend(self.places_of_method(class, &method, i as u32));
+            }
+        }
+        out
+    }
+
+    /// A member function as one of another class: for each base of its class, or each derived class of it.
+    fn places_of_method(&mut self, class: ClassId, method: &Method, index: u32) -> Vec<KnownMethod> {
+        let TyKind::MemberPointer { class: own, .. } = *self.kind(method.ty) else { return Vec::new() };
+        let number = u64::from(index) + 1;
+        let known = |number, base, back| KnownMethod { method: method.clone(), number, base, back };
+        let up = self.base_subobjects(class, own).into_iter();
+        let mut out: Vec<_> = up.map(|(offset, base)| known(number + (offset << OFFSET_SHIFT), base, 0)).collect();
+        let down = self.base_subobjects(own, class).into_iter().filter(|_| own != class);
+        out.extend(down.map(|(offset, _)| known(number.wrapping_sub(offset << OFFSET_SHIFT), Vec::new(), offset)));
+        // A base that begins where the class begins.
+        out.dedup_by_key(|m| m.number);
+        out
+    }
+
+    /// A pointer to a base as one to the derived class that begins some bytes before it.
+    pub(super) fn derived_pointer(&mut self, e: hir::Expr, back: u64, to: Ty) -> hir::Expr {
+        let span = e.span;
+        rvalue_expr(ExprKind::Convert(Conversion::PointerAdjust(-(back as i64)), Box::new(e)), to, span)
+    }
+
     /// Picks the member function of a given type out of a set.
     pub fn resolve_method_address(&mut self, set: &OverloadSet, target: Ty) -> Option<Value> {
         let TyKind::MemberPointer { member, quals, .. } = *self.kind(target) else { return None };
@@ -150,7 +206,7 @@ impl Checker<'_> {
         None
     }
 
-    /// A pointer to a member of a base as one to a member of the derived class.
+    /// A pointer to a member of a base as one to a member of the derived class, or by a cast the other way round.
     pub(crate) fn convert_member_pointer(&mut self, e: hir::Expr, to: Ty) -> hir::Expr {
         let span = e.span;
         let (TyKind::MemberPointer { class: from, member, .. }, TyKind::MemberPointer { class: derived, .. }) =
@@ -158,21 +214,19 @@ impl Checker<'_> {
         else {
             return crate::conversion::error_expr(span);
         };
-        let offset = self.base_offset(derived, from).unwrap_or(0);
-        let is_function = matches!(self.kind(member), TyKind::Function { .. });
+        let offset = match self.base_offset(derived, from) {
+            Some(offset) => offset,
+            None => self.base_offset(from, derived).unwrap_or(0).wrapping_neg(),
+        };
+        let offset = match self.kind(member) {
+            TyKind::Function { .. } => offset << OFFSET_SHIFT,
+            _ => offset,
+        };
         match self.evaluate_quietly(&e) {
             Some(Const::Scalar(0)) => constant(0, to, span),
-            Some(Const::Scalar(bits)) if is_function && from != derived => {
-                match self.methods.get(bits as usize - 1).cloned() {
-                    Some(method) => self.number_of_method(Method { ty: to, ..method }, span).expr,
-                    None => crate::conversion::error_expr(span),
-                }
-            }
-            Some(Const::Scalar(bits)) => constant(bits + offset, to, span),
-            _ if from == derived || (!is_function && offset == 0) => {
-                rvalue_expr(ExprKind::Convert(Conversion::Bitcast, Box::new(e)), to, span)
-            }
-            _ if !is_function => {
+            Some(Const::Scalar(bits)) => constant(bits.wrapping_add(offset), to, span),
+            _ if offset == 0 => rvalue_expr(ExprKind::Convert(Conversion::Bitcast, Box::new(e)), to, span),
+            _ => {
                 let mut stmts = Vec::new();
                 let number = rvalue_expr(ExprKind::Convert(Conversion::Bitcast, Box::new(e)), Ty::ULONG, span);
                 let kept = self.hidden_local("member", number, &mut stmts);
@@ -190,11 +244,6 @@ impl Checker<'_> {
                 let block = ExprKind::Block(stmts, Some(Box::new(moved)));
                 let moved = rvalue_expr(block, Ty::ULONG, span);
                 rvalue_expr(ExprKind::Convert(Conversion::Bitcast, Box::new(moved)), to, span)
-            }
-            _ => {
-                let message = "this pointer to a member of a base has to be known while compiling to be converted";
-                self.error("unsupported-member-pointer", span, message);
-                crate::conversion::error_expr(span)
             }
         }
     }
@@ -384,13 +433,17 @@ impl Checker<'_> {
             return Some(Value::error(span));
         }
         if let Some(Const::Scalar(bits)) = self.evaluate_quietly(&pointer) {
-            return Some(match bits.checked_sub(1).and_then(|i| self.methods.get(i as usize)).cloned() {
-                Some(method) => self.call_method(&method.def, method.args, object, &args, span),
-                None => {
-                    self.report(Diagnostic::error("null-call", span, "this calls through a null pointer"));
-                    Value::error(span)
+            match self.known_method(class, bits) {
+                Some(known) if known.back == 0 => {
+                    let object = self.along_bases(object, &known.base);
+                    return Some(self.call_method(&known.method.def, known.method.args, object, &args, span));
                 }
-            });
+                None if bits == 0 => {
+                    self.report(Diagnostic::error("null-call", span, "this calls through a null pointer"));
+                    return Some(Value::error(span));
+                }
+                _ => {}
+            }
         }
         let space =
             if object.is_lvalue() { object.space().unwrap_or(AddressSpace::Thread) } else { AddressSpace::Thread };

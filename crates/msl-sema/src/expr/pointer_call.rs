@@ -26,6 +26,17 @@ pub struct Dispatch {
     pub id: FunctionId,
 }
 
+/// A function that a pointer may point to.
+pub struct Target {
+    /// The pointer as a number.
+    number: u64,
+    pub function: FunctionId,
+    /// The steps from the class of the pointer to the one of the member function.
+    pub base: Vec<(u32, ClassId)>,
+    /// Where the pointer was cast to one for a base: how far the object of the derived class begins before it.
+    back: u64,
+}
+
 impl Checker<'_> {
     /// The result and the parameters behind a pointer to a function.
     pub fn pointed_function(&self, pointer: Ty) -> Option<(Ty, Vec<Ty>)> {
@@ -136,15 +147,16 @@ impl Checker<'_> {
     }
 
     /// What a call of a [`Dispatch`] calls, with the values of the arguments known.
-    pub fn dispatch_target(&mut self, function: FunctionId, pointer: &Const) -> Option<FunctionId> {
+    pub fn dispatch_target(&mut self, function: FunctionId, pointer: &Const) -> Option<Target> {
         let Dispatch { pointer: ty, space, .. } = *self.dispatches.iter().find(|d| d.id == function)?;
-        let Const::Scalar(bits) = pointer else { return None };
-        let number = bits.checked_sub(1)? as usize;
-        if matches!(self.kind(ty), TyKind::MemberPointer { .. }) {
-            let target = self.methods.get(number)?.clone();
-            return Some(self.function_instance(&target.def, target.args, space, Span::NONE));
+        let Const::Scalar(bits) = *pointer else { return None };
+        if let TyKind::MemberPointer { class, .. } = *self.kind(ty) {
+            let target = self.known_method(class, bits)?;
+            let function = self.function_instance(&target.method.def, target.method.args, space, Span::NONE);
+            return (target.back == 0).then_some(Target { number: bits, function, base: target.base, back: 0 });
         }
-        (number < self.functions.len()).then_some(FunctionId(number as u32))
+        let function = FunctionId(bits.checked_sub(1)? as u32);
+        (bits <= self.functions.len() as u64).then_some(Target { number: bits, function, base: Vec::new(), back: 0 })
     }
 
     /// Writes the bodies of the functions calls through pointers go to, and has the functions they choose from checked.
@@ -156,8 +168,8 @@ impl Checker<'_> {
             for i in 0..self.dispatches.len() {
                 let Dispatch { pointer, space, id } = self.dispatches[i];
                 let targets = self.targets(pointer, space);
-                for (_, target) in &targets {
-                    self.mark_used(*target);
+                for target in &targets {
+                    self.mark_used(target.function);
                 }
                 self.drain();
                 let body = self.dispatch_body(id, &targets);
@@ -166,20 +178,27 @@ impl Checker<'_> {
         }
     }
 
-    /// The functions a pointer of the type may point to, by their numbers.
-    fn targets(&mut self, pointer: Ty, space: Option<AddressSpace>) -> Vec<(u64, FunctionId)> {
+    /// The functions a pointer of the type may point to.
+    fn targets(&mut self, pointer: Ty, space: Option<AddressSpace>) -> Vec<Target> {
         if let TyKind::MemberPointer { .. } = self.kind(pointer) {
-            let methods: Vec<_> = self.methods.iter().cloned().enumerate().filter(|(_, m)| m.ty == pointer).collect();
+            let methods = self.methods_behind(pointer);
             return methods
                 .into_iter()
-                .filter(|(_, m)| m.def.is_for_space(space))
-                .map(|(i, m)| (i as u64 + 1, self.function_instance(&m.def, m.args, space, Span::NONE)))
+                .filter(|m| m.method.def.is_for_space(space))
+                .map(|m| Target {
+                    number: m.number,
+                    function: self.function_instance(&m.method.def, m.method.args, space, Span::NONE),
+                    base: m.base,
+                    back: m.back,
+                })
                 .collect();
         }
-        self.addressed.iter().filter(|(_, ty)| *ty == pointer).map(|(id, _)| (u64::from(id.0) + 1, *id)).collect()
+        let addressed = self.addressed.iter().filter(|(_, ty)| *ty == pointer);
+        let target = |id: FunctionId| Target { number: u64::from(id.0) + 1, function: id, base: Vec::new(), back: 0 };
+        addressed.map(|(id, _)| target(*id)).collect()
     }
 
-    fn dispatch_body(&mut self, id: FunctionId, targets: &[(u64, FunctionId)]) -> hir::Block {
+    fn dispatch_body(&mut self, id: FunctionId, targets: &[Target]) -> hir::Block {
         let function = &self.program.functions[id];
         let (ret, span) = (function.ret, Span::NONE);
         let params: Vec<(LocalId, Ty)> = function.locals.iter().map(|(l, local)| (l, local.ty)).collect();
@@ -190,22 +209,30 @@ impl Checker<'_> {
         };
         let statement = |kind| hir::Stmt { kind, span };
         let mut cases = Vec::new();
-        for (number, target) in targets {
+        for target in targets {
             let mut args: Vec<hir::Expr> = params[1..].iter().copied().map(read).collect();
-            if let (Some(this), Some(class)) = (args.first_mut(), self.functions[target.index()].method_class()) {
-                // Of a base, where the pointer was converted.
+            if let (Some(this), Some(class)) =
+                (args.first_mut(), self.functions[target.function.index()].method_class())
+            {
                 let TyKind::Pointer { quals, space, .. } = *self.kind(this.ty) else { continue };
                 let class = self.class_type(class);
                 let to = self.types().pointer(class, quals, space);
-                *this = self.standard(this.clone(), to);
+                let object = self.deref(this.clone(), span);
+                *this = match target.back {
+                    0 => {
+                        let base = self.along_bases(object, &target.base);
+                        self.address_of_lvalue(base.expr, to, span)
+                    }
+                    back => self.derived_pointer(this.clone(), back, to),
+                };
             }
-            let call = rvalue_expr(ExprKind::Call { function: *target, args }, ret, span);
+            let call = rvalue_expr(ExprKind::Call { function: target.function, args }, ret, span);
             let body = if ret == Ty::VOID {
                 vec![statement(StmtKind::Expr(call)), statement(StmtKind::Return(None))]
             } else {
                 vec![statement(StmtKind::Return(Some(call)))]
             };
-            cases.push(hir::Case { values: vec![*number as i64], is_default: false, body });
+            cases.push(hir::Case { values: vec![target.number as i64], is_default: false, body });
         }
         let number = ExprKind::Convert(hir::Conversion::Bitcast, Box::new(read(params[0])));
         let mut body = vec![statement(StmtKind::Switch { value: rvalue_expr(number, Ty::ULONG, span), cases })];

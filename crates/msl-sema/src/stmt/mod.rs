@@ -231,16 +231,33 @@ impl Checker<'_> {
         if value.as_ref().is_some_and(|v| v.ty == Ty::ERROR) {
             return Value::error(span);
         }
-        for s in &out {
-            if let StmtKind::Variable { local, .. } = s.kind
-                && self.has_destructor(self.fcx.locals[local].ty)
-            {
-                let message = "a variable with a destructor inside of an expression is not supported";
-                self.error("unsupported-destructor", s.span, message);
-            }
+        let ends = out.iter().any(
+            |s| matches!(s.kind, StmtKind::Variable { local, .. } if self.has_destructor(self.fcx.locals[local].ty)),
+        );
+        if ends {
+            return self.value_before_lives_end(out, value, span);
         }
         let ty = value.as_ref().map_or(Ty::VOID, |v| v.ty);
         Value::rvalue(rvalue_expr(ExprKind::Block(out, value.map(Box::new)), ty, span))
+    }
+
+    /// `({ T result; { …; result = value; } result; })`: the variables end their lives with the inner block.
+    fn value_before_lives_end(&mut self, mut inner: hir::Block, value: Option<hir::Expr>, span: Span) -> Value {
+        let statement = |kind| hir::Stmt { kind, span };
+        let Some(value) = value.filter(|v| v.ty != Ty::VOID) else {
+            let block = vec![statement(StmtKind::Block(inner))];
+            return Value::rvalue(rvalue_expr(ExprKind::Block(block, None), Ty::VOID, span));
+        };
+        let ty = value.ty;
+        let local = self.fcx.locals.push(hir::Local { name: None, ty, align: 0, span });
+        let category = hir::Category::LValue(AddressSpace::Thread);
+        let result = hir::Expr { kind: ExprKind::Local(local), ty, category, span };
+        let kind = ExprKind::Assign { left: Box::new(result.clone()), right: Box::new(value) };
+        inner.push(statement(StmtKind::Expr(hir::Expr { kind, ty, category, span })));
+        let declared = statement(StmtKind::Variable { local, init: None });
+        let block = vec![declared, statement(StmtKind::Block(inner))];
+        let read = rvalue_expr(ExprKind::Load(Box::new(result)), ty, span);
+        Value::rvalue(rvalue_expr(ExprKind::Block(block, Some(Box::new(read))), ty, span))
     }
 
     fn check_loop_body(&mut self, body: &ast::Stmt) -> hir::Block {

@@ -345,7 +345,13 @@ impl Machine<'_, '_> {
                     values.push(self.rvalue(a)?);
                 }
                 match values.first().and_then(|pointer| self.c.dispatch_target(*function, pointer)) {
-                    Some(target) => self.call(target, values.split_off(1), span)?,
+                    Some(target) => {
+                        let mut values = values.split_off(1);
+                        if let Some(Const::Pointer(Some(this))) = values.first_mut() {
+                            this.path.extend(target.base.iter().map(|(field, _)| u64::from(*field)));
+                        }
+                        self.call(target.function, values, span)?
+                    }
                     None => self.call(*function, values, span)?,
                 }
             }

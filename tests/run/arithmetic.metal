@@ -57,3 +57,29 @@ kernel void h(device float* out [[buffer(0)]]) {
     out[4] = half(2049.0f);
     out[5] = true && t;
 }
+//--- remainders where an index begins again, and where it does not
+// buffer 0: u32 = 0 1 5 9 10 19 20 4294967295 4294967286 2147483648
+// buffer 1: u32 = 10 10 10 10 10 10 10 10 10 3000000000
+// buffer 2: u32 = zeros(30)
+// buffer 3: i32 = 0 -1 -9 -10 -11 9 10 19 20 2147483647 -2147483648 5 5
+// buffer 4: i32 = 10 10 10 10 10 10 10 10 10 10 10 -3 -2147483648
+// buffer 5: i32 = zeros(39)
+// dispatch: natural grid=10 threadgroup=10
+// dispatch: signs grid=13 threadgroup=13
+// expect 2: u32 = 9 1 5 0 2 0 4 6 4 8 0 8 9 1 9 8 0 8 9 1 9 8 0 4 5 7 5 852516351 2147483649 2147483647
+// expect 5: i32 = 1 -1 1 0 -2 0 -8 0 2 -9 -1 1 0 -2 0 0 8 0 1 9 1 0 8 0 1 9 1 -8 6 2 -7 7 3 0 1 0 6 4 -2147483642
+kernel void natural(device const uint* x [[buffer(0)]], device const uint* n [[buffer(1)]], device uint* out [[buffer(2)]],
+                    uint i [[thread_position_in_grid]]) {
+    uint a = x[i], b = n[i];
+    uint before = (a + b - 1) % b, after = (a + 1) % b, below = (a - 1) % b;
+    out[3 * i] = before;
+    out[3 * i + 1] = after;
+    out[3 * i + 2] = below;
+}
+kernel void signs(device const int* x [[buffer(3)]], device const int* n [[buffer(4)]], device int* out [[buffer(5)]],
+                  uint i [[thread_position_in_grid]]) {
+    int a = x[i], b = n[i];
+    out[3 * i] = (a + 1) % b;
+    out[3 * i + 1] = (a - 1) % b;
+    out[3 * i + 2] = ((a + 1) % b + b) % b;
+}

@@ -80,10 +80,41 @@ fn fast_arithmetic_uses_approximate_instructions() {
 #[test]
 fn each_test_has_its_own_end() {
     let kernel = compile(LIFE, "life", &NvptxOptions { edge_groups: false, ..NvptxOptions::new([32, 8, 1]) });
-    // The size, eight loads, one that depends on their sum, the store.
-    assert_eq!(kernel.ptx.matches("call.uni fault").count(), 4, "{}", kernel.ptx);
-    assert!(kernel.ptx.contains(".noreturn"), "{}", kernel.ptx);
+    // The size, eight loads, one that depends on their sum, the store. There are so few that each has a record of its own.
+    assert_eq!(kernel.ptx.matches(".cas.b32").count(), 4, "{}", kernel.ptx);
+    assert!(!kernel.ptx.contains("call"), "{}", kernel.ptx);
     assemble("life", &kernel, 90);
+}
+
+/// With tests that each have a branch of their own.
+fn scattered(count: u32) -> String {
+    let mut text =
+        String::from("fn scattered(%out: ptr<device, f32>, %n: ptr<constant, u32>) -> void {\n  %k = load %n\n");
+    for i in 0..count {
+        let place = format!("  %c{i}: u32 = const {i}\n  %i{i} = mul %k, %c{i}\n  %p{i} = ptr_offset %out, %i{i}\n");
+        text += &format!("{place}  %v{i} = load %p{i}\n  store %p{i}, %v{i}\n  barrier threadgroup [threadgroup]\n");
+    }
+    text + "}\nkernel scattered = @scattered {\n  out: buffer 0 device read_write f32\n  n: buffer 1 constant reference read u32\n}\n"
+}
+
+#[test]
+fn many_tests_share_a_function_that_ends_the_thread() {
+    let kernel = compile(&scattered(12), "scattered", &NvptxOptions::new([64, 1, 1]));
+    assert_eq!(kernel.ptx.matches(".cas.b32").count(), 1, "{}", kernel.ptx);
+    assert!(kernel.ptx.matches("call.uni fault").count() >= 12 && kernel.ptx.contains(".noreturn"), "{}", kernel.ptx);
+    assemble("scattered", &kernel, 90);
+}
+
+/// The four remainders at the edges of the grid, whose indices are not larger than it.
+#[test]
+fn remainders_at_edges_are_subtractions_and_share_one_test() {
+    let kernel = compile(LIFE, "life", &NvptxOptions { edge_groups: false, ..NvptxOptions::new([32, 8, 1]) });
+    let lines: Vec<&str> = kernel.ptx.lines().collect();
+    let divisions: Vec<usize> = (0..lines.len()).filter(|i| lines[*i].contains("rem.u32")).collect();
+    assert_eq!(divisions.len(), 4, "{}", kernel.ptx);
+    let between = &lines[divisions[0]..divisions[3]];
+    assert!(!between.iter().any(|line| line.contains("bra")), "{}", kernel.ptx);
+    assert_eq!(kernel.ptx.matches("min.u32").count(), 4, "{}", kernel.ptx);
 }
 
 #[test]

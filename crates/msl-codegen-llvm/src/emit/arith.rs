@@ -221,7 +221,7 @@ fn int_binary(ll: &Ll, op: BinaryOp, s: Scalar, a: V, b: V) -> V {
 }
 
 /// Integer division that cannot trap: by zero and overflow give some value.
-fn divide(ll: &Ll, rem: bool, s: Scalar, a: V, b: V) -> V {
+pub fn divide(ll: &Ll, rem: bool, s: Scalar, a: V, b: V) -> V {
     let t = ll.type_of(a);
     if !ll.is_vector(t) || s.bits() == 64 {
         let zero = ll.eq(b, ll.zero(t));

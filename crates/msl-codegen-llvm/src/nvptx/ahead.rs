@@ -126,9 +126,10 @@ impl Emit<'_> {
         let mut found = None;
         for (id, kind, bounds) in tests.iter().rev() {
             let site = self.site(*kind, bounds.param, self.f.insts[*id].span, None);
+            let offset = bounds.place.emit(ll);
             found = Some(match found {
-                None => (site, bounds.offset),
-                Some((s, o)) => (ll.select(bounds.ok, s, site), ll.select(bounds.ok, o, bounds.offset)),
+                None => (site, offset),
+                Some((s, o)) => (ll.select(bounds.ok, s, site), ll.select(bounds.ok, o, offset)),
             });
         }
         if let Some((site, offset)) = found {

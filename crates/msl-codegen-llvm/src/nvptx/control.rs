@@ -25,6 +25,7 @@ impl Emit<'_> {
                 continue;
             }
             self.load_matrices_ahead(&block.insts[i..])?;
+            self.remainders_ahead(&block.insts[i..])?;
             if self.ahead.remove(id) {
                 continue;
             }

@@ -2,7 +2,9 @@
 //!
 //! A thread that faults calls a function that never returns. A block shared by all places would be what every branch
 //! with such a place on one side has in common with the other side: the machine code would then bring the threads of
-//! a warp together there, at the end, and run all that comes after the branch once for each side.
+//! a warp together there, at the end, and run all that comes after the branch once for each side. Kernels with few
+//! such places get a copy of the function at each: what it is called with is brought into registers before
+//! the kernel's first branch, for all threads, whereas a copy reads the launch's parameters only where it is reached.
 
 use msl_base::Span;
 
@@ -11,7 +13,20 @@ use super::status;
 use crate::compiler::{FaultKind, FaultSite};
 use crate::llvm::{Ll, T, V};
 
+/// Kernels with so many places that can fault, at most, have no function for them.
+const MOST_COPIES: u32 = 8;
+/// The names of the function: it finds the thread's position itself, or is told.
+const NAMES: [&str; 2] = ["fault", "fault_at"];
+
 impl Emit<'_> {
+    /// Decides, at the end, whether the function for faults is one.
+    pub fn finish_faults(&self) {
+        let form = if self.fault_calls <= MOST_COPIES { "alwaysinline" } else { "noinline" };
+        for f in NAMES.into_iter().filter_map(|name| self.ll.named_function(name)) {
+            self.ll.attr(f, form);
+        }
+    }
+
     /// Registers a place that can fault.
     pub fn site(&mut self, kind: FaultKind, param: Option<u32>, span: Span, message: Option<String>) -> V {
         self.sites.push(FaultSite { kind, param, span, message });
@@ -21,6 +36,7 @@ impl Emit<'_> {
     /// Ends the current block with a fault of this thread.
     pub fn end_with_fault(&mut self, site: V, offset: V) {
         let ll = self.ll;
+        self.fault_calls += 1;
         let size = self.options.threadgroup;
         // Where threads are numbered as the hardware does it, the function finds the position itself, so that nothing
         // is kept for it.
@@ -42,13 +58,13 @@ impl Emit<'_> {
 fn function(ll: &Ll, size: Option<[u32; 3]>) -> (T, V) {
     let (i32t, i64t) = (ll.int(32), ll.int(64));
     let ty = ll.fn_type(ll.void(), &[ll.ptr_in(1), i32t, i64t, i32t, i32t, i32t, i32t]);
-    let name = if size.is_some() { "fault" } else { "fault_at" };
+    let name = NAMES[usize::from(size.is_none())];
     if let Some(f) = ll.named_function(name) {
         return (ty, f);
     }
     let here = ll.current();
     let f = ll.add_function(name, ty, true);
-    for attribute in ["noinline", "noreturn", "cold"] {
+    for attribute in ["noreturn", "cold"] {
         ll.attr(f, attribute);
     }
     let [block, site, offset, dispatch] = std::array::from_fn(|i| ll.param(f, i as u32));

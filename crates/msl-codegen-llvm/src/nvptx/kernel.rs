@@ -93,6 +93,7 @@ pub struct Emit<'a> {
 
     // What is learned on the way.
     pub sites: Vec<FaultSite>,
+    pub fault_calls: u32,
     pub formats: Vec<String>,
     pub static_shared: u64,
     pub needs_ranges: bool,
@@ -248,6 +249,7 @@ pub fn emit_kernel(
         status: ll.param(function, first),
         ranges: ll.param(function, first + 1),
         sites: Vec::new(),
+        fault_calls: 0,
         formats: Vec::new(),
         static_shared: 0,
         needs_ranges: false,
@@ -298,6 +300,7 @@ pub fn emit_kernel(
     }
     ll.at_end(end);
     ll.ret_void();
+    e.finish_faults();
     Ok(NvptxKernel {
         ptx: String::new(),
         inline,

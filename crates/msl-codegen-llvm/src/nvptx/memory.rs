@@ -15,14 +15,37 @@ use super::kernel::{Emit, Ptr, Val, space_number};
 use crate::compiler::FaultKind;
 use crate::emit::arith;
 use crate::emit::value::{memory_type, register_type};
-use crate::llvm::V;
+use crate::llvm::{Ll, V};
 
 /// The test of an access.
 pub struct Bounds {
     pub ok: V,
-    /// For the record: an offset in the argument, or an address.
-    pub offset: V,
+    /// For the record.
+    pub place: Place,
     pub param: Option<u32>,
+}
+
+/// What a thread that may not go on tells about where.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// An offset in the argument, or an address.
+    Offset(V),
+    /// How far a pointer is behind the start of the argument.
+    Between { start: V, pointer: V },
+}
+
+impl Place {
+    /// The number for the record, where it is needed. Threads that go on need the pointer and not the offset: it is found
+    /// from the pointer in a way that LLVM does not see through, else the pointer would be computed in two steps.
+    pub fn emit(self, ll: &Ll) -> V {
+        match self {
+            Place::Offset(v) => v,
+            Place::Between { start, pointer } => {
+                let operands = [ll.ptr_to_int(pointer), ll.ptr_to_int(start)];
+                ll.plain_asm("sub.s64 $0, $1, $2;", "=l,l,l", ll.int(64), &operands)
+            }
+        }
+    }
 }
 
 impl Emit<'_> {
@@ -219,18 +242,21 @@ impl Emit<'_> {
         }
         let roots = self.provenance.roots(pointer).to_vec();
         let space = self.space_of(pointer);
-        let (ok, param, offset);
+        let (ok, param, place);
         match roots[..] {
             [Root::Local(_)] if p.offset.is_none() => return None,
             [Root::Param(i)]
                 if let Some((within, Some(o))) = self.counted_access(pointer, i, size).map(|ok| (ok, p.offset)) =>
             {
-                (ok, offset, param) = (within, o, Some(i));
+                let start = self.args[i as usize].value;
+                // An index of bytes is the offset already.
+                place = if size == 1 { Place::Offset(o) } else { Place::Between { start, pointer: p.p } };
+                (ok, param) = (within, Some(i));
             }
             [root] if !matches!(root, Root::Unknown { .. }) => {
                 let (start, length) = self.extent(root)?;
                 let o = p.offset.unwrap_or_else(|| ll.sub(ll.ptr_to_int(p.p), ll.ptr_to_int(start)));
-                (ok, offset) = (ll.ult(o, self.limit(length, size)), o);
+                (ok, place) = (ll.ult(o, self.limit(length, size)), Place::Offset(o));
                 param = match root {
                     Root::Param(i) => Some(i),
                     _ => None,
@@ -241,7 +267,8 @@ impl Emit<'_> {
                 // Anywhere in the threadgroup's own memory, which need not begin at address 0.
                 let bytes = ll.intrinsic("llvm.nvvm.read.ptx.sreg.total_smem_size", ll.int(32), &[]);
                 let at = ll.sub(ll.ptr_to_int(p.p), self.start_of_threadgroup_memory());
-                (ok, offset, param) = (ll.ult(at, self.limit(ll.zext(bytes, ll.int(64)), size)), at, None);
+                let limit = self.limit(ll.zext(bytes, ll.int(64)), size);
+                (ok, place, param) = (ll.ult(at, limit), Place::Offset(at), None);
             }
             _ => {
                 let at = ll.ptr_to_int(p.p);
@@ -268,10 +295,10 @@ impl Emit<'_> {
                         }
                     };
                 }
-                (ok, offset, param) = (any, at, None);
+                (ok, place, param) = (any, Place::Offset(at), None);
             }
         }
-        Some(Bounds { ok, offset, param })
+        Some(Bounds { ok, place, param })
     }
 
     /// The address of the first variable in threadgroup memory.

@@ -140,3 +140,13 @@ using namespace metal;
 kernel void f(device const float* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
     out[i] = as_type<uint>(-step(in[i], 1.0f));
 }
+//--- the lesser of a ushort and a constant above 32767
+// buffer 0: u16 = 65534 5 32768 40000
+// buffer 1: u32 = zeros(4)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: u32 = 32768 5 32768 32768
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const ushort* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = min(in[i], ushort(32768));
+}

@@ -16,12 +16,12 @@ use crate::driver::Address;
 use crate::pool::PinnedMemory;
 
 /// Bytes that go through one pinned block.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 512 << 10;
 /// From so many bytes on, several threads copy.
 const MANY: usize = 4 << 20;
-const THREADS: usize = 12;
+const THREADS: usize = 16;
 /// Blocks that may be on their way before the first is looked at again.
-const KEPT: usize = 32;
+const KEPT: usize = 64;
 
 /// See the module. One for each GPU that is open.
 pub struct Transfers {

@@ -44,9 +44,11 @@ fn rewritten(line: &str, has_clamps: bool) -> Option<String> {
         ("max.s16" | "min.s16" | "max.u16" | "min.u16", [to, a, b]) => {
             let (op, kind) = name.split_at(4);
             let kind = &kind[..1];
-            let wide = |name: &str, v: &str| match v.starts_with('%') {
-                true => format!("cvt.{kind}32.{kind}16 {name}, {v};"),
-                false => format!("mov.b32 {name}, {v};"),
+            // Constants are written with a sign, those of unsigned types too.
+            let wide = |name: &str, v: &str| match v.parse::<i32>() {
+                Err(_) => format!("cvt.{kind}32.{kind}16 {name}, {v};"),
+                Ok(v) if kind == "u" => format!("mov.b32 {name}, {};", v as u16),
+                Ok(v) => format!("mov.b32 {name}, {};", v as i16),
             };
             let (x, y) = (wide("a", a), wide("b", b));
             Some(format!("\t{{ .reg .b32 a, b; {x} {y} {op}{kind}32 a, a, b; cvt.u16.u32 {to}, a; }}"))
@@ -77,6 +79,9 @@ mod tests {
         assert!(text.contains("min.f16x2 a, a, b; mov.b32 {%rs4, rest}, a;") && !text.contains("min.f16 "), "{text}");
         let wide = "\t{ .reg .b32 a, b; cvt.s32.s16 a, %rs2; mov.b32 b, 0; max.s32 a, a, b; cvt.u16.u32 %rs1, a; }\n";
         assert_eq!(corrected("\tmax.s16 \t%rs1, %rs2, 0;\n"), wide);
+        let wide =
+            "\t{ .reg .b32 a, b; cvt.u32.u16 a, %rs2; mov.b32 b, 32768; min.u32 a, a, b; cvt.u16.u32 %rs1, a; }\n";
+        assert_eq!(corrected("\tmin.u16 \t%rs1, %rs2, -32768;\n"), wide);
         let choice = "\tselp.b32 \t%r16, -2147483648, -1082130432, %p5;\n";
         assert_eq!(corrected("\tselp.f32 \t%r16, 0f80000000, 0fBF800000, %p5;\n"), choice);
         let other = "\tselp.f32 \t%r16, 0f00000000, %r3, %p5;\n";

@@ -77,3 +77,27 @@ kernel void m(device int* p [[buffer(0)]]) {
     p[i++] += 10;
     p[4] = i;
 }
+//--- accesses that only some threads come to
+// buffer 0: f32 = iota(8)
+// buffer 1: f32 = zeros(8)
+// buffer 2: u32 = 8
+// dispatch: neighbors grid=8 threadgroup=8
+// expect 1: f32 = 1 2 4 6 8 10 12 6
+// dispatch: far grid=8 threadgroup=8
+// expect 1: f32 = 5 6 7 3 -4 -5 -6 -7
+kernel void neighbors(device const float* a [[buffer(0)]], device float* b [[buffer(1)]], constant uint& n [[buffer(2)]],
+                      uint i [[thread_position_in_grid]]) {
+    float sum = i == 3 ? a[i] - 3 : 0;
+    if (i > 0) sum += a[i - 1];
+    if (i + 1 < n) sum += a[i + 1];
+    b[i] = sum;
+}
+kernel void far(device const float* a [[buffer(0)]], device float* b [[buffer(1)]], constant uint& n [[buffer(2)]],
+                uint i [[thread_position_in_grid]]) {
+    float x = a[i];
+    if (i < 3) b[i] = a[i + 5];
+    else if (i == 3) {
+        b[i] = x;
+        return;
+    } else b[i] = -x;
+}

@@ -47,3 +47,23 @@ kernel void r(device int* p [[buffer(0)]], uint i [[thread_position_in_threadgro
     threadgroup_barrier(mem_flags::mem_threadgroup);
     p[i] = s[i + 5];
 }
+//--- a read beyond the end that only one thread comes to
+// buffer 0: f32 = zeros(8)
+// buffer 1: f32 = zeros(8)
+// fault: of 'a'
+// dispatch: one grid=8 threadgroup=8
+kernel void one(device const float* a [[buffer(0)]], device float* b [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    float x = b[i];
+    if (i == 5) x += a[i + 3];
+    b[i] = x + 1;
+}
+//--- a write beyond the end after a branch
+// buffer 0: f32 = zeros(8)
+// buffer 1: f32 = zeros(7)
+// fault: of 'b'
+// dispatch: two grid=8 threadgroup=8
+kernel void two(device const float* a [[buffer(0)]], device float* b [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    float x = 1;
+    if (i == 5) x += a[i + 2];
+    b[i] = x + 1;
+}

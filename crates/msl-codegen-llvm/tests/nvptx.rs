@@ -10,6 +10,7 @@ const VECTOR_ADD: &str = include_str!("kernels/vector_add.ir");
 const LIFE: &str = include_str!("kernels/life.ir");
 const MATMUL: &str = include_str!("kernels/matmul_naive.ir");
 const MANDELBROT: &str = include_str!("kernels/mandelbrot.ir");
+const STENCIL: &str = include_str!("kernels/stencil.ir");
 const REDUCE: &str = include_str!("kernels/reduce256.ir");
 const PRODUCT: &str = include_str!("kernels/matrix_product.ir");
 const SCORES: &str = include_str!("kernels/matrix_scores.ir");
@@ -84,6 +85,25 @@ fn each_test_has_its_own_end() {
     assert_eq!(kernel.ptx.matches(".cas.b32").count(), 4, "{}", kernel.ptx);
     assert!(!kernel.ptx.contains("call"), "{}", kernel.ptx);
     assemble("life", &kernel, 90);
+}
+
+/// A version of the kernel has no tests at all: its loads can be on their way together.
+#[test]
+fn accesses_in_branches_are_tested_before_with_the_others() {
+    let by_value = vec![0, 0, 8];
+    let options = NvptxOptions { by_value, edge_groups: false, sm: 90, ..NvptxOptions::new([32, 8, 1]) };
+    let kernel = compile(STENCIL, "stencil", &options);
+    let untested: Vec<&str> = kernel
+        .ptx
+        .lines()
+        .skip_while(|line| !line.contains("ld.global.nc"))
+        .take_while(|line| !line.contains("st.global"))
+        .collect();
+    let count = |what: &str| untested.iter().filter(|line| line.contains(what)).count();
+    assert_eq!((count("ld.global.nc"), count("setp"), count("bra")), (5, 4, 4), "{}", kernel.ptx);
+    // The other version finds out whether a thread comes to an access: a load, four under a condition, a store.
+    assert_eq!(kernel.sites.len(), 6, "{}", kernel.ptx);
+    assemble("stencil", &kernel, 90);
 }
 
 /// With tests that each have a branch of their own.

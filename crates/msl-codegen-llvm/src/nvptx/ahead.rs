@@ -95,6 +95,9 @@ impl Emit<'_> {
         let is_stable = match op {
             Op::Load { ptr, volatile: false, .. } => {
                 !writes_locals && matches!(self.provenance.roots(*ptr), [Root::Local(_)])
+                    || self.never_changes(*ptr)
+                        && self.compute_ahead(*ptr, here, writes_locals)?
+                        && self.needs_no_test(v)
             }
             op => is_quiet(op) && !matches!(op, Op::Load { .. } | Op::Simd(..)),
         };
@@ -112,6 +115,13 @@ impl Emit<'_> {
         self.vals[v.index()] = value;
         self.ahead.insert(v);
         Ok(true)
+    }
+
+    /// Whether an access is known to be in bounds.
+    fn needs_no_test(&mut self, id: ValueId) -> bool {
+        let Some((ptr, size, _)) = self.access(id) else { return false };
+        let p = self.pointer(ptr);
+        self.bounds(ptr, p, size).is_none_or(|bounds| self.ll.as_const_int(bounds.ok) == Some(1))
     }
 
     /// Goes on if all tests hold; ends the thread at the first that does not.

@@ -16,21 +16,28 @@ pub struct Frame {
 impl Emit<'_> {
     /// Emits a block; false when control cannot reach its end.
     pub fn block(&mut self, block: &Block) -> Result<bool, CodegenError> {
-        for (i, id) in block.insts.iter().enumerate() {
+        self.list(&block.insts)
+    }
+
+    pub fn list(&mut self, list: &[ValueId]) -> Result<bool, CodegenError> {
+        for (i, id) in list.iter().enumerate() {
             if self.ahead.remove(id) {
                 continue;
             }
             if matches!(self.f.insts[*id].op, Op::Simd(msl_ir::SimdOp::MatrixMultiply, _)) {
-                self.multiply_ahead(&block.insts[i..])?;
+                self.multiply_ahead(&list[i..])?;
                 continue;
             }
-            self.load_matrices_ahead(&block.insts[i..])?;
-            self.remainders_ahead(&block.insts[i..])?;
+            self.load_matrices_ahead(&list[i..])?;
+            self.remainders_ahead(&list[i..])?;
             if self.ahead.remove(id) {
                 continue;
             }
+            if self.in_two_versions(&list[i..])? {
+                return Ok(true);
+            }
             if !self.known.contains_key(id) {
-                self.check_ahead(&block.insts[i..])?;
+                self.check_ahead(&list[i..])?;
             }
             if !self.inst(*id)? {
                 return Ok(false);
@@ -40,7 +47,10 @@ impl Emit<'_> {
     }
 
     fn block_to(&mut self, block: &Block, to: B) -> Result<(), CodegenError> {
-        if self.block(block)? {
+        self.nesting += 1;
+        let goes_on = self.block(block)?;
+        self.nesting -= 1;
+        if goes_on {
             self.ll.br(to);
         }
         Ok(())
@@ -159,6 +169,10 @@ impl Emit<'_> {
         }
         self.frames.pop();
         Ok(())
+    }
+
+    pub fn is_in_loop(&self) -> bool {
+        self.frames.iter().any(|f| f.on_continue.is_some())
     }
 
     /// What copies of a loop's body cost: its instructions; many where there are loops inside.

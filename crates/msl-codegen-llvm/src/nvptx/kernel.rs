@@ -107,6 +107,13 @@ pub struct Emit<'a> {
     pub ahead: HashSet<ValueId>,
     /// Loops may be emitted in two versions.
     pub may_hoist: bool,
+    /// What is left of a block may be emitted in two versions.
+    pub may_split: bool,
+    /// What addresses are computed from is something else to LLVM: this is the rare one of two versions, and what both of them
+    /// compute would be in registers before the branch.
+    pub hides_indices: bool,
+    /// How many blocks are around the one that is being emitted.
+    pub nesting: u32,
     /// Accesses that are tested.
     pub checked: HashSet<ValueId>,
     pub alignments: super::align::Locals,
@@ -258,6 +265,9 @@ pub fn emit_kernel(
         renumbered: super::matrix::are_used(f),
         ahead: HashSet::new(),
         may_hoist: true,
+        may_split: true,
+        hides_indices: false,
+        nesting: 0,
         checked: HashSet::new(),
         alignments: super::align::Locals::new(f),
         intervals: RefCell::default(),

@@ -128,7 +128,12 @@ impl Emit<'_> {
         let ll = self.ll;
         let (b, s) = (self.pointer(base), self.scalar_of(index));
         let to = if s.is_signed() { Scalar::I64 } else { Scalar::U64 };
-        let index = arith::convert(ll, s, to, self.scalar(index));
+        let mut index = self.scalar(index);
+        if self.hides_indices && s.bits() >= 32 && ll.as_const_int(index).is_none() {
+            let (text, constraints) = if s.bits() == 32 { ("b32", "=r,r") } else { ("b64", "=l,l") };
+            index = ll.plain_asm(&format!("mov.{text} $0, $1;"), constraints, ll.type_of(index), &[index]);
+        }
+        let index = arith::convert(ll, s, to, index);
         self.moved(b, if size == 1 { index } else { ll.mul(index, ll.c64(size)) })
     }
 
@@ -428,7 +433,7 @@ impl Emit<'_> {
     }
 
     /// Nothing writes this memory while the kernel runs.
-    fn never_changes(&self, ptr: ValueId) -> bool {
+    pub fn never_changes(&self, ptr: ValueId) -> bool {
         let space = self.space_of(ptr);
         let constant = space == AddressSpace::Constant;
         (constant || (self.options.noalias && space == AddressSpace::Device))

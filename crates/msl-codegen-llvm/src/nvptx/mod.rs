@@ -8,7 +8,7 @@
 //! the kernel's memory is touched. Not here: the driver, memory, launches (`metallic-cuda`).
 //!
 //! * `kernel`: the entry: parameters, positions, the end of a thread;
-//! * `inst`, `math`, `remainder`: values; `memory`, `atomic`: pointers and accesses; `ahead`, `hoist`: fewer tests of them;
+//! * `inst`, `math`, `remainder`: values; `memory`, `atomic`: pointers and accesses; `ahead`, `hoist`, `versions`: fewer tests of them;
 //!   `align`: wider ones; `interval`, `lanes`: what is known of places while compiling;
 //! * `async_copy`, `async_waits`: from device to threadgroup memory past the registers;
 //! * `control`: branches; `fault`: how a thread ends that may not go on;
@@ -35,6 +35,7 @@ mod matrix_load;
 mod memory;
 mod remainder;
 mod simdgroup;
+mod versions;
 
 use msl_base::Span;
 use msl_ir::passes::pipeline;

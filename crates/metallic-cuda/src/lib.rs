@@ -36,6 +36,7 @@ mod queue_tests;
 mod sass;
 mod texture;
 mod transfer;
+mod upload;
 
 pub use device::{CudaDevice, count};
 pub use library::emit;

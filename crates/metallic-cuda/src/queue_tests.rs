@@ -239,10 +239,22 @@ fn memory_that_is_not_there_is_an_error_with_its_size() {
 fn large_uploads_arrive_whole() {
     let (device, _guard) = fake::device();
     let bytes: Vec<u8> = (0..(9 << 20) + 5).map(|i| (i % 251) as u8).collect();
-    let buffer = device.make_buffer_with_bytes(&bytes, StorageMode::Shared).unwrap().unwrap();
-    let mut back = vec![0; bytes.len()];
-    buffer.read(0, &mut back);
-    assert!(back == bytes);
+    let upload = |bytes: &[u8]| {
+        let buffer = device.make_buffer_with_bytes(bytes, StorageMode::Shared).unwrap().unwrap();
+        let mut back = vec![0; bytes.len()];
+        buffer.read(0, &mut back);
+        assert!(back == bytes);
+    };
+    // One after the other, and beside each other, of all lengths around those of blocks and pieces.
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for length in [bytes.len(), 2 << 20, (2 << 20) - 1, (4 << 20) + 1, 8 << 20, (256 << 10) * 9 + 7] {
+                    upload(&bytes[..length]);
+                }
+            });
+        }
+    });
 }
 
 /// Runs lists of one launch until they end in marks, which are made in the background; how many ran.

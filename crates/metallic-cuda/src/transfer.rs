@@ -6,22 +6,22 @@
 
 use std::collections::VecDeque;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metallic_hal::{Result, threads};
+use metallic_hal::Result;
 
 use crate::context::{Context, Event, Stream};
 use crate::driver::Address;
 use crate::pool::PinnedMemory;
+use crate::upload::{self, Crew};
 
 /// Bytes that go through one pinned block.
-const CHUNK: usize = 512 << 10;
+pub const BLOCK: usize = 4 << 20;
 /// From so many bytes on, several threads copy.
-const MANY: usize = 4 << 20;
-const THREADS: usize = 16;
+const MANY: usize = 2 << 20;
 /// Blocks that may be on their way before the first is looked at again.
-const KEPT: usize = 64;
+const KEPT: usize = 12;
 
 /// See the module. One for each GPU that is open.
 pub struct Transfers {
@@ -31,7 +31,14 @@ pub struct Transfers {
     /// How many operations `up` was given.
     given: AtomicU64,
     /// Blocks that copies still read.
-    busy: Mutex<VecDeque<(Event, PinnedMemory)>>,
+    busy: Mutex<VecDeque<Arc<Block>>>,
+    crew: Arc<Crew>,
+}
+
+/// A pinned block and an event that is recorded once the block has been read.
+pub struct Block {
+    event: Event,
+    pub memory: PinnedMemory,
 }
 
 impl Transfers {
@@ -42,6 +49,7 @@ impl Transfers {
             down: Stream::new(context)?,
             given: AtomicU64::new(0),
             busy: Mutex::default(),
+            crew: Arc::default(),
         }))
     }
 
@@ -86,82 +94,47 @@ impl Transfers {
     /// # Safety
     /// `to` is device memory of that length which stays alive until commands after it are complete.
     pub unsafe fn upload(&self, to: Address, bytes: &[u8]) -> Result<()> {
-        // SAFETY: the caller's promise, for each part.
-        unsafe {
-            if bytes.len() < MANY {
-                for (i, part) in bytes.chunks(CHUNK).enumerate() {
-                    self.upload_part(to + (i * CHUNK) as u64, part)?;
-                }
-            } else {
-                self.upload_many(to, bytes)?;
+        if bytes.len() < MANY {
+            let block = self.block(bytes.len())?;
+            // SAFETY: the block is as long, and nobody else's until it is submitted; the caller vouches for `to`.
+            unsafe {
+                ptr::copy_nonoverlapping(bytes.as_ptr(), block.memory.pointer, bytes.len());
+                self.submit(to, block, bytes.len())?;
             }
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { upload::by_many(self, &self.crew, to, bytes)? };
         }
         self.count();
         Ok(())
     }
 
-    /// A pinned block and an event that is recorded once the block has been read.
-    fn block(&self, length: usize) -> Result<(Event, PinnedMemory)> {
+    /// A block that nothing reads.
+    pub fn block(&self, length: usize) -> Result<Arc<Block>> {
         // Blocks become free in order. Asking costs more than memory: a few stay.
         let oldest = {
             let mut busy = self.lock();
             if busy.len() < KEPT { None } else { busy.pop_front() }
         };
-        if let Some((event, memory)) = oldest {
-            event.wait()?;
-            if memory.size() >= length {
-                return Ok((event, memory));
+        if let Some(block) = oldest {
+            block.event.wait()?;
+            if block.memory.size() >= length {
+                return Ok(block);
             }
         }
-        Ok((Event::new(&self.context, false)?, PinnedMemory::allocate(&self.context, length)?))
+        let event = Event::new(&self.context, false)?;
+        Ok(Arc::new(Block { event, memory: PinnedMemory::allocate(&self.context, length)? }))
     }
 
+    /// Lets the GPU copy from a block, which is kept until then.
+    ///
     /// # Safety
-    /// As for [`Transfers::upload`].
-    unsafe fn upload_part(&self, to: Address, bytes: &[u8]) -> Result<()> {
-        let (event, memory) = self.block(bytes.len())?;
-        // SAFETY: the block has this length and is kept until the event; the caller vouches for `to`.
-        unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), memory.pointer, bytes.len());
-            self.up.upload(to, memory.pointer, bytes.len())?;
-        }
-        self.up.record(&event)?;
-        self.lock().push_back((event, memory));
-        Ok(())
-    }
-
-    /// # Safety
-    /// As for [`Transfers::upload`].
-    unsafe fn upload_many(&self, to: Address, bytes: &[u8]) -> Result<()> {
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-        let job = Arc::new(Job {
-            transfers: ptr::from_ref(self),
-            to,
-            bytes: bytes.as_ptr(),
-            length: bytes.len(),
-            next: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
-            running: Mutex::new(count - 1),
-            ended: Condvar::new(),
-        });
-        for _ in 1..count {
-            let job = job.clone();
-            threads::spawn(move || {
-                job.run();
-                *job.running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-                job.ended.notify_one();
-            });
-        }
-        job.run();
-        let mut running = job.running.lock().unwrap_or_else(PoisonError::into_inner);
-        while *running > 0 {
-            running = job.ended.wait(running).unwrap_or_else(PoisonError::into_inner);
-        }
-        if job.failed.load(Ordering::Acquire) {
-            // Once more, for the error.
-            // SAFETY: the caller's promise.
-            return unsafe { self.upload_part(to, &bytes[..CHUNK]) };
-        }
+    /// Nobody writes to the block any more; `to` is device memory as for [`Transfers::upload`].
+    pub unsafe fn submit(&self, to: Address, block: Arc<Block>, length: usize) -> Result<()> {
+        // SAFETY: the block has this length and is kept until the event; the caller vouches for the rest.
+        unsafe { self.up.upload(to, block.memory.pointer, length)? };
+        self.up.record(&block.event)?;
+        self.lock().push_back(block);
         Ok(())
     }
 
@@ -177,7 +150,7 @@ impl Transfers {
         self.down.synchronize()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Event, PinnedMemory)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Block>>> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -186,41 +159,5 @@ impl Drop for Transfers {
     fn drop(&mut self) {
         // Pinned blocks must not go back while they are read.
         let _ = self.up.synchronize();
-    }
-}
-
-/// An upload by several threads. The one that made it waits for the others.
-struct Job {
-    transfers: *const Transfers,
-    to: Address,
-    bytes: *const u8,
-    length: usize,
-    next: AtomicUsize,
-    failed: AtomicBool,
-    running: Mutex<usize>,
-    ended: Condvar,
-}
-
-// SAFETY: what the pointers point to outlives the job's threads, see `upload_many`, and may be read by all.
-unsafe impl Send for Job {}
-// SAFETY: as above.
-unsafe impl Sync for Job {}
-
-impl Job {
-    fn run(&self) {
-        // SAFETY: `upload_many` returns after this; its caller vouches for the memory of the GPU.
-        unsafe {
-            let transfers = &*self.transfers;
-            loop {
-                let at = self.next.fetch_add(1, Ordering::Relaxed) * CHUNK;
-                if at >= self.length || self.failed.load(Ordering::Acquire) {
-                    return;
-                }
-                let part = std::slice::from_raw_parts(self.bytes.add(at), CHUNK.min(self.length - at));
-                if transfers.upload_part(self.to + at as u64, part).is_err() {
-                    self.failed.store(true, Ordering::Release);
-                }
-            }
-        }
     }
 }

@@ -150,3 +150,70 @@ using namespace metal;
 kernel void f(device const ushort* in [[buffer(0)]], device uint* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
     out[i] = min(in[i], ushort(32768));
 }
+//--- a large power of two is infinite in half
+// buffer 0: u32 = 0x80000000 1 0x10000 0
+// buffer 1: f32 = zeros(8)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: f32 = inf 1 inf 0 -inf 1 inf 0
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const uint* in [[buffer(0)]], device float* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = half(in[i] & 0x80010001u);
+    out[4 + i] = half(int(in[i] & 0x80010001u));
+}
+//--- a negative number in the greatest of three
+// buffer 0: i32 = 5 -3 -2147483648 2147483647
+// buffer 1: i32 = zeros(8)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: i32 = -3 3 2147483647 5 -5 -2147483648 -2147483648 -2147483647
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const int* in [[buffer(0)]], device int* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    int x = in[i], y = in[(i + 1) & 3];
+    out[i] = max3(y, -x, -100);
+    out[4 + i] = min3(y, -x, 100);
+}
+//--- the least number stays negative
+// buffer 0: i32 = 5 -3 -2147483648 2147483647
+// buffer 1: i32 = zeros(4)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: i32 = 5 3 100 2147483647
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const int* in [[buffer(0)]], device int* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    int x = int(abs(in[i]));
+    out[i] = x < 0 ? 100 : x;
+}
+//--- half of a sum of pairs
+// buffer 0: i16 = 5 -3 300 7
+// buffer 1: i32 = zeros(2)
+// dispatch: f grid=2 threadgroup=2
+// expect 1: i32 = 4 43
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const short2* in [[buffer(0)]], device int* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    short2 sum = in[i] + short2(255, 255);
+    out[i] = i < 100 ? int(uchar(sum.x)) : int(sum.y);
+}
+//--- the lowest bits of a sum of floats
+// buffer 0: f32 = 1.1920928955078125e-7 3.5762786865234375e-7 0 1
+// buffer 1: u8 = zeros(4)
+// dispatch: f grid=4 threadgroup=4
+// expect 1: u8 = 1 3 0 0
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device const float* in [[buffer(0)]], device uchar* out [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    out[i] = uchar(as_type<uint>(in[i] + 1.0f));
+}
+//--- two halves of a short
+// buffer 0: u16 = 15360 7
+// buffer 1: f16 = zeros(2)
+// dispatch: f grid=1 threadgroup=1
+// expect 1: f16 = 4.172325134277344e-07 0
+#include <metal_stdlib>
+using namespace metal;
+struct P { half h; ushort s; };
+kernel void f(constant P& p [[buffer(0)]], device half2* out [[buffer(1)]]) {
+    half2 both = as_type<half2>(uint(p.s));
+    out[0] = select(both, half2(1), isnan(both));
+}

@@ -426,7 +426,7 @@ pub fn convert(ll: &Ll, from: Scalar, to: Scalar, v: V) -> V {
             if to == Scalar::F16 {
                 // Every integer that is finite in f16 is exact in f32 up to 2^24; larger ones overflow.
                 let w = ll.cast(op, v, ll.like(ll.f32(), v));
-                return ll.cast(O::LLVMFPTrunc, w, t);
+                return ll.cast(O::LLVMFPTrunc, if from.bits() > 16 { infinite_in_f16(ll, from, w) } else { w }, t);
             }
             ll.cast(op, v, t)
         }
@@ -436,6 +436,15 @@ pub fn convert(ll: &Ll, from: Scalar, to: Scalar, v: V) -> V {
         (false, false) => ll.zext(v, t),
         (true, false) => float_to_int(ll, from, to, v),
     }
+}
+
+/// What is too large for `f16` as the least number that is. LLVM asks only for the bits of an integer, not for its size,
+/// before it leaves out `f16` between an integer and `f32`: a large power of two would stay finite.
+fn infinite_in_f16(ll: &Ll, from: Scalar, v: V) -> V {
+    let t = ll.type_of(v);
+    let limit = 2f64.powi(16);
+    let v = ll.intrinsic1("minnum", t, &[v, ll.creal(t, limit)]);
+    if from.is_signed() { ll.intrinsic1("maxnum", t, &[v, ll.creal(t, -limit)]) } else { v }
 }
 
 /// An integer of 64 bits that is exact in `f64`: the lowest of the bits that are kept is set where one below it was.

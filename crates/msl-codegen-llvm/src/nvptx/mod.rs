@@ -218,7 +218,7 @@ pub struct NvptxCompiler;
 impl NvptxCompiler {
     pub fn compile(&self, module: &Module, entry: &str, options: &NvptxOptions) -> Result<NvptxKernel, CodegenError> {
         let (ll, target, mut kernel) = self.build(module, entry, options, true)?;
-        kernel.ptx = assembler::corrected(&String::from_utf8_lossy(&target.emit(&ll, true)?)).into_owned();
+        kernel.ptx = assembler::corrected(&String::from_utf8_lossy(&target.emit(&ll, true)?));
         Ok(kernel)
     }
 

@@ -3,12 +3,12 @@
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use metallic_hal::{self as hal, Argument, Command, Dispatch, Grid, InlineBytes, Size};
-use msl_ir::{Access, Param, ParamKind, TextureDimension};
+use msl_ir::{Access, HostType, Param, ParamKind, TextureDimension};
 
 use crate::command_encoder::CommandEncoder;
 use crate::{
     Buffer, CommandBuffer, ComputePipelineState, Error, PixelFormatInfo, Result, SamplerState, Texture, TextureType,
-    TextureUsage, limits,
+    TextureUsage, VisibleFunctionTable, limits,
 };
 
 /// Records dispatches into a command buffer. Dispatches see the writes of earlier ones. Ends
@@ -44,6 +44,7 @@ struct State {
 enum Binding {
     Buffer { buffer: Buffer, offset: u64 },
     Bytes(InlineBytes),
+    Table(VisibleFunctionTable),
 }
 
 static NO_RESIDENT: LazyLock<Arc<[Arc<dyn hal::Buffer>]>> = LazyLock::new(|| Arc::from([]));
@@ -110,6 +111,15 @@ impl ComputeCommandEncoder {
             )));
         }
         put(&mut self.lock().buffers, index, Some(Binding::Bytes(InlineBytes::new(bytes))));
+        Ok(())
+    }
+
+    /// Binds a table in place of a buffer.
+    pub fn set_visible_function_table(&self, table: &VisibleFunctionTable, index: u32) -> Result<()> {
+        self.encoder.check_open()?;
+        self.encoder.device().check_own(table.pipeline().device(), "the visible function table")?;
+        check_index("buffer", index, limits::BUFFERS)?;
+        put(&mut self.lock().buffers, index, Some(Binding::Table(table.clone())));
         Ok(())
     }
 
@@ -213,11 +223,12 @@ impl ComputeCommandEncoder {
         let mut arguments = Vec::with_capacity(params.len());
         let mut memory = facts.static_threadgroup_memory_length;
         for (position, param) in params.iter().enumerate() {
-            let argument = state.argument(param, facts.alignments[position]).map_err(|reason| Error::Validation {
-                kernel: Some(pipeline.label().to_string()),
-                argument: Some(describe(param)),
-                reason,
-            })?;
+            let argument =
+                state.argument(pipeline, param, facts.alignments[position]).map_err(|reason| Error::Validation {
+                    kernel: Some(pipeline.label().to_string()),
+                    argument: Some(describe(param)),
+                    reason,
+                })?;
             if let Argument::Threadgroup { length } = argument {
                 memory = memory.next_multiple_of(16).saturating_add(length);
             }
@@ -256,12 +267,19 @@ impl ComputeCommandEncoder {
 
 impl State {
     /// What is bound for a parameter, or why it cannot be used.
-    fn argument(&self, param: &Param, alignment: u32) -> Checked<Argument> {
+    fn argument(&self, pipeline: &ComputePipelineState, param: &Param, alignment: u32) -> Checked<Argument> {
         if !param.used {
             return Ok(Argument::Unbound);
         }
         let index = param.index as usize;
         match &param.kind {
+            ParamKind::Buffer { element: HostType::FunctionTable { function }, .. } => {
+                let Some(Some(Binding::Table(table))) = self.buffers.get(index) else {
+                    return Err("no visible function table is bound: call set_visible_function_table".into());
+                };
+                table.check_for(pipeline, function.as_str())?;
+                Ok(Argument::Buffer { buffer: table.buffer().hal().clone(), offset: 0 })
+            }
             ParamKind::Buffer { is_reference, element, .. } => {
                 let Some(Some(binding)) = self.buffers.get(index) else {
                     return Err("no buffer is bound: call set_buffer or set_bytes".into());
@@ -291,6 +309,7 @@ impl State {
                         }
                         Ok(Argument::Buffer { buffer: buffer.hal().clone(), offset: *offset })
                     }
+                    Binding::Table(_) => Err("a visible function table is bound; the kernel takes a buffer".into()),
                     Binding::Bytes(_) if param.access != Access::ReadOnly => {
                         Err("the kernel may write to it; bind a buffer instead of set_bytes".into())
                     }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use metallic_hal::{self as hal, KernelCode, PipelineSource, SourceText};
 use msl_ir::{EntryPoint, Module, Param, ParamKind};
 
-use crate::{Device, Error, Function, Result, limits};
+use crate::{
+    Device, Error, Function, FunctionHandle, FunctionType, Result, VisibleFunctionTable,
+    VisibleFunctionTableDescriptor, limits,
+};
 
 /// A kernel, compiled for a device. Clones are the same pipeline.
 #[derive(Clone)]
@@ -20,11 +23,20 @@ pub(crate) struct Inner {
     pub label: Arc<str>,
     pub code: Arc<KernelCode>,
     pub max_threads: u32,
+    /// What its tables may hold.
+    pub linked: Vec<Function>,
 }
 
 impl ComputePipelineState {
-    pub(crate) fn new(device: &Device, function: &Function) -> Result<ComputePipelineState> {
+    pub(crate) fn new(device: &Device, function: &Function, linked: &[Function]) -> Result<ComputePipelineState> {
         device.check_own(function.library().device(), "the function")?;
+        if function.function_type() != FunctionType::Kernel {
+            let name = function.name();
+            return Err(Error::Pipeline(format!(
+                "{name} is a visible function, not a kernel: link it to the pipeline of a kernel that calls it"
+            )));
+        }
+        linked.iter().try_for_each(|linked| check_linked(function, linked))?;
         let (name, source) = (function.name(), pipeline_source(function)?);
         let entry = source.entry_point();
         check_indices(name, entry)?;
@@ -47,6 +59,7 @@ impl ComputePipelineState {
             label: name.into(),
             code: source.code,
             max_threads,
+            linked: linked.to_vec(),
         };
         Ok(ComputePipelineState { inner: Arc::new(inner) })
     }
@@ -62,6 +75,21 @@ impl ComputePipelineState {
     }
     pub fn max_total_threads_per_threadgroup(&self) -> u32 {
         self.inner.max_threads
+    }
+    /// The functions that its tables may hold.
+    pub fn linked_functions(&self) -> &[Function] {
+        &self.inner.linked
+    }
+    /// What stands for a linked function in the tables of this pipeline.
+    pub fn function_handle(&self, function: &Function) -> Result<FunctionHandle> {
+        FunctionHandle::new(self, function)
+    }
+    /// A table without functions yet.
+    pub fn make_visible_function_table(
+        &self,
+        descriptor: &VisibleFunctionTableDescriptor,
+    ) -> Result<VisibleFunctionTable> {
+        VisibleFunctionTable::new(self, descriptor)
     }
     /// Threads of a simdgroup.
     pub fn thread_execution_width(&self) -> u32 {
@@ -88,6 +116,24 @@ impl std::fmt::Debug for ComputePipelineState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ComputePipelineState({})", self.inner.label)
     }
+}
+
+/// Fails where a kernel cannot call a function through tables.
+fn check_linked(kernel: &Function, linked: &Function) -> Result<()> {
+    let (name, kernel_name) = (linked.name(), kernel.name());
+    let fail = |reason: &str| Err(Error::Pipeline(format!("kernel {kernel_name}: linked function {name} {reason}")));
+    if linked.function_type() != FunctionType::Visible {
+        return fail("is not [[visible]]");
+    }
+    if !Arc::ptr_eq(&linked.library.inner, &kernel.library.inner) {
+        return fail(
+            "is of another library: functions of several libraries are not linked here, put them into one source",
+        );
+    }
+    if !linked.constants.is_empty() && linked.constants != kernel.constants {
+        return fail("has other values of function constants than the kernel");
+    }
+    Ok(())
 }
 
 /// Compiles a function as far as all devices share.

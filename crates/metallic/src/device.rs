@@ -331,7 +331,16 @@ impl Device {
 
     pub fn make_compute_pipeline_state(&self, function: &Function) -> Result<ComputePipelineState> {
         check_process()?;
-        ComputePipelineState::new(self, function)
+        ComputePipelineState::new(self, function, &[])
+    }
+    /// The same with `[[visible]]` functions (`MTLLinkedFunctions`) that its tables may hold.
+    pub fn make_compute_pipeline_state_with_linked_functions(
+        &self,
+        function: &Function,
+        linked_functions: &[Function],
+    ) -> Result<ComputePipelineState> {
+        check_process()?;
+        ComputePipelineState::new(self, function, linked_functions)
     }
 
     /// What code generation makes of a function, as text, at a stage such as `llvm`, `asm`, `ptx` or `sass`.

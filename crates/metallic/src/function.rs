@@ -4,14 +4,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use msl::VisibleFunction;
+
 use crate::Library;
 
-/// A kernel function, with the values of its function constants. Clones are the same function.
+/// A kernel, or a function for tables, with the values of its function constants. Clones are the same function.
 #[derive(Clone)]
 pub struct Function {
     pub(crate) library: Library,
     pub(crate) name: Arc<str>,
     pub(crate) constants: Arc<FunctionConstantValues>,
+    /// What stands for it in tables, unless it is a kernel.
+    pub(crate) visible: Option<Arc<VisibleFunction>>,
+}
+
+/// `MTLFunctionType`, as far as there are such functions here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FunctionType {
+    Kernel,
+    /// Called through tables: see [`VisibleFunctionTable`](crate::VisibleFunctionTable).
+    Visible,
 }
 
 impl Function {
@@ -20,6 +32,9 @@ impl Function {
     }
     pub fn library(&self) -> &Library {
         &self.library
+    }
+    pub fn function_type(&self) -> FunctionType {
+        if self.visible.is_some() { FunctionType::Visible } else { FunctionType::Kernel }
     }
     pub fn constant_values(&self) -> &FunctionConstantValues {
         &self.constants

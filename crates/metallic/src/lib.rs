@@ -26,6 +26,7 @@ mod sampler;
 mod source;
 mod staging;
 mod texture;
+mod visible_function_table;
 
 pub use blit_command_encoder::BlitCommandEncoder;
 pub use buffer::{Buffer, Plain, View};
@@ -36,13 +37,14 @@ pub use compute_pipeline_state::ComputePipelineState;
 pub use device::Device;
 pub use error::{CompileError, Diagnostic, DiagnosticNote, Error, Place, Result};
 pub use event::{Event, SharedEvent};
-pub use function::{ConstantValue, Function, FunctionConstant, FunctionConstantValues};
+pub use function::{ConstantValue, Function, FunctionConstant, FunctionConstantValues, FunctionType};
 pub use library::{CompileOptions, Library};
 pub use sampler::{
     AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, SamplerDescriptor, SamplerState,
 };
 pub use source::msl_constants;
 pub use texture::Texture;
+pub use visible_function_table::{FunctionHandle, VisibleFunctionTable, VisibleFunctionTableDescriptor};
 
 /// The device traits, for those who bring a device of their own.
 pub use metallic_hal as hal;

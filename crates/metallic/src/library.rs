@@ -73,6 +73,10 @@ impl Library {
     pub fn function_names(&self) -> Vec<String> {
         self.inner.source.function_names().to_vec()
     }
+    /// The `[[visible]]` functions, which `make_function` finds too: they go into tables.
+    pub fn visible_function_names(&self) -> Vec<String> {
+        self.inner.source.visible_functions().iter().map(|f| f.name.clone()).collect()
+    }
     pub fn function_constants(&self) -> Vec<FunctionConstant> {
         self.inner.source.function_constants()
     }
@@ -86,7 +90,8 @@ impl Library {
     }
     pub fn make_function_with_constants(&self, name: &str, constants: &FunctionConstantValues) -> Result<Function> {
         let names = self.inner.source.function_names();
-        if !names.iter().any(|n| n == name) {
+        let visible = self.inner.source.visible_functions().iter().find(|f| f.name == name);
+        if visible.is_none() && !names.iter().any(|n| n == name) {
             let known = match names.len() {
                 0 => "the library has no kernel function".to_string(),
                 1..=16 => format!("the library has {}", names.join(", ")),
@@ -107,7 +112,8 @@ impl Library {
                 }
             }
         }
-        Ok(Function { library: self.clone(), name: name.into(), constants: Arc::new(constants.clone()) })
+        let visible = visible.map(|f| Arc::new(f.clone()));
+        Ok(Function { library: self.clone(), name: name.into(), constants: Arc::new(constants.clone()), visible })
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use metallic_hal::{FunctionConstantValue, KernelCode, LibraryText};
-use msl::{FileProvider, MathMode};
+use msl::{FileProvider, MathMode, VisibleFunction};
 use msl_ir::{Module, Scalar};
 
 pub(crate) use msl_source::open_msl;
@@ -28,6 +28,8 @@ pub(crate) struct Compiled {
 pub(crate) trait Source: Send + Sync {
     fn function_names(&self) -> &[String];
     fn function_constants(&self) -> Vec<FunctionConstant>;
+    /// What can be put into tables.
+    fn visible_functions(&self) -> &[VisibleFunction];
     fn warnings(&self) -> Vec<Diagnostic>;
     fn compile(&self, name: &str, constants: &FunctionConstantValues) -> Result<Compiled>;
 }
@@ -85,6 +87,9 @@ impl Source for IrSource {
     }
     fn function_constants(&self) -> Vec<FunctionConstant> {
         Vec::new()
+    }
+    fn visible_functions(&self) -> &[VisibleFunction] {
+        &[]
     }
     fn warnings(&self) -> Vec<Diagnostic> {
         Vec::new()

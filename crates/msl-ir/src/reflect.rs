@@ -87,6 +87,11 @@ pub enum HostType {
     Pointer,
     Texture,
     Sampler,
+    /// A table of functions of the type that is spelled: where the table is, in an argument buffer. A table has 64-bit
+    /// words, the number of its entries and the number of the function in each.
+    FunctionTable {
+        function: Symbol,
+    },
     Other {
         size: u64,
         align: u32,
@@ -108,7 +113,7 @@ impl HostType {
             HostType::Vector { size, .. } | HostType::Matrix { size, .. } => u64::from(*size),
             HostType::Array { len, stride, .. } => len.saturating_mul(*stride),
             HostType::Struct { size, .. } | HostType::Other { size, .. } => *size,
-            HostType::Pointer | HostType::Texture | HostType::Sampler => 8,
+            HostType::Pointer | HostType::Texture | HostType::Sampler | HostType::FunctionTable { .. } => 8,
         }
     }
     /// The spelling in MSL, as far as it has one; for people.
@@ -125,6 +130,7 @@ impl HostType {
             HostType::Pointer => "pointer".into(),
             HostType::Texture => "texture".into(),
             HostType::Sampler => "sampler".into(),
+            HostType::FunctionTable { function } => format!("visible_function_table<{function}>"),
             HostType::Other { size, .. } => format!("{size} bytes"),
         }
     }

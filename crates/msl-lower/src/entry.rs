@@ -144,6 +144,12 @@ impl Lowerer<'_> {
                     }
                     SpecialClass::Texture { .. } => ir::HostType::Texture,
                     SpecialClass::Sampler => ir::HostType::Sampler,
+                    SpecialClass::FunctionTable => {
+                        // `visible_function_table<int (float)>`
+                        let name = class.name.as_str();
+                        let inside = name.split_once('<').and_then(|(_, rest)| rest.strip_suffix('>')).unwrap_or(name);
+                        ir::HostType::FunctionTable { function: Symbol::new(inside) }
+                    }
                     // One field, and what the host writes is that field.
                     SpecialClass::Atomic | SpecialClass::Array { .. } => match class.fields.first() {
                         Some(field) => self.host_type(field.ty, depth + 1),
@@ -183,6 +189,14 @@ impl FunctionLowerer<'_, '_> {
                 let (ptr, align) = self.variable(local);
                 self.clear(Memory { ptr, align, volatile: false });
                 None
+            }
+            InputKind::Buffer { index, .. }
+                if self.cx.class(input.ty).is_some_and(|c| c.special == SpecialClass::FunctionTable) =>
+            {
+                self.lower_handles(local, 1);
+                let element = self.cx.host_type(input.ty, 0);
+                let kind = ir::ParamKind::Buffer { is_constant: true, is_reference: false, element };
+                param(kind, index, ir::Access::ReadOnly)
             }
             InputKind::Buffer { index, is_reference } => {
                 let ty = self.cx.value_type(input.ty);

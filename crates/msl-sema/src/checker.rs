@@ -78,6 +78,8 @@ pub struct Checker<'a> {
     pub addressed: Vec<(FunctionId, Ty)>,
     /// The member functions whose address it takes.
     pub methods: Vec<crate::expr::Method>,
+    /// Some table of functions of the host is used.
+    pub has_tables: bool,
     /// What calls through pointers call.
     pub dispatches: Vec<crate::expr::Dispatch>,
 }
@@ -132,6 +134,7 @@ impl<'a> Checker<'a> {
             resources: FxMap::default(),
             addressed: Vec::new(),
             methods: Vec::new(),
+            has_tables: false,
             dispatches: Vec::new(),
         }
     }

@@ -513,6 +513,7 @@ impl Checker<'_> {
         match self.program.classes[c].special {
             SpecialClass::Texture { .. } => Some((Slot::Texture, 1)),
             SpecialClass::Sampler => Some((Slot::Sampler, 1)),
+            SpecialClass::FunctionTable => Some((Slot::Buffer, 1)),
             SpecialClass::Array { len } => {
                 let Some(Arg::Type(t)) = self.classes[c.0 as usize].args.first().cloned() else { return None };
                 let inner = self.program.types.as_class(t.ty)?;

@@ -77,6 +77,8 @@ pub enum SpecialClass {
         len: u64,
     },
     SimdgroupMatrix,
+    /// `visible_function_table<F>`: one field, a `constant ulong*`.
+    FunctionTable,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -99,6 +99,16 @@ pub struct EntryPointInfo {
     pub span: Span,
 }
 
+/// A function that hosts put into tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisibleFunctionInfo {
+    pub name: Symbol,
+    /// What stands for it in a table.
+    pub number: u64,
+    /// As the type of the table is spelled: `int (float)`.
+    pub type_name: String,
+}
+
 /// A function constant that a library declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionConstantInfo {
@@ -139,6 +149,20 @@ impl Library {
             let options = Options::default();
             let mut checker = Checker::new(&self.layer, &options, &constants);
             self.layer.function_constants.iter().filter_map(|id| checker.describe_function_constant(*id)).collect()
+        })
+    }
+
+    /// The `[[visible]]` functions, in the order of the source.
+    pub fn visible_functions(&self) -> Vec<VisibleFunctionInfo> {
+        if self.layer.visible.is_empty() {
+            return Vec::new();
+        }
+        let constants = FunctionConstantValues::default();
+        with_room(|| {
+            let options = Options::default();
+            let mut checker = Checker::new(&self.layer, &options, &constants);
+            checker.ignore_unset = true;
+            checker.describe_visible_functions()
         })
     }
 

@@ -6,7 +6,6 @@ namespace metal {
 #define __ONLY_GRAPHICS [[__metal_unsupported("unsupported-graphics", "belongs to graphics functions; only kernels are supported")]]
 #define __ONLY_RAYS [[__metal_unsupported("unsupported-ray-tracing", "belongs to ray tracing, which is not supported")]]
 #define __ONLY_COMMANDS [[__metal_unsupported("unsupported-indirect-commands", "belongs to indirect command buffers, which are not supported")]]
-#define __ONLY_TABLES [[__metal_unsupported("unsupported-function-table", "is a table of functions that the host fills, which is not supported")]]
 
 #define __PIXEL(name) template <typename T> struct __ONLY_GRAPHICS name;
 __PIXEL(r8unorm) __PIXEL(r8snorm) __PIXEL(r16unorm) __PIXEL(r16snorm) __PIXEL(rg8unorm) __PIXEL(rg8snorm) __PIXEL(rg16unorm)
@@ -38,7 +37,15 @@ struct __ONLY_COMMANDS render_command;
 struct __ONLY_COMMANDS compute_pipeline_state;
 struct __ONLY_COMMANDS render_pipeline_state;
 struct __ONLY_COMMANDS depth_stencil_state;
-template <typename F> struct __ONLY_TABLES visible_function_table;
+// Of section 2.15: how many entries there are, and the number of the function in each.
+template <typename F> struct [[__metal_special("visible_function_table")]] visible_function_table {
+  constant ulong* __t;
+  using fnptr = F*;
+  fnptr operator[](uint index) const { return reinterpret_cast<F*>(__t[1u + index]); }
+  uint size() const { return __metal_pointer_cast<ulong>(__t) == 0ul ? 0u : uint(__t[0]); }
+  bool empty() const { return size() == 0u; }
+};
+template <typename F> inline bool is_null_visible_function_table(visible_function_table<F> t) { return __metal_pointer_cast<ulong>(t.__t) == 0ul; }
 
 namespace raytracing {
 struct __ONLY_RAYS ray;
@@ -64,6 +71,5 @@ struct extended_limits;
 #undef __ONLY_GRAPHICS
 #undef __ONLY_RAYS
 #undef __ONLY_COMMANDS
-#undef __ONLY_TABLES
 
 } // namespace metal

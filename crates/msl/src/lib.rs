@@ -19,7 +19,7 @@ mod semantics;
 mod stage;
 
 pub use include_files::include_files;
-pub use library::{Compiled, FunctionConstant, Library, OpenTimes};
+pub use library::{Compiled, FunctionConstant, Library, OpenTimes, VisibleFunction};
 pub use msl_syntax::preprocess::{FileProvider, IncludedFile, MemoryFiles, NoFiles};
 pub use options::{CompileOptions, ConstantValue, FunctionConstantValues, MathMode};
 pub use render::Style;

@@ -46,6 +46,16 @@ pub struct FunctionConstant {
     pub len: u8,
 }
 
+/// A `[[visible]]` function, which hosts put into tables (MSL specification, section 2.15).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisibleFunction {
+    pub name: String,
+    /// What stands for it in a table.
+    pub number: u64,
+    /// As the type of a table is spelled: `int (float)`.
+    pub type_name: String,
+}
+
 /// One entry point, compiled.
 #[derive(Clone, Debug)]
 pub struct Compiled {
@@ -146,6 +156,15 @@ impl Library {
     }
     pub fn function_constants(&self) -> Vec<FunctionConstant> {
         self.semantic.function_constants().into_iter().map(semantics::function_constant).collect()
+    }
+    /// In the order of the source.
+    pub fn visible_functions(&self) -> Vec<VisibleFunction> {
+        let describe = |f: msl_sema::VisibleFunctionInfo| VisibleFunction {
+            name: f.name.to_string(),
+            number: f.number,
+            type_name: f.type_name,
+        };
+        self.semantic.visible_functions().into_iter().map(describe).collect()
     }
     /// What was remarked when the source was read.
     pub fn warnings(&self) -> &Report {

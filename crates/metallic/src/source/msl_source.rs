@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use metallic_hal as hal;
 use metallic_hal::cache::Key;
 use metallic_hal::{FunctionConstantValue, KernelCode, KernelOrigin};
+use msl::VisibleFunction;
 use msl_base::SourceMap;
 use msl_ir::Module;
 
@@ -32,6 +33,7 @@ pub(crate) fn open_msl(text: &str, options: &CompileOptions) -> Result<Box<dyn S
     let contents = Contents {
         names: library.entry_points(),
         declared: library.function_constants(),
+        visible: library.visible_functions(),
         has_warnings: !library.warnings().is_empty(),
     };
     // The front end checks bodies when they are compiled; a library with mistakes should not open.
@@ -95,6 +97,9 @@ impl Source for MslSource {
             type_name: type_name(c.scalar, c.len),
         };
         self.0.contents.declared.iter().map(describe).collect()
+    }
+    fn visible_functions(&self) -> &[VisibleFunction] {
+        &self.0.contents.visible
     }
     fn warnings(&self) -> Vec<Diagnostic> {
         if !self.0.contents.has_warnings {

@@ -29,6 +29,7 @@ pub(super) struct Contents {
     /// Of the kernels, in the order of the source.
     pub names: Vec<String>,
     pub declared: Vec<msl::FunctionConstant>,
+    pub visible: Vec<msl::VisibleFunction>,
     pub has_warnings: bool,
 }
 
@@ -88,6 +89,10 @@ pub(super) fn library(key: &Key, files: &ReadFiles) -> Option<(Contents, Key)> {
             let (name, index) = (r.text()?.to_string(), r.small()?);
             Some(msl::FunctionConstant { name, index, scalar: Scalar::from_spelling(r.text()?)?, len: r.small()? })
         })?,
+        visible: r.list(|r| {
+            let (name, number) = (r.text()?.to_string(), r.word()?);
+            Some(msl::VisibleFunction { name, number, type_name: r.text()?.to_string() })
+        })?,
         has_warnings: r.flag()?,
     };
     r.end((contents, digest))
@@ -120,6 +125,11 @@ pub(super) fn remember_library(key: &Key, contents: &Contents, files: &ReadFiles
         w.word(constant.index.into());
         w.text(constant.scalar.spelling());
         w.word(constant.len.into());
+    });
+    w.list(contents.visible.iter(), |w, function| {
+        w.text(&function.name);
+        w.word(function.number);
+        w.text(&function.type_name);
     });
     w.flag(contents.has_warnings);
     CACHE.put(key, &w.into_bytes());

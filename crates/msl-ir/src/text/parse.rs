@@ -522,6 +522,12 @@ impl Parser {
             "pointer" => Ok(HostType::Pointer),
             "texture" => Ok(HostType::Texture),
             "sampler" => Ok(HostType::Sampler),
+            "function_table" => {
+                self.punct('<')?;
+                let function = self.label()?;
+                self.punct('>')?;
+                Ok(HostType::FunctionTable { function })
+            }
             "other" => {
                 self.punct('<')?;
                 let size = self.number()?;

@@ -504,6 +504,11 @@ impl<'m> Printer<'m> {
             HostType::Pointer => self.text("pointer"),
             HostType::Texture => self.text("texture"),
             HostType::Sampler => self.text("sampler"),
+            HostType::FunctionTable { function } => {
+                self.text("function_table<");
+                self.label(*function);
+                self.text(">");
+            }
             HostType::Other { size, align } => self.put(format_args!("other<{size}, {align}>")),
         }
     }

@@ -32,6 +32,10 @@ impl Checker<'_> {
             "sampler" => return Some(SpecialClass::Sampler),
             "array" => return Some(SpecialClass::Array { len: value(1) }),
             "simdgroup_matrix" => return Some(SpecialClass::SimdgroupMatrix),
+            "visible_function_table" => {
+                self.has_tables = true;
+                return Some(SpecialClass::FunctionTable);
+            }
             "texture1d" => D::D1,
             "texture1d_array" => D::D1Array,
             "texture2d" => D::D2,

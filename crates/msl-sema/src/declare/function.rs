@@ -122,13 +122,18 @@ impl Declarer<'_> {
     }
 
     fn declare_entry(&mut self, f: &Arc<ast::FunctionDecl>, id: FnDeclId, ns: NsId) {
-        if !is_kernel(f) || !f.templates.is_empty() {
+        if !f.templates.is_empty() {
             return;
         }
         let Some(last) = f.name.segments.last() else { return };
         let ast::Ident::Name(own_name) = last.ident else { return };
         let name = host_name(&f.attributes).unwrap_or(own_name);
-        self.push_entry(EntryDecl { name, span: f.name.span, ns, kind: EntryDeclKind::Function(id) });
+        let entry = EntryDecl { name, span: f.name.span, ns, kind: EntryDeclKind::Function(id) };
+        if is_kernel(f) {
+            self.push_entry(entry);
+        } else if is_visible(&f.attributes) {
+            self.layer.visible.push(entry);
+        }
     }
 
     fn push_entry(&mut self, entry: EntryDecl) {
@@ -155,12 +160,15 @@ impl Declarer<'_> {
             _ => return,
         };
         match host_name(attributes) {
-            Some(host) => self.push_entry(EntryDecl {
-                name: host,
-                span: name.span,
-                ns,
-                kind: EntryDeclKind::Instantiation { name: name.clone(), signature },
-            }),
+            Some(host) => {
+                let kind = EntryDeclKind::Instantiation { name: name.clone(), signature };
+                let entry = EntryDecl { name: host, span: name.span, ns, kind };
+                if is_visible(attributes) {
+                    self.layer.visible.push(entry);
+                } else {
+                    self.push_entry(entry);
+                }
+            }
             None => {
                 if let Some(f) = signature {
                     self.layer.instantiations.push((ns, f));
@@ -172,6 +180,11 @@ impl Declarer<'_> {
 
 pub fn is_kernel(f: &ast::FunctionDecl) -> bool {
     f.stage == ast::StageKeyword::Kernel || f.attributes.iter().any(|a| a.name == "kernel")
+}
+
+/// MSL specification, sections 5.1.4 and 5.1.5.
+fn is_visible(attributes: &[ast::Attribute]) -> bool {
+    attributes.iter().any(|a| a.name == "visible" || a.name == "stitchable")
 }
 
 /// What a function of graphics or ray tracing is called, with its article.

@@ -27,6 +27,8 @@ pub struct Layer {
     pub guides: FxMap<Symbol, Vec<(NsId, Arc<ast::FunctionDecl>)>>,
     pub entries: Vec<EntryDecl>,
     pub entry_index: FxMap<Symbol, usize>,
+    /// `[[visible]]` functions, which hosts put into tables.
+    pub visible: Vec<EntryDecl>,
     pub function_constants: Vec<VarDeclId>,
     pub static_asserts: Vec<StaticAssertDecl>,
     pub fp_pragmas: Vec<ast::FpPragma>,

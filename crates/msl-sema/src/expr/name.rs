@@ -431,7 +431,7 @@ impl Checker<'_> {
         None
     }
 
-    /// A function as a constant pointer: the number of the function plus one.
+    /// A function as a constant pointer: its number.
     pub fn function_pointer(&mut self, id: FunctionId, span: Span) -> Value {
         let ret = self.result_type(id, span);
         let params = self.functions[id.0 as usize].signature.params.iter().map(|p| p.ty.ty).collect();
@@ -440,7 +440,8 @@ impl Checker<'_> {
         if !self.addressed.contains(&(id, ty)) {
             self.addressed.push((id, ty));
         }
-        Value { expr: constant(u64::from(id.0) + 1, ty, span), quals: Quals::NONE, is_xvalue: false }
+        let number = self.number_of_function(id);
+        Value { expr: constant(number, ty, span), quals: Quals::NONE, is_xvalue: false }
     }
 
     /// The address of a place in a constant.

@@ -1,6 +1,7 @@
 //! Calls through pointers to functions, and to member functions, that are not known while compiling.
 //!
-//! A pointer to a function is a number; zero is null. No target can jump to where a number says, so
+//! A pointer to a function is a number; zero is null. Functions that hosts put into tables have numbers that do not depend
+//! on what is compiled. No target can jump to where a number says, so
 //! a call is one of a function that compares the number with those of all functions of this type whose address the program
 //! takes. There is one such function for each type that is called through (and address space of the object); its
 //! body is written once everything else is known. Where the number is known, the function itself is called.
@@ -11,11 +12,14 @@ use msl_syntax::ast;
 use super::{Value, rvalue_expr};
 use crate::checker::Checker;
 use crate::constant::Const;
-use crate::declare::{NameKey, NsId};
+use crate::declare::{EntryDeclKind, NameKey, NsId};
 use crate::entity::{BodyState, FnInfo, SigParam, Signature};
 use crate::hir::{self, Category, ExprKind, FunctionId, LocalId, StmtKind};
 use crate::template::CallArg;
 use crate::types::*;
+
+/// The number of the first `[[visible]]` function of a program.
+const VISIBLE: u64 = 1 << 32;
 
 /// The function that carries out the calls through one type of pointer.
 pub struct Dispatch {
@@ -57,18 +61,18 @@ impl Checker<'_> {
             Some(Const::Scalar(bits)) => Some(bits),
             _ => None,
         };
+        let function = known.and_then(|bits| self.function_of_number(bits));
         match known {
             Some(0) => {
                 let d = Diagnostic::error("null-call", span, "this calls through a null pointer");
                 self.report(d);
                 Value::error(span)
             }
-            Some(bits) if bits <= self.functions.len() as u64 => {
-                let id = FunctionId(bits as u32 - 1);
-                let exprs = self.bound_args(id, args, span);
-                self.call_instance(id, exprs, span)
-            }
             _ => {
+                if let Some(id) = function {
+                    let exprs = self.bound_args(id, args, span);
+                    return self.call_instance(id, exprs, span);
+                }
                 let id = self.dispatch(pointer.ty, None);
                 let all: Vec<CallArg<'_>> =
                     std::iter::once(CallArg::Value(Value::rvalue(pointer))).chain(args.iter().cloned()).collect();
@@ -76,6 +80,46 @@ impl Checker<'_> {
                 self.call_instance(id, exprs, span)
             }
         }
+    }
+
+    /// What stands for a function in pointers: for one that hosts put into tables, its place among those.
+    pub fn number_of_function(&mut self, id: FunctionId) -> u64 {
+        let def = self.functions[id.index()].def.clone();
+        for (place, entry) in self.layer.visible.iter().enumerate() {
+            let is_it = match entry.kind {
+                EntryDeclKind::Function(f) => std::rc::Rc::ptr_eq(&self.fn_def(f), &def),
+                EntryDeclKind::Instantiation { .. } => {
+                    def.is_template() && self.attempt(|c| c.entry_function(entry)).ok().flatten() == Some(id)
+                }
+            };
+            if is_it {
+                return VISIBLE + place as u64;
+            }
+        }
+        u64::from(id.0) + 1
+    }
+
+    fn function_of_number(&mut self, number: u64) -> Option<FunctionId> {
+        match number.checked_sub(VISIBLE) {
+            Some(place) => {
+                let entry = self.layer.visible.get(place as usize)?;
+                self.entry_function(entry)
+            }
+            None => (1..=self.functions.len() as u64).contains(&number).then(|| FunctionId(number as u32 - 1)),
+        }
+    }
+
+    /// What hosts may put into tables.
+    pub fn describe_visible_functions(&mut self) -> Vec<crate::VisibleFunctionInfo> {
+        let mut out = Vec::new();
+        for (place, entry) in self.layer.visible.iter().enumerate() {
+            let Some(id) = self.entry_function(entry) else { continue };
+            let pointer = self.function_pointer(id, entry.span).ty();
+            let TyKind::Pointer { pointee, .. } = *self.kind(pointer) else { continue };
+            let type_name = self.type_name(QualTy::from(pointee));
+            out.push(crate::VisibleFunctionInfo { name: entry.name, number: VISIBLE + place as u64, type_name });
+        }
+        out
     }
 
     pub fn check_argument_count(&mut self, pointer: Ty, wanted: usize, given: usize, span: Span) -> bool {
@@ -155,12 +199,20 @@ impl Checker<'_> {
             let function = self.function_instance(&target.method.def, target.method.args, space, Span::NONE);
             return (target.back == 0).then_some(Target { number: bits, function, base: target.base, back: 0 });
         }
-        let function = FunctionId(bits.checked_sub(1)? as u32);
-        (bits <= self.functions.len() as u64).then_some(Target { number: bits, function, base: Vec::new(), back: 0 })
+        let function = self.function_of_number(bits)?;
+        Some(Target { number: bits, function, base: Vec::new(), back: 0 })
     }
 
     /// Writes the bodies of the functions calls through pointers go to, and has the functions they choose from checked.
     pub fn complete_dispatches(&mut self) {
+        if self.has_tables {
+            // The host may have put any of them into a table.
+            for entry in &self.layer.visible {
+                if let Some(id) = self.entry_function(entry) {
+                    self.function_pointer(id, entry.span);
+                }
+            }
+        }
         let mut done = (0, 0, 0);
         // A function may take the address of another, and call through another type.
         while done != (self.dispatches.len(), self.addressed.len(), self.methods.len()) {
@@ -193,9 +245,10 @@ impl Checker<'_> {
                 })
                 .collect();
         }
-        let addressed = self.addressed.iter().filter(|(_, ty)| *ty == pointer);
-        let target = |id: FunctionId| Target { number: u64::from(id.0) + 1, function: id, base: Vec::new(), back: 0 };
-        addressed.map(|(id, _)| target(*id)).collect()
+        let addressed: Vec<FunctionId> =
+            self.addressed.iter().filter(|(_, ty)| *ty == pointer).map(|(id, _)| *id).collect();
+        let target = |id| Target { number: self.number_of_function(id), function: id, base: Vec::new(), back: 0 };
+        addressed.into_iter().map(target).collect()
     }
 
     fn dispatch_body(&mut self, id: FunctionId, targets: &[Target]) -> hir::Block {

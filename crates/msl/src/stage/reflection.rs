@@ -60,6 +60,7 @@ fn host_type(ty: &HostType, indent: usize) -> String {
         HostType::Pointer => "pointer".into(),
         HostType::Texture => "texture".into(),
         HostType::Sampler => "sampler".into(),
+        HostType::FunctionTable { function } => format!("visible_function_table<{function}>"),
         HostType::Other { size, align } => format!("opaque ({size} bytes, align {align})"),
     }
 }

@@ -66,6 +66,8 @@ typedef void *metal_function_t;
 typedef void *metal_function_constant_values_t;
 typedef void *metal_compute_pipeline_state_t;
 typedef void *metal_shared_event_t;
+typedef void *metal_function_handle_t;
+typedef void *metal_visible_function_table_t;
 
 /* ---- errors, counting, text -------------------------------------------------------------- */
 
@@ -401,6 +403,12 @@ PYMETALLIC_API metal_function_t metal_library_make_function_with_constants(metal
                                                                            metal_function_constant_values_t values);
 /* The caller owns the text. */
 PYMETALLIC_API char *metal_function_get_name(metal_function_t function);
+
+/* MTLFunctionType. */
+enum metal_function_type { METAL_FUNCTION_TYPE_KERNEL = 3, METAL_FUNCTION_TYPE_VISIBLE = 5 };
+
+/* One of metal_function_type; 0 on failure. */
+PYMETALLIC_API int32_t metal_function_get_function_type(metal_function_t function);
 PYMETALLIC_API void metal_function_release(metal_function_t function);
 
 /* MTLDataType. Vectors of two, three and four components have the numbers that follow the scalar's; their
@@ -456,6 +464,27 @@ PYMETALLIC_API uint64_t
 metal_compute_pipeline_state_get_static_threadgroup_memory_length(metal_compute_pipeline_state_t pipeline);
 PYMETALLIC_API void metal_compute_pipeline_state_release(metal_compute_pipeline_state_t pipeline);
 
+/* ---- visible function tables -------------------------------------------------------------- */
+
+/* With [[visible]] functions of the same library that the pipeline's tables may hold; the array is only read. */
+PYMETALLIC_API metal_compute_pipeline_state_t metal_device_make_compute_pipeline_state_with_linked_functions(
+    metal_device_t device, metal_function_t function, const metal_function_t *linked_functions, int32_t count);
+/* What stands for a linked function in the pipeline's tables. */
+PYMETALLIC_API metal_function_handle_t
+metal_compute_pipeline_state_make_function_handle(metal_compute_pipeline_state_t pipeline, metal_function_t function);
+PYMETALLIC_API void metal_function_handle_release(metal_function_handle_t handle);
+/* A table of so many entries, without functions yet. */
+PYMETALLIC_API metal_visible_function_table_t metal_compute_pipeline_state_make_visible_function_table(
+    metal_compute_pipeline_state_t pipeline, int32_t function_count);
+/* NULL takes away what is in the entry. */
+PYMETALLIC_API bool metal_visible_function_table_set_function(metal_visible_function_table_t table,
+                                                              metal_function_handle_t function, int32_t index);
+/* Where kernels find the table, for argument buffers; 0 on failure. */
+PYMETALLIC_API uint64_t metal_visible_function_table_get_gpu_address(metal_visible_function_table_t table);
+/* The table's memory, to be announced with use_resource then. The caller releases it. */
+PYMETALLIC_API metal_buffer_t metal_visible_function_table_get_buffer(metal_visible_function_table_t table);
+PYMETALLIC_API void metal_visible_function_table_release(metal_visible_function_table_t table);
+
 /* ---- command queues and command buffers --------------------------------------------------- */
 
 PYMETALLIC_API metal_command_queue_t metal_device_make_command_queue(metal_device_t device);
@@ -509,6 +538,10 @@ PYMETALLIC_API bool metal_compute_command_encoder_set_buffer_offset(metal_comput
 /* Binds a copy of up to 4096 bytes in place of a buffer. */
 PYMETALLIC_API bool metal_compute_command_encoder_set_bytes(metal_compute_command_encoder_t encoder,
                                                             const void *bytes, uint64_t length, int32_t index);
+/* Binds a table in place of a buffer. */
+PYMETALLIC_API bool
+metal_compute_command_encoder_set_visible_function_table(metal_compute_command_encoder_t encoder,
+                                                         metal_visible_function_table_t table, int32_t index);
 PYMETALLIC_API bool metal_compute_command_encoder_set_texture(metal_compute_command_encoder_t encoder,
                                                               metal_texture_t texture, int32_t index);
 PYMETALLIC_API bool metal_compute_command_encoder_set_sampler_state(metal_compute_command_encoder_t encoder,

@@ -19,6 +19,7 @@ from .metallic import (
     Device,
     Event,
     Function,
+    FunctionHandle,
     Kernel,
     Library,
     MetalCompileError,
@@ -29,6 +30,7 @@ from .metallic import (
     MetalValidationError,
     SamplerState,
     Texture,
+    VisibleFunctionTable,
     async_buffer_from_numpy,
     async_buffer_to_numpy,
     get_default_device,
@@ -39,7 +41,7 @@ from .metallic import (
 
 __all__ = [
     "BlitCommandEncoder", "Buffer", "CommandBuffer", "CommandQueue", "ComputeCommandEncoder", "ComputePipelineState",
-    "Device", "Event", "Function", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
-    "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "__version__",
+    "Device", "Event", "Function", "FunctionHandle", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
+    "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "VisibleFunctionTable", "__version__",
     "async_buffer_from_numpy", "async_buffer_to_numpy", "get_default_device", "run_simple_compute_example", "scalar_add", "scalar_multiply",
 ]

@@ -52,7 +52,7 @@ class _Parameter(TypedDict, total=False):
 
 __all__ = [
     "__version__", "MetalError", "MetalCompileError", "MetalValidationError", "MetalDeviceError", "MetalMemoryError",
-    "MetalExecutionError", "Device", "Buffer", "Texture", "SamplerState", "Library", "Function", "ComputePipelineState",
+    "MetalExecutionError", "Device", "Buffer", "Texture", "SamplerState", "Library", "Function", "FunctionHandle", "VisibleFunctionTable", "ComputePipelineState",
     "CommandQueue", "CommandBuffer", "ComputeCommandEncoder", "BlitCommandEncoder", "Event", "as_array", "gpu_array", "async_buffer_from_numpy", "async_buffer_to_numpy",
     "released_objects", "run_command_line",
 ]
@@ -134,8 +134,13 @@ class Device:
         options: fast_math (bool), language_version ("3.1"), macros (dict of name and text), include_directories (list
         of paths), headers (dict of name and text), name (of the source in messages).
         """
-    def make_compute_pipeline_state(self, function: Function) -> ComputePipelineState:
-        """Compiles a function for this device. Raises MetalError when the device cannot run it."""
+    def make_compute_pipeline_state(
+        self, function: Function, linked_functions: Sequence[Function] | None = None
+    ) -> ComputePipelineState:
+        """Compiles a function for this device. Raises MetalError when the device cannot run it.
+
+        linked_functions: the visible functions of the same library that its tables may hold.
+        """
     def make_buffer(self, size: int, storage_mode: int | None = None) -> Buffer:
         """``size`` bytes of zeros, shared by default. Raises MetalMemoryError when there is not enough memory."""
     def make_buffer_from_numpy(self, array: ArrayLike, storage_mode: int | None = None) -> Buffer:
@@ -326,10 +331,13 @@ class Library:
 
     def __new__(cls, device: Device, source: str, options: _CompileOptions | dict[str, Any] | None = None) -> Library: ...
     def make_function(self, name: str, constants: _Constants | None = None) -> Function:
-        """The kernel ``name``. Raises MetalError when unknown.
+        """The kernel or visible function ``name``. Raises MetalError when unknown.
 
         constants: values of function constants by index or name; bool, int, float or a sequence of those.
         """
+    @property
+    def visible_function_names(self) -> list[str]:
+        """The functions that are ``[[visible]]``, which ``make_function`` finds too, to be linked to pipelines."""
     @property
     def function_names(self) -> list[str]:
         """The kernels that ``make_function`` finds."""
@@ -342,20 +350,53 @@ class Library:
 
 @final
 class Function:
-    """A kernel of a library."""
+    """A kernel of a library, or a function that kernels call through tables."""
 
     @property
     def name(self) -> str:
         """As ``make_function`` was asked for it."""
     @property
+    def function_type(self) -> Literal["kernel", "visible"]:
+        """"kernel" or "visible"."""
+    @property
     def library(self) -> Library:
         """The library that it comes from."""
+
+@final
+class FunctionHandle:
+    """A function as the tables of one pipeline hold it; made by ``ComputePipelineState.function_handle``."""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+
+@final
+class VisibleFunctionTable:
+    """Functions by number, for kernels to call; made by ``ComputePipelineState.make_visible_function_table``."""
+
+    def set_function(self, function: FunctionHandle | None, index: int) -> None:
+        """Puts a function of the table's pipeline into an entry; None takes away what is there."""
+    def set_functions(self, functions: Sequence[FunctionHandle | None], first: int = 0) -> None:
+        """The same for the entries from ``first`` on."""
+    @property
+    def gpu_address(self) -> int:
+        """Where kernels find the table, for argument buffers; announce ``buffer`` with ``use_resource`` then."""
+    @property
+    def buffer(self) -> Buffer:
+        """The memory of the table."""
+    def __len__(self) -> int: ...
 
 @final
 class ComputePipelineState:
     """A kernel compiled for a device."""
 
-    def __new__(cls, device: Device, function: Function) -> ComputePipelineState: ...
+    def __new__(
+        cls, device: Device, function: Function, linked_functions: Sequence[Function] | None = None
+    ) -> ComputePipelineState: ...
+    def function_handle(self, function: Function) -> FunctionHandle:
+        """What stands for a linked function in this pipeline's tables. Raises MetalError for others."""
+    def make_visible_function_table(self, function_count: int) -> VisibleFunctionTable:
+        """A table of so many entries, without functions yet, for ``ComputeCommandEncoder.set_visible_function_table``."""
     @property
     def device(self) -> Device:
         """The device that it is compiled for."""
@@ -477,6 +518,8 @@ class ComputeCommandEncoder:
         """Binds the buffer that is there already from another offset on."""
     def set_bytes(self, data: ArrayLike | bytes | bytearray, index: int) -> None:
         """Binds a copy of 1 to 4096 bytes at a buffer index: an array, a NumPy scalar or bytes."""
+    def set_visible_function_table(self, table: VisibleFunctionTable, index: int) -> None:
+        """Binds a table of functions at a buffer index."""
     def set_texture(self, texture: Texture, index: int) -> None:
         """Binds a texture at a texture index."""
     def set_sampler_state(self, sampler_state: SamplerState, index: int) -> None:

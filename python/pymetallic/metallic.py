@@ -24,6 +24,7 @@ from ._native import (
     Device,
     Event,
     Function,
+    FunctionHandle,
     Library,
     MetalCompileError,
     MetalDeviceError,
@@ -33,12 +34,13 @@ from ._native import (
     MetalValidationError,
     SamplerState,
     Texture,
+    VisibleFunctionTable,
 )
 
 __all__ = [
     "BlitCommandEncoder", "Buffer", "CommandBuffer", "CommandQueue", "ComputeCommandEncoder", "ComputePipelineState",
-    "Device", "Event", "Function", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
-    "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "_KernelCache",
+    "Device", "Event", "Function", "FunctionHandle", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
+    "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "VisibleFunctionTable", "_KernelCache",
     "_resource_manager", "async_buffer_from_numpy", "async_buffer_to_numpy", "fill_u32", "get_default_device", "kernel_cache", "read_scalar",
     "run_simple_compute_example", "scalar_add", "scalar_multiply",
 ]

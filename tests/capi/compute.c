@@ -430,6 +430,72 @@ static void devices(metal_device_t device) {
   CHECK_OK();
 }
 
+static const char *const APPLY =
+    "#include <metal_stdlib>\n"
+    "using namespace metal;\n"
+    "[[visible]] float add(float x, float y) { return x + y; }\n"
+    "[[visible]] float multiply(float x, float y) { return x * y; }\n"
+    "kernel void apply(device float *data [[buffer(0)]],\n"
+    "                  visible_function_table<float(float, float)> table [[buffer(1)]],\n"
+    "                  uint i [[thread_position_in_grid]]) { data[i] = table[i % table.size()](data[i], 10); }\n";
+
+static void function_tables(metal_device_t device, bool runs) {
+  metal_library_t library = metal_device_make_library_with_source(device, APPLY);
+  CHECK(library);
+  metal_function_t kernel = metal_library_make_function(library, "apply");
+  metal_function_t linked[2] = {metal_library_make_function(library, "add"),
+                                metal_library_make_function(library, "multiply")};
+  CHECK(kernel && linked[0] && linked[1]);
+  CHECK(metal_function_get_function_type(kernel) == METAL_FUNCTION_TYPE_KERNEL);
+  CHECK(metal_function_get_function_type(linked[0]) == METAL_FUNCTION_TYPE_VISIBLE);
+  metal_compute_pipeline_state_t pipeline =
+      metal_device_make_compute_pipeline_state_with_linked_functions(device, kernel, linked, 2);
+  CHECK(pipeline);
+  metal_visible_function_table_t table = metal_compute_pipeline_state_make_visible_function_table(pipeline, 2);
+  CHECK(table);
+  for (int i = 0; i < 2; i++) {
+    metal_function_handle_t handle = metal_compute_pipeline_state_make_function_handle(pipeline, linked[i]);
+    CHECK(handle);
+    CHECK(metal_visible_function_table_set_function(table, handle, i));
+    metal_function_handle_release(handle);
+  }
+  CHECK(metal_visible_function_table_get_gpu_address(table) != 0);
+  metal_buffer_t memory = metal_visible_function_table_get_buffer(table);
+  CHECK(memory && metal_buffer_get_length(memory) == 24);
+  float values[4] = {1, 2, 3, 4};
+  metal_buffer_t data =
+      metal_device_make_buffer_with_bytes(device, values, sizeof values, METAL_RESOURCE_STORAGE_MODE_SHARED);
+  metal_command_queue_t queue = metal_device_make_command_queue(device);
+  metal_command_buffer_t commands = metal_command_queue_make_command_buffer(queue);
+  metal_compute_command_encoder_t encoder = metal_command_buffer_make_compute_command_encoder(commands);
+  metal_compute_command_encoder_set_compute_pipeline_state(encoder, pipeline);
+  metal_compute_command_encoder_set_buffer(encoder, data, 0, 0);
+  CHECK(metal_compute_command_encoder_set_visible_function_table(encoder, table, 1));
+  metal_compute_command_encoder_dispatch_threads(encoder, 4, 1, 1, 4, 1, 1);
+  metal_compute_command_encoder_end_encoding(encoder);
+  metal_command_buffer_commit(commands);
+  metal_command_buffer_wait_until_completed(commands);
+  CHECK_OK();
+  const float *result = metal_buffer_get_contents(data);
+  if (runs) CHECK(result[0] == 11 && result[1] == 20 && result[2] == 13 && result[3] == 40);
+  /* An entry that is not there, and what is no handle of a function. */
+  CHECK(!metal_visible_function_table_set_function(table, NULL, 2));
+  CHECK(!metal_visible_function_table_set_function(table, kernel, 0));
+  CHECK(!metal_device_make_compute_pipeline_state_with_linked_functions(device, kernel, NULL, 1));
+  metal_clear_last_error();
+  metal_compute_command_encoder_release(encoder);
+  metal_command_buffer_release(commands);
+  metal_command_queue_release(queue);
+  metal_buffer_release(data);
+  metal_buffer_release(memory);
+  metal_visible_function_table_release(table);
+  metal_compute_pipeline_state_release(pipeline);
+  metal_function_release(linked[0]);
+  metal_function_release(linked[1]);
+  metal_function_release(kernel);
+  metal_library_release(library);
+}
+
 int main(void) {
   char version[40];
   snprintf(version, sizeof version, "%d.%d.%d", PYMETALLIC_VERSION_MAJOR, PYMETALLIC_VERSION_MINOR,
@@ -449,6 +515,7 @@ int main(void) {
   mipmaps(device);
   handlers_and_events(device);
   memory_of_the_host(device);
+  function_tables(device, runs);
   CHECK(metal_get_live_object_count() == 1);
   metal_device_release(device);
   CHECK(metal_get_live_object_count() == 0);

@@ -2,7 +2,9 @@
 
 use std::ffi::c_void;
 
-use metallic::{BarrierScope, Buffer, ComputeCommandEncoder, ComputePipelineState, SamplerState, Texture};
+use metallic::{
+    BarrierScope, Buffer, ComputeCommandEncoder, ComputePipelineState, SamplerState, Texture, VisibleFunctionTable,
+};
 
 use crate::command_buffer::{Encoder, encode, own};
 use crate::error::{Failure, make};
@@ -54,6 +56,18 @@ pub unsafe extern "C" fn metal_compute_command_encoder_set_bytes(
         // SAFETY: the caller's promise.
         let bytes = unsafe { convert::bytes(bytes, length, "bytes") }?;
         Ok(encoder.set_bytes(bytes, convert::unsigned(index, "index")?)?)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn metal_compute_command_encoder_set_visible_function_table(
+    encoder: Handle,
+    table: Handle,
+    index: i32,
+) -> bool {
+    compute("metal_compute_command_encoder_set_visible_function_table", encoder, |encoder| {
+        let index = convert::unsigned(index, "index")?;
+        Ok(encoder.set_visible_function_table(&get::<VisibleFunctionTable>(table, "table")?, index)?)
     })
 }
 

@@ -1,6 +1,6 @@
 //! What callers hold: numbers that look like pointers and never are followed.
 //!
-//! A handle names an entry of a process-wide table. Its top bits mark it as ours, its lowest four
+//! A handle names an entry of a process-wide table. Its top bits mark it as ours, its lowest five
 //! bits say what kind of object it was made for, and the number between is never given out again. So
 //! NULL, pointers from elsewhere, handles of another kind and handles that were released are all
 //! told apart, and a stale handle cannot come to mean a newer object.
@@ -27,7 +27,7 @@ const _: () = assert!(usize::BITS == 64, "handles need pointers of 64 bits");
 /// No address of a process has these top bits, so that following a handle by mistake faults at once.
 const MARK: u64 = 0x4d5 << MARK_SHIFT;
 const MARK_SHIFT: u32 = 52;
-const KIND_BITS: u32 = 4;
+const KIND_BITS: u32 = 5;
 const SHARDS: usize = 16;
 
 struct Entry {
@@ -101,6 +101,8 @@ objects! {
     CompileOptions(Arc<Mutex<metallic::CompileOptions>>) = 12 "compile options";
     FunctionConstantValues(Arc<Mutex<metallic::FunctionConstantValues>>) = 13 "function constant values";
     SharedEvent(metallic::SharedEvent) = 14 "a shared event";
+    FunctionHandle(metallic::FunctionHandle) = 15 "a function handle";
+    VisibleFunctionTable(metallic::VisibleFunctionTable) = 16 "a visible function table";
 }
 
 /// A new handle, held once.

@@ -28,5 +28,6 @@ pub mod function_constant_values;
 pub mod library;
 pub mod object;
 pub mod texture;
+pub mod visible_function_table;
 
 pub use handle::Handle;

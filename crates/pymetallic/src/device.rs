@@ -127,8 +127,15 @@ impl Device {
         py.detach(|| self.inner.make_library(source, &options)).python().map(Library::from_inner)
     }
     /// Compiles a function for this device. Raises MetalError when the device cannot run it.
-    fn make_compute_pipeline_state(&self, function: &Bound<'_, Function>) -> PyResult<ComputePipelineState> {
-        ComputePipelineState::make(&self.inner, function)
+    ///
+    /// linked_functions: the visible functions of the same library that its tables may hold.
+    #[pyo3(signature = (function, linked_functions=None))]
+    fn make_compute_pipeline_state(
+        &self,
+        function: &Bound<'_, Function>,
+        linked_functions: Option<Vec<Bound<'_, Function>>>,
+    ) -> PyResult<ComputePipelineState> {
+        ComputePipelineState::make(&self.inner, function, linked_functions)
     }
 
     /// `size` bytes of zeros, shared by default. Raises MetalMemoryError when there is not enough memory.

@@ -8,6 +8,7 @@ use crate::array::with_bytes;
 use crate::buffer::Buffer;
 use crate::command::CommandBuffer;
 use crate::error::{ToPython, invalid, unsigned};
+use crate::function_table::VisibleFunctionTable;
 use crate::library::ComputePipelineState;
 use crate::released::CountRelease;
 use crate::texture::{SamplerState, Texture};
@@ -77,6 +78,10 @@ impl ComputeCommandEncoder {
     fn set_bytes(&self, data: &Bound<'_, PyAny>, index: i64) -> PyResult<()> {
         let index = unsigned(index, "a buffer index")?;
         with_bytes(data, |bytes| self.inner.set_bytes(bytes, index).python())
+    }
+    /// Binds a table of functions at a buffer index.
+    fn set_visible_function_table(&self, table: &VisibleFunctionTable, index: i64) -> PyResult<()> {
+        self.inner.set_visible_function_table(&table.inner, unsigned(index, "a buffer index")?).python()
     }
     /// Binds a texture at a texture index.
     fn set_texture(&self, texture: &Texture, index: i64) -> PyResult<()> {

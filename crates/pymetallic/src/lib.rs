@@ -13,6 +13,7 @@ mod dlpack;
 mod encoder;
 mod error;
 mod event;
+mod function_table;
 mod gpu_array;
 mod library;
 mod released;
@@ -37,6 +38,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<library::Library>()?;
     module.add_class::<library::Function>()?;
     module.add_class::<library::ComputePipelineState>()?;
+    module.add_class::<function_table::FunctionHandle>()?;
+    module.add_class::<function_table::VisibleFunctionTable>()?;
     module.add_class::<command::CommandQueue>()?;
     module.add_class::<command::CommandBuffer>()?;
     module.add_class::<encoder::ComputeCommandEncoder>()?;

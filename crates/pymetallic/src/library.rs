@@ -1,12 +1,13 @@
 //! `Library`, `Function` and `ComputePipelineState`.
 
-use metallic::{Access, CompileOptions, ConstantValue, FunctionConstantValues, HostType, ParamKind};
+use metallic::{Access, CompileOptions, ConstantValue, FunctionConstantValues, FunctionType, HostType, ParamKind};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::device::Device;
-use crate::error::{ToPython, invalid};
+use crate::error::{ToPython, invalid, unsigned};
+use crate::function_table::{FunctionHandle, VisibleFunctionTable};
 use crate::released::CountRelease;
 
 /// `fast_math`, `language_version`, `macros`, `include_directories`, `name`.
@@ -107,7 +108,7 @@ impl Library {
         py.detach(|| device.inner.make_library(source, &options)).python().map(Library::from_inner)
     }
 
-    /// The kernel `name`. Raises MetalError when unknown.
+    /// The kernel or visible function `name`. Raises MetalError when unknown.
     ///
     /// constants: values of function constants by index or name; bool, int, float or a sequence of those.
     #[pyo3(signature = (name, constants=None))]
@@ -116,6 +117,11 @@ impl Library {
         let inner = &slf.get().inner;
         let inner = slf.py().detach(|| inner.make_function_with_constants(name, &values)).python()?;
         Ok(Function { inner, library: slf.clone().unbind(), _released: CountRelease })
+    }
+    /// The functions that are `[[visible]]`, which `make_function` finds too, to be linked to pipelines.
+    #[getter]
+    fn visible_function_names(&self) -> Vec<String> {
+        self.inner.visible_function_names()
     }
     /// The kernels that `make_function` finds.
     #[getter]
@@ -137,7 +143,7 @@ impl Library {
     }
 }
 
-/// A kernel of a library.
+/// A kernel of a library, or a function that kernels call through tables.
 #[pyclass(frozen, module = "pymetallic", weakref)]
 pub struct Function {
     pub inner: metallic::Function,
@@ -151,6 +157,14 @@ impl Function {
     #[getter]
     fn name(&self) -> &str {
         self.inner.name()
+    }
+    /// "kernel" or "visible".
+    #[getter]
+    fn function_type(&self) -> &'static str {
+        match self.inner.function_type() {
+            FunctionType::Kernel => "kernel",
+            FunctionType::Visible => "visible",
+        }
     }
     /// The library that it comes from.
     #[getter]
@@ -171,9 +185,15 @@ pub struct ComputePipelineState {
 }
 
 impl ComputePipelineState {
-    pub fn make(device: &metallic::Device, function: &Bound<'_, Function>) -> PyResult<ComputePipelineState> {
+    pub fn make(
+        device: &metallic::Device,
+        function: &Bound<'_, Function>,
+        linked_functions: Option<Vec<Bound<'_, Function>>>,
+    ) -> PyResult<ComputePipelineState> {
         let of = &function.get().inner;
-        let inner = function.py().detach(|| device.make_compute_pipeline_state(of)).python()?;
+        let linked: Vec<_> = linked_functions.iter().flatten().map(|f| f.get().inner.clone()).collect();
+        let make = || device.make_compute_pipeline_state_with_linked_functions(of, &linked);
+        let inner = function.py().detach(make).python()?;
         Ok(ComputePipelineState { inner, function: function.clone().unbind(), _released: CountRelease })
     }
 }
@@ -181,8 +201,13 @@ impl ComputePipelineState {
 #[pymethods]
 impl ComputePipelineState {
     #[new]
-    fn new(device: &Device, function: &Bound<'_, Function>) -> PyResult<ComputePipelineState> {
-        ComputePipelineState::make(&device.inner, function)
+    #[pyo3(signature = (device, function, linked_functions=None))]
+    fn new(
+        device: &Device,
+        function: &Bound<'_, Function>,
+        linked_functions: Option<Vec<Bound<'_, Function>>>,
+    ) -> PyResult<ComputePipelineState> {
+        ComputePipelineState::make(&device.inner, function, linked_functions)
     }
     /// The device that it is compiled for.
     #[getter]
@@ -193,6 +218,16 @@ impl ComputePipelineState {
     #[getter]
     fn function(&self, py: Python<'_>) -> Py<Function> {
         self.function.clone_ref(py)
+    }
+    /// What stands for a linked function in this pipeline's tables. Raises MetalError for others.
+    fn function_handle(&self, function: &Function) -> PyResult<FunctionHandle> {
+        self.inner.function_handle(&function.inner).python().map(|inner| FunctionHandle { inner })
+    }
+    /// A table of so many entries, without functions yet, for `ComputeCommandEncoder.set_visible_function_table`.
+    fn make_visible_function_table(&self, function_count: i64) -> PyResult<VisibleFunctionTable> {
+        let descriptor =
+            metallic::VisibleFunctionTableDescriptor { function_count: unsigned(function_count, "a function count")? };
+        self.inner.make_visible_function_table(&descriptor).python().map(|inner| VisibleFunctionTable { inner })
     }
     /// The most threads, width times height times depth, that a threadgroup of this kernel may have.
     #[getter]

@@ -397,6 +397,7 @@ impl<'a> Checker<'a> {
             signatures: RefCell::default(),
             lambda: None,
             access: ast::Access::Public,
+            is_exposed: false.into(),
             inherited: None,
         })
     }

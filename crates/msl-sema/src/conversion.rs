@@ -616,6 +616,19 @@ impl Checker<'_> {
             let pointer = self.types().pointer(referent, quals, space);
             return self.address_of_lvalue(base.expr, pointer, span);
         }
+        if let (Some(from), Some(to)) = (self.program.types.as_class(v.ty()), self.program.types.as_class(referent))
+            && from != to
+            && ics.user.is_none()
+        {
+            // The base of a temporary: what it is a part of is there as well.
+            self.check_base_access(from, to, span);
+            let object = self.copy_of(v, span);
+            let address = self.address_of_temporary(object, quals);
+            let whole = self.deref(address, span);
+            let base = self.base_object(whole, from, to);
+            let pointer = self.types().pointer(referent, quals, space);
+            return self.address_of_lvalue(base.expr, pointer, span);
+        }
         let e = match self.related(v.ty(), referent) {
             Some(_) => self.apply_plain(v, referent, &Ics::exact(), span),
             None => self.apply_plain(v, referent, ics, span),

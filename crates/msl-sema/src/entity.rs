@@ -88,6 +88,8 @@ pub struct FnDef {
     pub lambda: Option<Rc<LambdaInfo>>,
     /// Who may use this member.
     pub access: ast::Access,
+    /// Some derived class has made it public by a using-declaration: then everyone may call it.
+    pub is_exposed: Cell<bool>,
     /// Constructors inherited with `using Base::Base`: the base's constructor.
     pub inherited: Option<Rc<FnDef>>,
 }
@@ -346,6 +348,8 @@ pub struct ClassInfo {
     pub members: FxMap<NameKey, Vec<Entity>>,
     /// Of members that not everyone may use.
     pub access: FxMap<NameKey, ast::Access>,
+    /// Of members of bases that a using-declaration names.
+    pub redeclared: FxMap<NameKey, ast::Access>,
     pub friends: Vec<Rc<FnDef>>,
     /// Names of functions and classes that may use everything.
     pub friend_names: Vec<Symbol>,

@@ -64,7 +64,8 @@ impl Checker<'_> {
 
     /// Reports a function that must not be called here.
     pub fn check_function_access(&mut self, f: &FnDef, span: Span) {
-        let Some(owner) = f.class.filter(|_| f.access != ast::Access::Public) else { return };
+        let is_closed = f.access != ast::Access::Public && !f.is_exposed.get();
+        let Some(owner) = f.class.filter(|_| is_closed) else { return };
         if self.is_library_span(span) || self.may_use(owner, f.access) {
             return;
         }
@@ -121,9 +122,26 @@ impl Checker<'_> {
         }
     }
 
+    /// Whether a member of a base is known by a using-declaration. Reports one that must not be used here.
+    pub fn check_redeclared(&mut self, class: ClassId, key: NameKey, span: Span) -> bool {
+        let mut owners = Vec::new();
+        self.member_owners(class, key, &mut owners);
+        let Some(owner) = owners.first().copied() else { return false };
+        let Some(access) = self.classes[owner.0 as usize].redeclared.get(&key).copied() else { return false };
+        if access != ast::Access::Public {
+            self.check_access_as(owner, key, access, span);
+        }
+        true
+    }
+
     /// Reports a member that must not be used here.
     pub fn check_access(&mut self, owner: ClassId, key: NameKey, span: Span) {
-        let Some(access) = self.classes[owner.0 as usize].access.get(&key).copied() else { return };
+        if let Some(access) = self.classes[owner.0 as usize].access.get(&key).copied() {
+            self.check_access_as(owner, key, access, span);
+        }
+    }
+
+    fn check_access_as(&mut self, owner: ClassId, key: NameKey, access: ast::Access, span: Span) {
         if self.is_library_span(span) || self.may_use(owner, access) {
             return;
         }

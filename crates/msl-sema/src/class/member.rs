@@ -94,10 +94,10 @@ impl Checker<'_> {
                 let mut names = Vec::new();
                 crate::walk::names_in_name(name, &mut names);
                 for scope in self.expansion_scopes(&names, member.span).unwrap_or_default() {
-                    self.in_scope(&scope, |c| c.add_using(id, name));
+                    self.in_scope(&scope, |c| c.add_using(id, name, access));
                 }
             }
-            ast::DeclKind::Using { name, .. } => self.add_using(id, name),
+            ast::DeclKind::Using { name, .. } => self.add_using(id, name, access),
             ast::DeclKind::UsingEnum(name) => {
                 if let Some(def) = self.enum_named(name) {
                     for (i, enumerator) in def.decl.enumerators.iter().flatten().enumerate() {
@@ -261,7 +261,7 @@ impl Checker<'_> {
         }
     }
 
-    fn add_using(&mut self, id: ClassId, name: &ast::Name) {
+    fn add_using(&mut self, id: ClassId, name: &ast::Name, access: ast::Access) {
         let Some(last) = name.segments.last() else { return };
         let Some(qualifier) = self.resolve_qualifier(name) else { return };
         let crate::lookup::Qualifier::Class(base) = qualifier else {
@@ -295,7 +295,13 @@ impl Checker<'_> {
         if found.is_empty() {
             self.report_no_member(&crate::lookup::Qualifier::Class(base), &last.ident, last.span);
         }
+        self.classes[id.0 as usize].redeclared.insert(key, access);
         for e in found {
+            if let Entity::Function(f) = &e
+                && access == ast::Access::Public
+            {
+                f.is_exposed.set(true);
+            }
             self.add_entity(id, key, e);
         }
     }

@@ -128,8 +128,10 @@ impl Checker<'_> {
             }
             Some(Entity::Field(owner, path)) => {
                 let (owner, path) = (*owner, path.clone());
-                self.check_access(owner, key, last.span);
-                self.check_base_access(class, owner, last.span);
+                if !self.check_redeclared(class, key, last.span) {
+                    self.check_access(owner, key, last.span);
+                    self.check_base_access(class, owner, last.span);
+                }
                 let object = self.base_object(v, class, owner);
                 Operand::Value(self.field_value(object, owner, &path, span))
             }
@@ -141,7 +143,9 @@ impl Checker<'_> {
                         _ => None,
                     })
                     .collect();
-                if let Some(owner) = functions.first().and_then(|f| f.class) {
+                if !self.check_redeclared(class, key, last.span)
+                    && let Some(owner) = functions.first().and_then(|f| f.class)
+                {
                     self.check_base_access(class, owner, last.span);
                 }
                 let explicit = match &last.template_args {

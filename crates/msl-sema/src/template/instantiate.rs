@@ -300,6 +300,7 @@ impl Checker<'_> {
             members: msl_base::FxMap::default(),
             access: Default::default(),
             friends: Vec::new(),
+            redeclared: Default::default(),
             friend_names: Vec::new(),
             has_error: false,
             lambda: None,

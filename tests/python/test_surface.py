@@ -65,7 +65,8 @@ def test_errors_derive_from_metal_error():
     (pm.ComputeCommandEncoder.dispatch_threads, {"grid": ..., "threadgroup": ...}),
     (pm.ComputeCommandEncoder.dispatch_threadgroups, {"groups": ..., "threadgroup": ...}),
     (pm.BlitCommandEncoder.copy_from_buffer, {"source_buffer": ..., "source_offset": ..., "dest_buffer": ..., "dest_offset": ..., "size": ...}),
-    (pm.ComputePipelineState, {"device": ..., "function": ...}),
+    # `linked_functions` is ours.
+    (pm.ComputePipelineState, {"device": ..., "function": ..., "linked_functions": None}),
     (pm.CommandQueue, {"device": ...}),
     (pm.Kernel, {"device": ..., "source": ..., "func": ..., "constants": None, "options": None}),
     (kernel_cache.get, {"device": ..., "source": ..., "func_name": ..., "constants": None, "options": None}),

@@ -185,6 +185,9 @@ impl Ll {
             is.then(|| LLVMConstIntGetZExtValue(v))
         }
     }
+    pub fn is_constant(&self, v: V) -> bool {
+        unsafe { LLVMIsConstant(v) != 0 }
+    }
     pub fn is_const_ones(&self, v: V) -> bool {
         unsafe { v == LLVMConstAllOnes(LLVMTypeOf(v)) }
     }
@@ -621,9 +624,10 @@ impl Ll {
             }
         }
     }
-    /// The width of an integer type.
+    /// The width of an integer type, or of the elements of a vector of integers.
     pub fn bits(&self, t: T) -> u32 {
-        unsafe { LLVMGetIntTypeWidth(t) }
+        let elem = if self.is_vector(t) { self.elem(t) } else { t };
+        unsafe { LLVMGetIntTypeWidth(elem) }
     }
     pub fn set_volatile(&self, access: V) {
         unsafe { LLVMSetVolatile(access, 1) }

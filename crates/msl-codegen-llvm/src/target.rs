@@ -15,6 +15,7 @@ use llvm_sys::target_machine::*;
 use llvm_sys::transforms::pass_builder::*;
 
 use crate::CodegenError;
+use crate::emit::divide::Conversions;
 use crate::llvm::{Ll, c_string, take_message};
 
 /// The vector instruction set to use.
@@ -35,6 +36,17 @@ pub struct TargetOptions {
     pub isa: Isa,
 }
 
+/// What out-of-range numbers become where vectors of `f32` are converted to integers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Truncation {
+    /// Only the most negative number stands for them, and results have a sign (x86).
+    Indefinite,
+    /// As before, or the greatest number in results without a sign (AVX-512).
+    IndefiniteOrMost,
+    /// The nearest number; NaN gives 0 (Arm).
+    Saturating,
+}
+
 /// An LLVM target machine and what the emitter must know about it.
 pub struct Target {
     machine: LLVMTargetMachineRef,
@@ -46,6 +58,10 @@ pub struct Target {
     pub has_avx512: bool,
     /// Estimates of reciprocal square roots have 12 bits.
     pub has_short_estimates: bool,
+    /// Between vectors of integers and of `f64`.
+    pub conversions: Conversions,
+    /// Vectors of `f32` to integers.
+    pub truncation: Truncation,
     /// Stores that go around the caches, with the fence they need.
     pub has_streaming_stores: bool,
     /// Masks have registers of their own; elsewhere they are vectors like what they mask.
@@ -259,6 +275,16 @@ impl Target {
             has_avx512,
             has_streaming_stores: x86,
             has_short_estimates: x86 && !has_avx512,
+            conversions: match (x86, has_avx512) {
+                (true, true) => Conversions::All,
+                (true, false) => Conversions::Few,
+                (false, _) => Conversions::OneByOne,
+            },
+            truncation: match (x86, has_avx512) {
+                (true, true) => Truncation::IndefiniteOrMost,
+                (true, false) => Truncation::Indefinite,
+                (false, _) => Truncation::Saturating,
+            },
             has_mask_registers: has_avx512,
         })
     }
@@ -277,6 +303,8 @@ impl Target {
             has_avx512: false,
             has_streaming_stores: false,
             has_short_estimates: false,
+            conversions: Conversions::OneByOne,
+            truncation: Truncation::Saturating,
             has_mask_registers: true,
         })
     }

@@ -78,7 +78,9 @@ template <typename A, typename B, typename C, typename R = __common_integer_t<__
   using E = __element_t<R>;
   R x = R(a), y = R(b), z = R(c), least = R(numeric_limits<E>::min()), greatest = R(numeric_limits<E>::max());
   if constexpr (sizeof(E) < 8) {
-    using W = __like_t<conditional_t<__is_signed(E), long, ulong>, R>;
+    // Holds the product and the sum of all operands.
+    using S = conditional_t<(sizeof(E) < 4), int, long>;
+    using W = __like_t<conditional_t<__is_signed(E), S, make_unsigned_t<S>>, R>;
     W wide = __metal_convert<W>(x) * __metal_convert<W>(y) + __metal_convert<W>(z);
     return __metal_convert<R>(__metal_max(__metal_min(wide, __metal_convert<W>(greatest)), __metal_convert<W>(least)));
   } else {

@@ -173,35 +173,6 @@ impl Emit<'_> {
         Ok(())
     }
 
-    /// Whether jumping over the block when no lane needs it pays for the test.
-    fn is_worth_a_test(&self, block: &Block) -> bool {
-        let mut cost = 0;
-        for id in &block.insts {
-            let inst = &self.f.insts[*id];
-            cost += match &inst.op {
-                Op::Load { ptr, .. } | Op::Store { ptr, .. } if self.places.get(*ptr).is_some() => 0,
-                Op::Load { .. }
-                | Op::Store { .. }
-                | Op::Copy { .. }
-                | Op::Atomic { .. }
-                | Op::CompareExchange { .. }
-                | Op::Simd(..)
-                | Op::Log { .. }
-                | Op::Trap(_)
-                | Op::Loop { .. }
-                | Op::Switch { .. } => 10,
-                Op::Binary(msl_ir::BinaryOp::Div | msl_ir::BinaryOp::Rem, ..) => 10,
-                Op::Unary(msl_ir::UnaryOp::Sqrt | msl_ir::UnaryOp::Rsqrt, _) => 10,
-                op => {
-                    let nested: bool = op.blocks().iter().any(|b| self.is_worth_a_test(b));
-                    if nested { 10 } else { 1 }
-                }
-            };
-        }
-        // Bodies that only leave are a handful of mask operations.
-        cost >= 8
-    }
-
     /// A loop; where its bounds checks can be done before it, in two versions.
     fn emit_loop(
         &mut self,

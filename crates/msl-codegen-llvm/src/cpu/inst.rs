@@ -2,11 +2,12 @@
 //! gang, once per part, as one vector or as one vector per part).
 
 use msl_base::Id;
-use msl_ir::{AddressSpace, Builtin, Op, Scalar, Type, TypeId, UnaryOp, ValueId};
+use msl_ir::{AddressSpace, BinaryOp, Builtin, Op, Scalar, Type, TypeId, UnaryOp, ValueId};
 
 use super::kernel::Emit;
 use crate::CodegenError;
 use crate::emit::arith;
+use crate::emit::divide;
 use crate::emit::shape::{Linear, Root, Shape};
 use crate::emit::value::{Comp, Pointer, Val, Varying, register_type};
 use crate::llvm::V;
@@ -162,6 +163,17 @@ impl Emit<'_> {
                     self.each(n, &shape.c, &[*a], |v| arith::unary(ll, *op, from, fp, v[0]))
                 }
             }
+            Op::Binary(op @ (BinaryOp::Div | BinaryOp::Rem), a, b) if s.is_integer() => {
+                let ways = self.target.conversions;
+                let out = (0..n).map(|i| {
+                    let (x, y) = (self.comp(*a, i), self.comp(*b, i));
+                    let uniform = y.shape.is_gang_uniform().then(|| y.get(ll, self.gang, 0, false));
+                    self.map(shape.c[i], &[&x, &y], |v| {
+                        divide::divide_lanes(ll, ways, *op == BinaryOp::Rem, s, v[0], v[1], uniform)
+                    })
+                });
+                Val::Comps(out.collect())
+            }
             Op::Binary(op, a, b) => self.each(n, &shape.c, &[*a, *b], |v| arith::binary(ll, *op, s, fp, v[0], v[1])),
             Op::Compare(op, a, b) => {
                 if self.module.types.pointee(f.insts[*a].ty).is_some() {
@@ -200,6 +212,9 @@ impl Emit<'_> {
             Op::Fma(a, b, c) => self.each(n, &shape.c, &[*a, *b, *c], |v| arith::fma(ll, s, fp, v[0], v[1], v[2])),
             Op::Convert(a) => {
                 let from = self.scalar_of(*a);
+                if from.is_float() && s.is_integer() && s != Scalar::Bool {
+                    return Ok(Some(self.float_to_int(id, *a)));
+                }
                 self.each(n, &shape.c, &[*a], |v| arith::convert(ll, from, s, v[0]))
             }
             Op::Bitcast(a) => self.bitcast(id, *a),

@@ -5,9 +5,9 @@
 //! whole threadgroups agree on, `bounds` accesses of which a threadgroup knows at its start that they are within
 //! bounds, both with the least and greatest values of `ranges`, and `specialize` makes the version for those;
 //! `runs` joins threadgroups that are side by side; `regions` splits at barriers; `control` and `masks` do
-//! divergence; `in_step` runs loops without masks while all threads are in, `hoist` moves bounds checks out of
+//! divergence, where `cost` says what is worth a branch; `in_step` runs loops without masks while all threads are in, `hoist` moves bounds checks out of
 //! loops, `next_group` fetches ahead in them; `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits
-//! values, `wide` those of 16-bit floats in fast math; `explain` tells people what was decided; `memory`,
+//! values, `wide` those of 16-bit floats in fast math, `convert` integers out of floats; `explain` tells people what was decided; `memory`,
 //! `check`, `private`, `atomic` and `simdgroup` do what their names say.
 
 mod access;
@@ -15,6 +15,8 @@ mod atomic;
 mod bounds;
 mod check;
 mod control;
+mod convert;
+mod cost;
 mod explain;
 mod gangs;
 mod guards;

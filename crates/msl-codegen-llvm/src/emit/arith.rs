@@ -9,6 +9,7 @@
 use llvm_sys::{LLVMIntPredicate as IP, LLVMOpcode as O, LLVMRealPredicate as RP};
 use msl_ir::{BinaryOp, CompareOp, FpFlags, Scalar, UnaryOp};
 
+use super::divide::{divide, mul_high};
 use super::value::register_type;
 use crate::llvm::{CONTRACT, FAST, Ll, V};
 
@@ -209,6 +210,15 @@ fn int_binary(ll: &Ll, op: BinaryOp, s: Scalar, a: V, b: V) -> V {
         BinaryOp::Max => call(if s.is_signed() { "smax" } else { "umax" }),
         BinaryOp::AddSat => call(if s.is_signed() { "sadd.sat" } else { "uadd.sat" }),
         BinaryOp::SubSat => call(if s.is_signed() { "ssub.sat" } else { "usub.sat" }),
+        BinaryOp::MulHigh if bits == 64 && ll.is_vector(t) => {
+            let r = mul_high(ll, a, b);
+            if !s.is_signed() {
+                return r;
+            }
+            // A negative number is what it is without a sign, less 2^64.
+            let of = |x: V, other: V| ll.and(ll.ashr(x, ll.cint(t, 63)), other);
+            ll.sub(ll.sub(r, of(a, b)), of(b, a))
+        }
         BinaryOp::MulHigh => {
             let w = ll.like(ll.int(bits * 2), a);
             let wide = |x: V| if s.is_signed() { ll.sext(x, w) } else { ll.zext(x, w) };
@@ -218,85 +228,6 @@ fn int_binary(ll: &Ll, op: BinaryOp, s: Scalar, a: V, b: V) -> V {
         BinaryOp::Div | BinaryOp::Rem => divide(ll, op == BinaryOp::Rem, s, a, b),
         BinaryOp::CopySign => ll.poison(t),
     }
-}
-
-/// Integer division that cannot trap: by zero and overflow give some value.
-pub fn divide(ll: &Ll, rem: bool, s: Scalar, a: V, b: V) -> V {
-    let t = ll.type_of(a);
-    if !ll.is_vector(t) || s.bits() == 64 {
-        let zero = ll.eq(b, ll.zero(t));
-        let mut bad = zero;
-        if s.is_signed() {
-            let least = ll.cint(t, 1 << (s.bits() - 1));
-            bad = ll.or(bad, ll.and(ll.eq(a, least), ll.eq(b, ll.ones(t))));
-        }
-        // Selecting the divisor keeps the hardware from trapping; constants fold away.
-        let d = ll.select(bad, ll.cint(t, 1), b);
-        return match (rem, s.is_signed()) {
-            (false, true) => ll.bin(O::LLVMSDiv, a, d),
-            (false, false) => ll.bin(O::LLVMUDiv, a, d),
-            (true, true) => ll.bin(O::LLVMSRem, a, d),
-            (true, false) => ll.bin(O::LLVMURem, a, d),
-        };
-    }
-    if is_constant(b) {
-        // LLVM turns these into multiplications; undefined cases are excluded by the constant.
-        let zero = ll.eq(b, ll.zero(t));
-        let d = ll.select(zero, ll.cint(t, 1), b);
-        let minus_one = ll.eq(b, ll.ones(t));
-        if !s.is_signed() || !is_all_true(ll, minus_one) {
-            return match (rem, s.is_signed()) {
-                (false, true) => ll.bin(O::LLVMSDiv, a, d),
-                (false, false) => ll.bin(O::LLVMUDiv, a, d),
-                (true, true) => ll.bin(O::LLVMSRem, a, d),
-                (true, false) => ll.bin(O::LLVMURem, a, d),
-            };
-        }
-    }
-    if s.bits() <= 16 {
-        // 16-bit quotients are exact in f32.
-        let f = ll.like(ll.f32(), a);
-        let to = |x: V| ll.cast(if s.is_signed() { O::LLVMSIToFP } else { O::LLVMUIToFP }, x, f);
-        let i = ll.like(ll.int(32), a);
-        let b = ll.select(ll.eq(b, ll.zero(t)), ll.cint(t, 1), b);
-        let q = ll.bin(O::LLVMFDiv, to(a), to(b));
-        let q = ll.trunc(ll.cast(O::LLVMFPToSI, q, i), t);
-        return if rem { ll.sub(a, ll.mul(q, b)) } else { q };
-    }
-    divide_32(ll, rem, s.is_signed(), a, b)
-}
-
-fn is_constant(v: V) -> bool {
-    // SAFETY: `v` is a live value of the module under construction.
-    unsafe { llvm_sys::core::LLVMIsConstant(v) != 0 }
-}
-fn is_all_true(ll: &Ll, v: V) -> bool {
-    ll.is_const_ones(v)
-}
-
-/// 32-bit vector division through `f64`. The reciprocal is made slightly too large, by more than all
-/// rounding errors together (2^-51) and by less than what separates a quotient from the next
-/// integer (2^-32), so that truncation is exact. The reciprocal of a uniform divisor leaves loops.
-fn divide_32(ll: &Ll, rem: bool, signed: bool, a: V, b: V) -> V {
-    let t = ll.type_of(a);
-    let d = ll.like(ll.f64(), a);
-    let zero = ll.zero(t);
-    let magnitude = |x: V| {
-        let no = ll.cbool(false);
-        if signed { ll.intrinsic1("abs", t, &[x, no]) } else { x }
-    };
-    let (ua, ub) = (magnitude(a), magnitude(b));
-    let safe = ll.select(ll.eq(ub, zero), ll.cint(t, 1), ub);
-    let numerator = ll.creal(d, 1.0 + 2f64.powi(-50));
-    let r = ll.bin(O::LLVMFDiv, numerator, ll.cast(O::LLVMUIToFP, safe, d));
-    let q = ll.bin(O::LLVMFMul, ll.cast(O::LLVMUIToFP, ua, d), r);
-    let q = ll.cast(O::LLVMFPToUI, q, t);
-    let (result, sign) = if rem { (ll.sub(ua, ll.mul(q, safe)), a) } else { (q, ll.xor(a, b)) };
-    if signed {
-        let negative = ll.icmp(IP::LLVMIntSLT, sign, zero);
-        return ll.select(negative, ll.neg(result), result);
-    }
-    result
 }
 
 pub fn fma(ll: &Ll, s: Scalar, flags: FpFlags, a: V, b: V, c: V) -> V {

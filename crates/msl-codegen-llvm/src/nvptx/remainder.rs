@@ -13,7 +13,7 @@ use msl_ir::{BinaryOp, Op, Scalar, ValueId};
 
 use super::kernel::{Emit, Val};
 use crate::CodegenError;
-use crate::emit::arith;
+use crate::emit::divide;
 use crate::llvm::V;
 
 /// Summands at most.
@@ -84,7 +84,7 @@ impl Emit<'_> {
         ll.at_end(divide);
         let slow: Vec<Vec<V>> = parts
             .iter()
-            .map(|(_, s, comps)| comps.iter().map(|[a, b, _]| arith::divide(ll, true, *s, *a, *b)).collect())
+            .map(|(_, s, comps)| comps.iter().map(|[a, b, _]| divide::divide(ll, true, *s, *a, *b)).collect())
             .collect();
         let divided = ll.current();
         ll.br(after);

@@ -42,14 +42,14 @@ struct Source {
     device const uint4* b;
     uint from_a, from_b, row, own_a, own_b;
 
-    void fetch(threadgroup half* to_a, threadgroup half* to_b)
+    // What the step at depth k needs.
+    void fetch(threadgroup half* to_a, threadgroup half* to_b, uint k) const
     {
 #pragma unroll
-        for (uint i = 0; i < 2; i++) *(threadgroup uint4*)(to_a + own_a + i * 64 * A_ROW) = a[from_a + i * 64 * row];
+        for (uint i = 0; i < 2; i++) *(threadgroup uint4*)(to_a + own_a + i * 64 * A_ROW) = a[from_a + i * 64 * row + k];
 #pragma unroll
-        for (uint i = 0; i < 4; i++) *(threadgroup uint4*)(to_b + own_b + i * 8 * B_ROW) = b[from_b + i * 8 * row];
-        from_a += DEPTH / 8;
-        from_b += DEPTH * row;
+        for (uint i = 0; i < 4; i++)
+            *(threadgroup uint4*)(to_b + own_b + i * 8 * B_ROW) = b[from_b + i * 8 * row + k * (8 * row)];
     }
 };
 
@@ -67,33 +67,41 @@ kernel void gemm_half(device const uint4* A [[buffer(0)]], device const uint4* B
 #pragma unroll
         for (uint j = 0; j < 8; j++) sum[i][j] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
     const uint row = simd / 4 * 64, column = simd % 4 * 64;
-    // Of A, four threads have a row of a step; of B, 32.
+    // Of A, four threads have a row of a step; of B, 32. Depths are counted in eights.
     const uint ar = index / 4, ac = index % 4, br = index / 32, bc = index % 32;
-    Source source = {A, B, (group.y * 128 + ar) * (n / 8) + ac, br * (n / 8) + group.x * 32 + bc, n / 8,
-                     ar * A_ROW + ac * 8, br * B_ROW + bc * 8};
+    const uint length = n / 8;
+    const Source source = {A, B, (group.y * 128 + ar) * length + ac, br * length + group.x * 32 + bc, length,
+                           ar * A_ROW + ac * 8, br * B_ROW + bc * 8};
     Halves now, next;
-    source.fetch(As0, Bs0);
+    source.fetch(As0, Bs0, 0);
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    source.fetch(As1, Bs1);
+    source.fetch(As1, Bs1, DEPTH / 8);
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    source.fetch(As2, Bs2);
+    source.fetch(As2, Bs2, 2 * DEPTH / 8);
     threadgroup_barrier(mem_flags::mem_threadgroup);
     load(now, As0 + row * A_ROW, Bs0 + column);
-    for (uint k = 0; k < n; k += 4 * DEPTH) {
-        // Step s: its second half is loaded and its first half multiplied, and the other way around with the next step.
-#define STEP(s, then, later)                                                \
+    // Step s: its second half is loaded and its first half multiplied, and the other way around with the next step.
+#define STEP(s, then, fetch)                                                \
     load(next, As##s + row * A_ROW + 16, Bs##s + 16 * B_ROW + column);      \
-    if (k + (s + 3) * DEPTH < n) source.fetch(As##later, Bs##later);        \
+    fetch;                                                                  \
     multiply(sum, now);                                                     \
     threadgroup_barrier(mem_flags::mem_threadgroup);                        \
     load(now, As##then + row * A_ROW, Bs##then + column);                   \
     multiply(sum, next);
-        STEP(0, 1, 3)
-        STEP(1, 2, 0)
-        STEP(2, 3, 1)
-        STEP(3, 0, 2)
-#undef STEP
+    const uint last = length - 4 * DEPTH / 8;
+    for (uint k = 0; k < last; k += 4 * DEPTH / 8) {
+        STEP(0, 1, source.fetch(As3, Bs3, k + 3 * DEPTH / 8))
+        STEP(1, 2, source.fetch(As0, Bs0, k + 4 * DEPTH / 8))
+        STEP(2, 3, source.fetch(As1, Bs1, k + 5 * DEPTH / 8))
+        STEP(3, 0, source.fetch(As2, Bs2, k + 6 * DEPTH / 8))
     }
+    STEP(0, 1, source.fetch(As3, Bs3, last + 3 * DEPTH / 8))
+    STEP(1, 2, )
+    STEP(2, 3, )
+    load(next, As3 + row * A_ROW + 16, Bs3 + 16 * B_ROW + column);
+    multiply(sum, now);
+    multiply(sum, next);
+#undef STEP
 #pragma unroll
     for (uint i = 0; i < 8; i++)
 #pragma unroll

@@ -14,6 +14,7 @@ const STENCIL: &str = include_str!("kernels/stencil.ir");
 const REDUCE: &str = include_str!("kernels/reduce256.ir");
 const PRODUCT: &str = include_str!("kernels/matrix_product.ir");
 const SCORES: &str = include_str!("kernels/matrix_scores.ir");
+const CARRIED: &str = include_str!("kernels/matrix_carried.ir");
 const RING: &str = include_str!("kernels/staged_ring.ir");
 const SEEN: &str = include_str!("kernels/staged_seen.ir");
 const FLOAT_PRODUCT: &str = include_str!("kernels/matrix_product_float.ir");
@@ -236,6 +237,15 @@ fn right_operands_that_lie_transposed_in_memory_are_not_transposed_again() {
     // All of both operands come from memory by two instructions for each of the products, four matrices at once.
     assert_eq!(kernel.ptx.matches("ldmatrix.sync.aligned.m8n8.x4.shared.b16").count(), 2, "{}", kernel.ptx);
     assemble("scores", &kernel, 90);
+}
+
+#[test]
+fn right_operands_of_later_rounds_are_loaded_transposed() {
+    let options = NvptxOptions { sm: 90, edge_groups: false, ..NvptxOptions::new([32, 1, 1]) };
+    let kernel = compile(CARRIED, "carried", &options);
+    assert!(kernel.ptx.contains("mma.sync") && kernel.ptx.contains("x1.trans.shared"), "{}", kernel.ptx);
+    assert!(!kernel.ptx.contains("movmatrix"), "{}", kernel.ptx);
+    assemble("carried", &kernel, 90);
 }
 
 #[test]

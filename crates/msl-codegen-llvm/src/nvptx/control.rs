@@ -203,6 +203,7 @@ impl Emit<'_> {
         msl_ir::analysis::tree::walk(self.f, block, &mut |v| all.push(v));
         for v in all {
             self.vals[v.0 as usize] = None;
+            self.flipped.remove(&v);
         }
     }
 

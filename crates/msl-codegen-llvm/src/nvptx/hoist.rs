@@ -23,6 +23,9 @@ use crate::llvm::V;
 const MOST: usize = 24;
 /// Instructions of a loop, at most: it is emitted twice.
 const LARGEST: usize = 1500;
+/// The same with products of matrices. Tests between them would keep the assembler from moving anything past them, and
+/// tensor cores wait meanwhile.
+const LARGEST_OF_PRODUCTS: usize = 6000;
 
 /// A loop that counts.
 struct Counted {
@@ -336,12 +339,15 @@ impl Emit<'_> {
         let f = self.f;
         let mut inside = HashSet::new();
         let mut simple = true;
-        let (mut synchronizes, mut count) = (false, 0);
+        let (mut synchronizes, mut count, mut most) = (false, 0, LARGEST);
         let mut stored = HashSet::new();
         for b in [body, continuing] {
             walk(f, b, &mut |v| {
                 inside.insert(v);
                 count += 1;
+                if matches!(f.insts[v].op, Op::Simd(msl_ir::SimdOp::MatrixMultiply, _)) {
+                    most = LARGEST_OF_PRODUCTS;
+                }
                 match &f.insts[v].op {
                     Op::Barrier { scope: msl_ir::BarrierScope::Threadgroup, .. } => synchronizes = true,
                     // Threads of a warp must arrive at these together, in one of the versions.
@@ -364,7 +370,7 @@ impl Emit<'_> {
                 }
             });
         }
-        if !(simple || synchronizes) || count > LARGEST {
+        if !(simple || synchronizes) || count > most {
             return None;
         }
         // The first `if` of the body compares the counter with the limit and leaves.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use msl_base::{Id, Span};
 use msl_ir::analysis::{GangLayout, Provenance, Root, Uniformity};
-use msl_ir::{AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, Module, Op, ParamKind, ValueId};
+use msl_ir::{AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, LocalId, Module, Op, ParamKind, ValueId};
 
 use super::control::Frame;
 use super::interval::Interval;
@@ -124,6 +124,8 @@ pub struct Emit<'a> {
     pub matrix_uses: super::matrix_load::Uses,
     /// Pairs of the transposes of matrices that are nothing else.
     pub flipped: HashMap<ValueId, V>,
+    /// Where locals that hold right operands keep the pairs of their transposes.
+    pub rights: HashMap<LocalId, V>,
     /// Stores that are copies past the registers.
     pub copies: HashSet<ValueId>,
     /// By barrier, how many groups of them may be under way behind it.
@@ -275,6 +277,7 @@ pub fn emit_kernel(
         pairs: HashMap::new(),
         matrix_uses: Default::default(),
         flipped: HashMap::new(),
+        rights: HashMap::new(),
         copies: HashSet::new(),
         waits: HashMap::new(),
         known: HashMap::new(),
@@ -298,7 +301,10 @@ pub fn emit_kernel(
     e.make_globals(dynamic_shared);
     if e.renumbered {
         e.pairs = super::matrix_load::pairs(&e);
-        e.matrix_uses = super::matrix_load::Uses::new(f);
+        e.matrix_uses = super::matrix_load::Uses::new(&e);
+        let mut locals: Vec<_> = e.matrix_uses.locals.iter().copied().collect();
+        locals.sort_by_key(|local| local.index());
+        e.rights = locals.into_iter().map(|local| (local, ll.alloca(i32t, 4))).collect();
     }
     e.copies = super::async_copy::find(&e);
     if !e.copies.is_empty() {

@@ -223,15 +223,7 @@ impl Emit<'_> {
         let kind = a[0].map_or(Scalar::F16, |a| self.scalar_of(a));
         let name = if kind == Scalar::BF16 { "bf16" } else { "f16" };
         let word = |v: Option<ValueId>| v.map_or(ll.c32(0), |v| self.packed(v));
-        let mut right = |v: ValueId| {
-            if let Some(word) = self.flipped.get(&v) {
-                return *word;
-            }
-            if let Op::Simd(SimdOp::MatrixTranspose, args) = &self.f.insts[v].op {
-                return self.packed(args[0]);
-            }
-            *transposed.entry(v).or_insert_with(|| self.transposed(self.packed(v)))
-        };
+        let mut right = |v: ValueId| *transposed.entry(v).or_insert_with(|| self.right_operand(v));
         let sum = |v: Option<ValueId>, i: usize| v.map_or(ll.creal(f32t, 0.0), |v| self.comps(v)[i]);
         let sums = [sum(c[0], 0), sum(c[0], 1), sum(c[1], 0), sum(c[1], 1)];
         let mut args = vec![word(a[0]), word(a[1])];
@@ -258,6 +250,17 @@ impl Emit<'_> {
         let result = ll.convergent_asm(&text, constraints, ll.structure(&[f32t; 4]), &args);
         let part = |i: u32| ll.extract_value(result, i);
         [[part(0), part(1)], [part(2), part(3)]]
+    }
+
+    /// A matrix as an instruction takes it on the right: transposed.
+    pub fn right_operand(&self, v: ValueId) -> V {
+        if let Some(word) = self.flipped.get(&v) {
+            return *word;
+        }
+        if let Op::Simd(SimdOp::MatrixTranspose, args) = &self.f.insts[v].op {
+            return self.packed(args[0]);
+        }
+        self.transposed(self.packed(v))
     }
 
     /// A matrix of 16-bit elements in registers, transposed.

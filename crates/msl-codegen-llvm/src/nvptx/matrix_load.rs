@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use msl_base::Id;
 use msl_ir::matrix::place as element_of;
-use msl_ir::{AddressSpace, Function, LocalId, Op, SimdOp, ValueId};
+use msl_ir::{AddressSpace, LocalId, Op, SimdOp, ValueId};
 
 use super::ahead::is_quiet;
 use super::kernel::{Emit, Val};
@@ -76,11 +76,14 @@ pub struct Uses {
     next: HashMap<Operand, Operand>,
     /// Where a value is kept.
     kept: HashMap<ValueId, LocalId>,
+    /// Locals whose values are nothing but right operands, as what is loaded for the next round of a loop.
+    pub locals: HashSet<LocalId>,
 }
 
 impl Uses {
-    pub fn new(f: &Function) -> Uses {
-        let (mut uses, mut others) = (Uses::default(), HashSet::new());
+    pub fn new(e: &Emit) -> Uses {
+        let f = e.f;
+        let (mut uses, mut others) = (Uses { locals: locals_of_rights(e), ..Uses::default() }, HashSet::new());
         let local = |ptr: ValueId| match f.insts[ptr].op {
             Op::LocalAddr(local) => Some(local),
             _ => None,
@@ -100,9 +103,13 @@ impl Uses {
                 Op::Simd(SimdOp::MatrixMultiply, args) => Some(args),
                 _ => None,
             };
+            let is_kept_right = match inst.op {
+                Op::Store { ptr, .. } => local(ptr).is_some_and(|local| uses.locals.contains(&local)),
+                _ => false,
+            };
             let mut at = 0;
             inst.op.for_each_operand(|v| {
-                if product.is_some() && at == 1 {
+                if product.is_some() && at == 1 || is_kept_right {
                     uses.rights.insert(v)
                 } else {
                     others.insert(v)
@@ -262,6 +269,28 @@ impl Emit<'_> {
         order
     }
 
+    /// Loads or stores of a local that holds right operands: it keeps their transposes.
+    pub fn access_right(&mut self, id: ValueId) -> bool {
+        let ll = self.ll;
+        let (ptr, value) = match self.f.insts[id].op {
+            Op::Load { ptr, .. } => (ptr, None),
+            Op::Store { ptr, value, .. } => (ptr, Some(value)),
+            _ => return false,
+        };
+        let Op::LocalAddr(local) = self.f.insts[ptr].op else { return false };
+        let Some(slot) = self.rights.get(&local).copied() else { return false };
+        match value {
+            Some(value) => {
+                let word = self.right_operand(value);
+                ll.store(word, slot, 4);
+            }
+            None => {
+                self.flipped.insert(id, ll.load(ll.int(32), slot, 4));
+            }
+        }
+        true
+    }
+
     fn is_wanted_flipped(&self, m: &Stored) -> bool {
         self.matrix_uses.rights.contains(&m.pair)
     }
@@ -338,6 +367,46 @@ impl Emit<'_> {
             self.vals[m.pair.index()] = Some(Val::Comps(vec![ll.extract(pair, 0), ll.extract(pair, 1)]));
         }
     }
+}
+
+/// The locals of pairs of which every value that is loaded is a right operand and nothing else, and which are stored by all
+/// threads of a warp together.
+fn locals_of_rights(e: &Emit) -> HashSet<LocalId> {
+    let f = e.f;
+    let local = |ptr: ValueId| match f.insts[ptr].op {
+        Op::LocalAddr(local) => Some(local),
+        _ => None,
+    };
+    let is_pair = |v: ValueId| e.scalar_of(v).bits() == 16 && e.module.types.component_count(e.ty(v)) == 2;
+    let mut loads: HashMap<ValueId, LocalId> = HashMap::new();
+    let (mut found, mut others) = (HashSet::new(), HashSet::new());
+    for (id, inst) in f.insts.iter() {
+        match &inst.op {
+            Op::Load { ptr, volatile: false, .. } if local(*ptr).is_some() && is_pair(id) => {
+                loads.extend(local(*ptr).map(|local| (id, local)));
+            }
+            Op::Store { ptr, value, volatile: false, .. }
+                if is_pair(*value) && e.uniformity.lane_divergence().is_full(id) =>
+            {
+                others.extend(local(*value));
+                found.extend(local(*ptr));
+            }
+            op => op.for_each_operand(|v| others.extend(local(v))),
+        }
+    }
+    for inst in f.insts.values() {
+        let is_product = matches!(inst.op, Op::Simd(SimdOp::MatrixMultiply, _));
+        let mut at = 0;
+        inst.op.for_each_operand(|v| {
+            if !(is_product && at == 1) {
+                others.extend(loads.get(&v));
+            }
+            at += 1;
+        });
+    }
+    let read: HashSet<LocalId> = loads.into_values().collect();
+    found.retain(|local| read.contains(local) && !others.contains(local));
+    found
 }
 
 /// Fours, twos and ones.

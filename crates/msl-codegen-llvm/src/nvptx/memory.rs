@@ -364,6 +364,7 @@ impl Emit<'_> {
     pub fn memory(&mut self, id: ValueId) -> Option<Val> {
         let (ll, f) = (self.ll, self.f);
         match f.insts[id].op {
+            Op::Load { .. } | Op::Store { .. } if self.access_right(id) => None,
             Op::Load { ptr, align, volatile } => {
                 let align = self.alignment(ptr, align);
                 let p = self.pointer(ptr);

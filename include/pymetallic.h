@@ -341,6 +341,13 @@ enum metal_sampler_border_color {
   METAL_SAMPLER_BORDER_COLOR_OPAQUE_WHITE = 2
 };
 
+/* MTLSamplerReductionMode: what becomes of the texels that a sample is made from. */
+enum metal_sampler_reduction_mode {
+  METAL_SAMPLER_REDUCTION_MODE_WEIGHTED_AVERAGE = 0,
+  METAL_SAMPLER_REDUCTION_MODE_MINIMUM = 1,
+  METAL_SAMPLER_REDUCTION_MODE_MAXIMUM = 2
+};
+
 /* Fill it with metal_sampler_descriptor_init, then change what differs. */
 typedef struct metal_sampler_descriptor {
   uint32_t struct_size;    /* set by metal_sampler_descriptor_init */
@@ -356,6 +363,7 @@ typedef struct metal_sampler_descriptor {
   uint32_t max_anisotropy;         /* 1 to 16; 1 */
   float lod_min_clamp;             /* 0 */
   float lod_max_clamp;             /* the largest float */
+  uint32_t reduction_mode;         /* metal_sampler_reduction_mode; WEIGHTED_AVERAGE */
 } metal_sampler_descriptor;
 
 PYMETALLIC_API bool metal_sampler_descriptor_init(metal_sampler_descriptor *descriptor);

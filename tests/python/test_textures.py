@@ -210,6 +210,9 @@ def test_linear_samples(device):
     where = [(1.0 / 4, 0.25), (0.5, 0.5), (1.25 / 4, 0.25), (0.0, 0.0), (1.0, 1.0)]
     out = sampled(device, IMAGE, where, filter="linear")[:, 0]
     assert np.allclose(out, [0.5, 3.5, 0.75, 0.0, 7.0], atol=1e-2)
+    for mode, expected in (("minimum", [0, 1]), ("maximum", [1, 6]), ("weighted_average", [0.5, 3.5])):
+        reduced = sampled(device, IMAGE, [(1.0 / 4, 0.25), (0.5, 0.5)], filter="linear", reduction_mode=mode)[:, 0]
+        assert np.allclose(reduced, expected, atol=1e-2)
     pixels = sampled(device, IMAGE, [(1.0, 0.5), (2.0, 1.0)], filter="linear", normalized_coordinates=False)[:, 0]
     assert np.allclose(pixels, [0.5, 3.5], atol=1e-2)
 

@@ -39,6 +39,14 @@ kernel void f(texture2d<float> t [[texture(0)]], texture2d<half> c [[texture(1)]
     o[11] = v.sample(least, float3(1)).x;
     o[12] = v.sample(greatest, float3(1)).x;
 }
+//--- samplers of the host that reduce
+// texture 0: r32Float 2x2 = 1 2 3 4
+// sampler 0: linear minimum
+// sampler 1: linear maximum
+// gives: f32 = 1 4 2
+kernel void f(texture2d<float> t [[texture(0)]], sampler least [[sampler(0)]], sampler greatest [[sampler(1)]], device float* o [[buffer(0)]]) {
+  o[0] = t.sample(least, float2(0.5f)).x; o[1] = t.sample(greatest, float2(0.5f)).x; o[2] = t.sample(least, float2(0.75f, 0.25f)).x;
+}
 //--- reductions over two mipmap levels
 // texture 0: r32Float 2x1 levels=2 = 4 6  9
 // buffer 0: f32 = zeros(2)

@@ -7,7 +7,7 @@ use objc2::rc::Retained;
 use objc2_metal::{
     MTLCompareFunction, MTLDataType, MTLLanguageVersion, MTLOrigin, MTLPixelFormat, MTLRegion, MTLResourceOptions,
     MTLSamplerAddressMode, MTLSamplerBorderColor, MTLSamplerDescriptor, MTLSamplerMinMagFilter, MTLSamplerMipFilter,
-    MTLSize, MTLStorageMode, MTLTextureDescriptor, MTLTextureType, MTLTextureUsage,
+    MTLSamplerReductionMode, MTLSize, MTLStorageMode, MTLTextureDescriptor, MTLTextureType, MTLTextureUsage,
 };
 
 pub fn size(size: Size) -> MTLSize {
@@ -65,8 +65,8 @@ pub fn texture_descriptor(d: &TextureDescriptor, mode: StorageMode) -> Retained<
     out
 }
 
-/// Unpacks the state; [`SamplerState`] says where the fields are.
-pub fn sampler_descriptor(state: SamplerState) -> Retained<MTLSamplerDescriptor> {
+/// Unpacks the state; [`SamplerState`] says where the fields are. `None` where the system does not know all of it.
+pub fn sampler_descriptor(state: SamplerState) -> Option<Retained<MTLSamplerDescriptor>> {
     let mut rest = state.0;
     let mut field = |width: u32| {
         let value = rest & ((1 << width) - 1);
@@ -93,8 +93,15 @@ pub fn sampler_descriptor(state: SamplerState) -> Retained<MTLSamplerDescriptor>
     out.setMaxAnisotropy(field(4) + 1);
     out.setLodMinClamp(lod(field(16)));
     out.setLodMaxClamp(lod(field(16)));
+    let reduction = field(2);
+    if reduction != 0 {
+        if !objc2::available!(macos = 26.0, ios = 26.0, tvos = 26.0, visionos = 26.0) {
+            return None;
+        }
+        out.setReductionMode(MTLSamplerReductionMode(reduction));
+    }
     out.setSupportArgumentBuffers(true);
-    out
+    Some(out)
 }
 
 /// The type of a function constant.

@@ -141,7 +141,8 @@ impl Context {
         if let Some(sampler) = samplers.get(&state.0) {
             return Some(sampler.clone());
         }
-        let sampler = autoreleasepool(|_| self.raw.newSamplerStateWithDescriptor(&convert::sampler_descriptor(state)))?;
+        let descriptor = convert::sampler_descriptor(state)?;
+        let sampler = autoreleasepool(|_| self.raw.newSamplerStateWithDescriptor(&descriptor))?;
         samplers.insert(state.0, sampler.clone());
         Some(sampler)
     }

@@ -7,7 +7,8 @@ use std::ffi::{c_char, c_void};
 
 use metallic::{
     AddressMode, BorderColor, CompareFunction, Device, MinMagFilter, MipFilter, Origin, PixelFormat, PixelFormatInfo,
-    Region, SamplerDescriptor, SamplerState, Size, Texture, TextureDescriptor, TextureType, TextureUsage,
+    Region, SamplerDescriptor, SamplerReductionMode, SamplerState, Size, Texture, TextureDescriptor, TextureType,
+    TextureUsage,
 };
 
 use crate::error::{Failure, Result, done, guard, make};
@@ -238,6 +239,7 @@ pub struct MetalSamplerDescriptor {
     pub max_anisotropy: u32,
     pub lod_min_clamp: f32,
     pub lod_max_clamp: f32,
+    pub reduction_mode: u32,
 }
 
 /// # Safety
@@ -260,6 +262,7 @@ pub unsafe extern "C" fn metal_sampler_descriptor_init(descriptor: *mut MetalSam
             max_anisotropy: d.max_anisotropy,
             lod_min_clamp: d.lod_min_clamp,
             lod_max_clamp: d.lod_max_clamp,
+            reduction_mode: d.reduction_mode as u32,
         };
         // SAFETY: the caller's promise.
         unsafe { fill(descriptor, defaults) }
@@ -312,6 +315,8 @@ fn sampler_descriptor(d: &MetalSamplerDescriptor) -> Result<SamplerDescriptor> {
     ];
     const BORDER_COLORS: &[BorderColor] =
         &[BorderColor::TransparentBlack, BorderColor::OpaqueBlack, BorderColor::OpaqueWhite];
+    const REDUCTION_MODES: &[SamplerReductionMode] =
+        &[SamplerReductionMode::WeightedAverage, SamplerReductionMode::Minimum, SamplerReductionMode::Maximum];
     Ok(SamplerDescriptor {
         s_address_mode: one_of(ADDRESS_MODES, d.s_address_mode, "s_address_mode")?,
         t_address_mode: one_of(ADDRESS_MODES, d.t_address_mode, "t_address_mode")?,
@@ -325,6 +330,7 @@ fn sampler_descriptor(d: &MetalSamplerDescriptor) -> Result<SamplerDescriptor> {
         max_anisotropy: d.max_anisotropy,
         lod_min_clamp: d.lod_min_clamp,
         lod_max_clamp: d.lod_max_clamp,
+        reduction_mode: one_of(REDUCTION_MODES, d.reduction_mode, "reduction_mode")?,
     })
 }
 

@@ -40,7 +40,8 @@ pub use event::{Event, SharedEvent};
 pub use function::{ConstantValue, Function, FunctionConstant, FunctionConstantValues, FunctionType};
 pub use library::{CompileOptions, Library};
 pub use sampler::{
-    AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, SamplerDescriptor, SamplerState,
+    AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, SamplerDescriptor, SamplerReductionMode,
+    SamplerState,
 };
 pub use source::msl_constants;
 pub use texture::Texture;

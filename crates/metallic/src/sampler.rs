@@ -50,6 +50,16 @@ pub enum BorderColor {
     OpaqueWhite = 2,
 }
 
+/// What becomes of the texels that a sample is made from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SamplerReductionMode {
+    #[default]
+    WeightedAverage = 0,
+    /// The least of those that have a part in the average, component by component.
+    Minimum = 1,
+    Maximum = 2,
+}
+
 /// `MTLSamplerDescriptor`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplerDescriptor {
@@ -65,6 +75,7 @@ pub struct SamplerDescriptor {
     pub max_anisotropy: u32,
     pub lod_min_clamp: f32,
     pub lod_max_clamp: f32,
+    pub reduction_mode: SamplerReductionMode,
 }
 
 impl Default for SamplerDescriptor {
@@ -82,6 +93,7 @@ impl Default for SamplerDescriptor {
             max_anisotropy: 1,
             lod_min_clamp: 0.0,
             lod_max_clamp: f32::MAX,
+            reduction_mode: SamplerReductionMode::default(),
         }
     }
 }
@@ -121,6 +133,7 @@ impl SamplerState {
         field(u64::from(d.max_anisotropy - 1), 4);
         field(lod(d.lod_min_clamp), 16);
         field(lod(d.lod_max_clamp), 16);
+        field(d.reduction_mode as u64, 2);
         let packed = msl_ir::SamplerState(packed);
         Ok(SamplerState { packed, resource_id: device.hal.sampler_resource_id(packed)? })
     }
@@ -139,6 +152,7 @@ mod tests {
         let d = SamplerDescriptor {
             s_address_mode: AddressMode::Repeat,
             mag_filter: MinMagFilter::Linear,
+            reduction_mode: SamplerReductionMode::Maximum,
             ..Default::default()
         };
         let device = Device::by_name("null").unwrap();
@@ -146,6 +160,7 @@ mod tests {
         assert_eq!(packed & 7, 2);
         assert_eq!(packed >> 10 & 1, 1);
         assert_eq!(packed >> 40 & 0xffff, 0xffff);
+        assert_eq!(packed >> 56, 2);
         let bad = SamplerDescriptor { max_anisotropy: 0, ..Default::default() };
         assert!(SamplerState::new(&device, &bad).is_err());
     }

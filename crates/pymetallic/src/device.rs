@@ -180,7 +180,8 @@ impl Device {
     /// default), "linear". mip_filter: "none" (the default), "nearest", "linear". normalized_coordinates: bool.
     /// compare_function: "never" (the default), "less", "equal", "less_equal", "greater", "not_equal",
     /// "greater_equal", "always". border_color: "transparent_black", "opaque_black", "opaque_white".
-    /// max_anisotropy: 1 to 16. lod_min_clamp, lod_max_clamp: float.
+    /// max_anisotropy: 1 to 16. lod_min_clamp, lod_max_clamp: float. reduction_mode: "weighted_average" (the default),
+    /// "minimum", "maximum".
     #[pyo3(signature = (**options))]
     fn make_sampler_state(&self, options: Option<&Bound<'_, PyDict>>) -> PyResult<SamplerState> {
         make_sampler_state(&self.inner, options)

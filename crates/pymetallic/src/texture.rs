@@ -2,7 +2,7 @@
 
 use metallic::{
     AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, PixelFormatInfo, Region, SamplerDescriptor,
-    Size, TextureDescriptor, TextureType, TextureUsage,
+    SamplerReductionMode, Size, TextureDescriptor, TextureType, TextureUsage,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -286,6 +286,12 @@ const BORDER: &[(&str, BorderColor)] = &[
     ("opaque_white", BorderColor::OpaqueWhite),
 ];
 
+const REDUCTION: &[(&str, SamplerReductionMode)] = &[
+    ("weighted_average", SamplerReductionMode::WeightedAverage),
+    ("minimum", SamplerReductionMode::Minimum),
+    ("maximum", SamplerReductionMode::Maximum),
+];
+
 pub fn make_sampler_state(device: &metallic::Device, options: Option<&Bound<'_, PyDict>>) -> PyResult<SamplerState> {
     let mut d = SamplerDescriptor::default();
     for (key, value) in options.iter().flat_map(|o| o.iter()) {
@@ -309,6 +315,7 @@ pub fn make_sampler_state(device: &metallic::Device, options: Option<&Bound<'_, 
             "mip_filter" => d.mip_filter = choice(&key, &text()?, MIP)?,
             "compare_function" => d.compare_function = choice(&key, &text()?, COMPARE)?,
             "border_color" => d.border_color = choice(&key, &text()?, BORDER)?,
+            "reduction_mode" => d.reduction_mode = choice(&key, &text()?, REDUCTION)?,
             "normalized_coordinates" => d.normalized_coordinates = value.extract()?,
             "max_anisotropy" => d.max_anisotropy = value.extract()?,
             "lod_min_clamp" => d.lod_min_clamp = value.extract()?,

@@ -214,6 +214,7 @@ pub fn methods() -> Vec<Method> {
             ("setMaxAnisotropy:", int),
             ("setLodMinClamp:", float),
             ("setLodMaxClamp:", float),
+            ("setReductionMode:", int),
             ("setSupportArgumentBuffers:", bool),
         ],
     ));

@@ -152,7 +152,7 @@ impl Texture {
 }
 
 /// Words: `nearest`, `linear`; `mip_nearest`, `mip_linear`; `clamp`, `repeat`, `mirror`, `mirror_clamp`, `zero`, `border`;
-/// `opaque_black`, `opaque_white`; `pixel` (coordinates in texels).
+/// `opaque_black`, `opaque_white`; `pixel` (coordinates in texels); `minimum`, `maximum`.
 pub fn parse_sampler(text: &str) -> Result<SamplerState, String> {
     let mut bits = 0u64;
     let mut address = 0u64;
@@ -171,6 +171,8 @@ pub fn parse_sampler(text: &str) -> Result<SamplerState, String> {
             "opaque_black" => bits |= 1 << 18,
             "opaque_white" => bits |= 2 << 18,
             "pixel" => bits |= 1 << 13,
+            "minimum" => bits |= 1 << 56,
+            "maximum" => bits |= 2 << 56,
             _ => return Err(format!("unknown word '{word}' of a sampler")),
         }
     }

@@ -74,7 +74,7 @@ fn main() {
 fn time(c: &CpuCompiler, module: &msl_ir::ir::Module, entry: &str, options: &CompileOptions) -> String {
     let mut least = [f64::MAX; 4];
     let mut bytes = 0;
-    for _ in 0..9 {
+    for _ in 0..std::env::var("ROUNDS").map_or(9, |n| n.parse().expect("a number")) {
         let kernel = c.compile(module, entry, options).expect("it compiles");
         let s = &kernel.stats;
         bytes = kernel.object.len();

@@ -6,7 +6,7 @@
 //! emitter's duty and is checked by the LLVM verifier in debug builds.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::os::raw::c_uint;
 use std::ptr;
@@ -388,6 +388,27 @@ impl Ll {
     }
     pub fn and(&self, a: V, b: V) -> V {
         self.bin(LLVMOpcode::LLVMAnd, a, b)
+    }
+    /// All of them, which may be conjunctions themselves: each term once, one after the other. LLVM compares every
+    /// term with those that it is combined with, down to some depth: with trees on both sides that is most of the
+    /// time it takes for a kernel.
+    pub fn all(&self, conditions: &[V]) -> V {
+        let mut todo: Vec<V> = conditions.iter().rev().copied().collect();
+        let (mut seen, mut terms) = (HashSet::new(), Vec::new());
+        while let Some(v) = todo.pop() {
+            // SAFETY: a value of this module; an instruction with that opcode has two operands.
+            let and = unsafe {
+                let is_and =
+                    !LLVMIsAInstruction(v).is_null() && LLVMGetInstructionOpcode(v) == LLVMOpcode::LLVMAnd;
+                is_and.then(|| [LLVMGetOperand(v, 0), LLVMGetOperand(v, 1)])
+            };
+            match and {
+                _ if self.as_const_int(v) == Some(1) || !seen.insert(v) => {}
+                Some([a, b]) => todo.extend([b, a]),
+                None => terms.push(v),
+            }
+        }
+        terms.into_iter().reduce(|a, b| self.and(a, b)).unwrap_or_else(|| self.cbool(true))
     }
     pub fn or(&self, a: V, b: V) -> V {
         self.bin(LLVMOpcode::LLVMOr, a, b)

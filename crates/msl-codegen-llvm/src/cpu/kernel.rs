@@ -356,9 +356,9 @@ pub fn emit_kernel(
         }
         _ => ll.eq(group_size[i], full_size[i]),
     });
-    let is_full = is_full.reduce(|a, b| ll.and(a, b)).unwrap_or_else(|| ll.cbool(true));
+    let is_full = ll.all(&is_full.collect::<Vec<_>>());
     let holds = guards.as_ref().map(|g| g.holds).into_iter().chain(within);
-    let first = holds.fold(is_full, |a, b| ll.and(a, b));
+    let first = ll.all(&[is_full].into_iter().chain(holds).collect::<Vec<_>>());
     let nothing = Bounds::default();
     let go_first = |rest: &str| match &attempt {
         Some(a) => a.decide(ll, first, blocks[0]),

@@ -398,8 +398,7 @@ impl Ll {
         while let Some(v) = todo.pop() {
             // SAFETY: a value of this module; an instruction with that opcode has two operands.
             let and = unsafe {
-                let is_and =
-                    !LLVMIsAInstruction(v).is_null() && LLVMGetInstructionOpcode(v) == LLVMOpcode::LLVMAnd;
+                let is_and = !LLVMIsAInstruction(v).is_null() && LLVMGetInstructionOpcode(v) == LLVMOpcode::LLVMAnd;
                 is_and.then(|| [LLVMGetOperand(v, 0), LLVMGetOperand(v, 1)])
             };
             match and {
@@ -736,6 +735,12 @@ impl Ll {
             LLVMMetadataReplaceAllUsesWith(placeholder, node);
             self.set_md(back, "llvm.loop", node);
         }
+    }
+    /// A loop around a kernel, by the branch back to its start, is left as it is. What the loop does is much already: to find
+    /// out how often it runs, and to repeat it, took a third of the time for a small kernel and gained nothing
+    /// (`benches/cpu.py`).
+    pub fn stays(&self, back: V) {
+        self.loop_hint(back, "llvm.loop.unroll.disable", None);
     }
     pub fn set_md(&self, v: V, kind: &str, node: LLVMMetadataRef) {
         unsafe {

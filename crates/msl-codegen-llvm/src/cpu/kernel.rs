@@ -501,7 +501,7 @@ pub fn emit_kernel(
     if let Some(a) = &attempt {
         a.end(ll, next);
     }
-    ll.br(head);
+    ll.stays(ll.br_back(head));
     ll.at_end(done);
     if did_stream.get() {
         // Such stores are not ordered with those that tell other threads that the work is done.
@@ -668,7 +668,7 @@ impl Emit<'_> {
         ll.at_end(end);
         let g1 = ll.add(g, ll.c32(1));
         ll.add_incoming(g, &[(g1, end)]);
-        ll.cond_br(ll.ult(g1, count), body, next);
+        ll.stays(ll.cond_br(ll.ult(g1, count), body, next));
         Ok(())
     }
 

@@ -83,7 +83,7 @@ impl Attempt {
         let is_first = ll.eq(self.limit, ll.c32(ANY));
         let fewer = ll.select(is_first, ll.sub(self.count, ll.c32(2)), ll.lshr(self.count, ll.c32(1)));
         let fewer = ll.intrinsic1("umax", ll.int(32), &[fewer, ll.c32(1)]);
-        ll.br(self.head);
+        ll.stays(ll.br_back(self.head));
         ll.add_incoming(self.count, &[(ll.c32(1), again)]);
         ll.add_incoming(self.after, &[(fewer, again)]);
         ll.at_end(single);
@@ -130,15 +130,15 @@ impl Emit<'_> {
             ll.at_end(row_block);
             ll.unreachable();
             ll.at_end(end);
-            ll.cond_br(more, body, next);
+            ll.stays(ll.cond_br(more, body, next));
             return Ok(());
         }
         let end_row = ll.new_block("endrow");
-        ll.cond_br(more, body, end_row);
+        ll.stays(ll.cond_br(more, body, end_row));
         ll.at_end(end_row);
         let row1 = ll.add_nuw(row, ll.c32(1));
         ll.add_incoming(row, &[(row1, end_row)]);
-        ll.cond_br(ll.ult(row1, ll.c32(rows)), row_block, next);
+        ll.stays(ll.cond_br(ll.ult(row1, ll.c32(rows)), row_block, next));
         Ok(())
     }
 

@@ -170,7 +170,7 @@ impl Emit<'_> {
         let end = ll.current();
         let g1 = ll.add(g, ll.c32(1));
         ll.add_incoming(g, &[(g1, end)]);
-        ll.cond_br(ll.ult(g1, count), head, out);
+        ll.stays(ll.cond_br(ll.ult(g1, count), head, out));
         ll.at_end(out);
         (self.gang_index, self.private_segment, self.linear_index, self.positions, self.entry_mask, self.mask) = around;
         Ok(())

@@ -159,6 +159,10 @@ impl Kernel {
     pub fn has_whole(&self) -> bool {
         self.compiled.has_whole
     }
+    /// Whether the code was made quickly rather than well.
+    pub fn is_quick(&self) -> bool {
+        self.compiled.is_quick
+    }
     /// Scratch memory for a dispatch with so much host-sized threadgroup memory.
     pub fn scratch_size(&self, dynamic_threadgroup: &[u64]) -> u64 {
         self.compiled.scratch_size(dynamic_threadgroup)
@@ -243,6 +247,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
     w.word(kernel.fixed_scratch());
     w.word(kernel.static_threadgroup_bytes);
     w.flag(kernel.has_whole);
+    w.flag(kernel.is_quick);
     w.list(kernel.sites.iter(), |w, site| {
         w.word(match site.kind {
             FaultKind::Read => 0,
@@ -264,7 +269,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
 /// `None` when the entry makes no sense; it is then compiled again.
 fn read(bytes: &[u8]) -> Option<CompiledKernel> {
     let mut r = Reader::new(bytes);
-    let (fixed_scratch, static_threadgroup, has_whole) = (r.word()?, r.word()?, r.flag()?);
+    let (fixed_scratch, static_threadgroup, flags) = (r.word()?, r.word()?, [r.flag()?, r.flag()?]);
     let sites = r.list(|r| {
         let kind = match r.word()? {
             0 => FaultKind::Read,
@@ -281,5 +286,5 @@ fn read(bytes: &[u8]) -> Option<CompiledKernel> {
     })?;
     let object = r.bytes()?.to_vec();
     r.end(())?;
-    CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, has_whole, sites).ok()
+    CompiledKernel::from_object(object, fixed_scratch, static_threadgroup, flags, sites).ok()
 }

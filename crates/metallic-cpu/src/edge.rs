@@ -37,7 +37,7 @@ impl<'a> Edge<'a> {
         };
         let code = code.get_or_init(|| {
             let shape = Shape { groups, ..self.main.shape.clone() };
-            self.pipeline.variant(&shape).map_err(|error| error.to_string())
+            self.pipeline.edge(&shape).map_err(|error| error.to_string())
         });
         code.as_ref().map_err(String::as_str)
     }
@@ -65,6 +65,7 @@ pub(crate) unsafe extern "C" fn run(context: *const LaunchContext, first: u64, e
     let (context, bound) = unsafe { (&*context, &*(*context).user.cast::<Bound<'_>>()) };
     let code = bound.edge.code(is_full(context, first));
     let ran = code.is_ok_and(|code| {
+        code.count(end - first);
         let size = code.kernel.scratch_size(bound.edge.threadgroup_memory);
         with_edge_scratch(usize::try_from(size).unwrap_or(usize::MAX), |scratch| {
             // SAFETY: as for the main code: it was made for the same arguments and threadgroup size, for all

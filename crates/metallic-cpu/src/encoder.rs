@@ -68,7 +68,7 @@ impl Encoder {
         let arguments = Arguments::bind(dispatch)?;
         let noalias = !arguments.overlap(pipeline, dispatch);
         let textures = pipeline.textures(arguments.textures(dispatch));
-        let shape = |groups: Groups| Shape { threadgroup, noalias, groups, textures: textures.clone() };
+        let shape = |groups: Groups| Shape { threadgroup, noalias, groups, textures: textures.clone(), quick: false };
         let compile =
             |groups: Groups| pipeline.variant(&shape(groups)).map_err(|error| failed(dispatch, &error.to_string()));
         // Most threadgroups are full; where none is, the code for the others does it all. That code is not made

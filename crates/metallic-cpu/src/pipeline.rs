@@ -34,6 +34,8 @@ pub(crate) struct Shape {
     pub groups: Groups,
     /// What is known about the textures bound; empty: any.
     pub textures: Vec<KnownTexture>,
+    /// Made quickly rather than well.
+    pub quick: bool,
 }
 
 /// Machine code for a [`Shape`].
@@ -42,9 +44,20 @@ pub(crate) struct Variant {
     pub kernel: Kernel,
     /// How long a threadgroup takes, in 1/16 ns; 0 when not known.
     time_per_group: AtomicU64,
+    /// Threadgroups that ran, if the code was made quickly.
+    groups: AtomicU64,
 }
 
+/// After so many threadgroups code that was made quickly has lost about as much time as it takes to make it well.
+const ENOUGH: u64 = 1 << 14;
+
 impl Variant {
+    /// Counts threadgroups of code that was made quickly.
+    pub fn count(&self, groups: u64) {
+        if self.kernel.is_quick() {
+            self.groups.fetch_add(groups, Ordering::Relaxed);
+        }
+    }
     /// Estimated time of so many threadgroups in nanoseconds, once measured.
     pub fn estimate(&self, groups: u64) -> Option<u64> {
         match self.time_per_group.load(Ordering::Relaxed) {
@@ -87,7 +100,8 @@ impl CpuPipeline {
         let has_textures = entry.params.iter().any(|p| matches!(p.kind, ParamKind::Texture { .. }));
         let is_likely = pipeline.is_shape_free && !has_textures || entry.required_threads.is_some();
         if source.eager || is_likely {
-            let shape = Shape { threadgroup: guess, noalias: true, groups: Groups::Full, textures: Vec::new() };
+            let shape =
+                Shape { threadgroup: guess, noalias: true, groups: Groups::Full, textures: Vec::new(), quick: false };
             pipeline.variant(&shape)?;
         } else {
             pipeline.compiler.check(source, guess).map_err(|message| pipeline.error(&message))?;
@@ -108,13 +122,21 @@ impl CpuPipeline {
     pub fn textures(&self, bound: Vec<KnownTexture>) -> Vec<KnownTexture> {
         let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
         let is_known = bound.is_empty() || variants.iter().any(|v| v.shape.textures == bound);
-        if is_known || variants.len() < MOST_VARIANTS { bound } else { Vec::new() }
+        if is_known || variants.iter().filter(|v| !v.shape.quick).count() < MOST_VARIANTS { bound } else { Vec::new() }
     }
 
     /// The machine code, if there is some already.
     pub fn compiled(&self, shape: &Shape) -> Option<Arc<Variant>> {
         let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
         variants.iter().find(|v| v.shape == *shape).cloned()
+    }
+
+    /// Code for the few threadgroups that others leave. It is made quickly, for a first dispatch waits for it, until
+    /// dispatches have run enough of them. Time would tell better when that is, but then whether sums are rounded in one
+    /// way or another, as both are free to in fast mode, would change from run to run.
+    pub fn edge(&self, shape: &Shape) -> Result<Arc<Variant>> {
+        let quick = self.variant(&Shape { quick: true, ..shape.clone() })?;
+        if quick.groups.load(Ordering::Relaxed) < ENOUGH { Ok(quick) } else { self.variant(shape) }
     }
 
     pub fn variant(&self, shape: &Shape) -> Result<Arc<Variant>> {
@@ -125,10 +147,15 @@ impl CpuPipeline {
         if let Some(variant) = self.compiled(shape) {
             return Ok(variant);
         }
-        let Shape { threadgroup, noalias, groups, textures } = shape.clone();
-        let options = CompileOptions { noalias, groups, textures, ..CompileOptions::new(threadgroup) };
+        let Shape { threadgroup, noalias, groups, textures, quick } = shape.clone();
+        let options = CompileOptions { noalias, groups, textures, quick, ..CompileOptions::new(threadgroup) };
         let kernel = self.compiler.compile(&self.source, &options).map_err(|message| self.error(&message))?;
-        let variant = Arc::new(Variant { shape: shape.clone(), kernel, time_per_group: AtomicU64::new(0) });
+        let variant = Arc::new(Variant {
+            shape: shape.clone(),
+            kernel,
+            time_per_group: AtomicU64::new(0),
+            groups: AtomicU64::new(0),
+        });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
         Ok(variant)
     }

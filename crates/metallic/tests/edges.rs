@@ -60,3 +60,32 @@ fn every_threadgroup_has_its_code() {
         }
     }
 }
+
+/// Threadgroups that few others accompany have code that was made quickly, until there have been many.
+#[test]
+fn results_stay_when_edges_become_many() {
+    let source = "kernel void f(device uint* out, constant uint2& size, uint2 p [[thread_position_in_grid]]) {
+        if (p.x < size.x && p.y < size.y) out[p.y * size.x + p.x] += p.x * 7 + p.y; }";
+    let Ok(device) = Device::by_name("cpu") else { return };
+    let library = device.make_library(source, &CompileOptions::default()).unwrap();
+    let pipeline = device.make_compute_pipeline_state(&library.make_function("f").unwrap()).unwrap();
+    let queue = device.make_command_queue().unwrap();
+    let (width, height) = (40, 4000);
+    let out = device.make_buffer(width * height * 4, StorageMode::Shared).unwrap();
+    // Half of the threadgroups of a dispatch are at the edge: 1000 of them.
+    let dispatches = 20;
+    for _ in 0..dispatches {
+        let command_buffer = queue.make_command_buffer().unwrap();
+        let encoder = command_buffer.make_compute_command_encoder().unwrap();
+        encoder.set_compute_pipeline_state(&pipeline).unwrap();
+        encoder.set_buffer(&out, 0, 0).unwrap();
+        encoder.set_bytes(&[width as u32, height as u32].map(u32::to_le_bytes).concat(), 1).unwrap();
+        encoder.dispatch_threads([width as u32, height as u32, 1], [32, 4, 1]).unwrap();
+        encoder.end_encoding().unwrap();
+        command_buffer.commit().unwrap();
+        command_buffer.wait_until_completed().unwrap();
+    }
+    let expected: Vec<u32> =
+        (0..height as u32).flat_map(|y| (0..width as u32).map(move |x| (x * 7 + y) * dispatches)).collect();
+    assert_eq!(out.to_vec::<u32>().unwrap(), expected);
+}

@@ -7,11 +7,11 @@ use msl_ir::passes::assume_textures::{KnownTexture, assume_textures};
 use msl_ir::passes::expand_switches::{expand_switches, has_switches_with_barriers};
 use msl_ir::passes::pipeline;
 use msl_ir::passes::unroll_loops::Growth;
-use msl_ir::{EntryPoint, HOST_SLACK, Module, READ_SLACK};
+use msl_ir::{EntryPoint, Function, HOST_SLACK, Module, Op, READ_SLACK};
 
 use crate::CodegenError;
 use crate::abi::EntryFn;
-use crate::cpu::{Body, emit_kernel};
+use crate::cpu::{Body, any_inst, emit_kernel};
 use crate::jit::LoadedObject;
 use crate::lines::{AsmLine, Lines};
 use crate::llvm::Ll;
@@ -46,7 +46,8 @@ pub struct CompileOptions {
     pub groups: Groups,
     /// What is known about the textures that will be bound.
     pub textures: Vec<KnownTexture>,
-    /// Skip most optimization: faster to compile, slower to run.
+    /// Make code in a quarter of the time, that takes up to three times as long. Kernels with loops have code made well
+    /// nevertheless, for theirs would take longer still ([`CompiledKernel::is_quick`]).
     pub quick: bool,
     /// Run the IR's own passes first. Off only if the caller has.
     pub run_passes: bool,
@@ -105,6 +106,8 @@ pub struct CompileStats {
     pub gangs: u32,
     /// The kernel was split at barriers.
     pub is_split: bool,
+    /// Code is made quickly rather than well.
+    pub is_quick: bool,
     pub passes_ms: f64,
     pub emit_ms: f64,
     pub optimize_ms: f64,
@@ -120,6 +123,8 @@ pub struct CompiledKernel {
     pub static_threadgroup_bytes: u64,
     /// Full threadgroups that it hands over are for code for [`Groups::Whole`], not for any size.
     pub has_whole: bool,
+    /// The code was made quickly, as was asked for.
+    pub is_quick: bool,
     /// The object file, for a cache.
     pub object: Vec<u8>,
     /// Indexed by the fault record's `site`.
@@ -162,12 +167,21 @@ impl CompiledKernel {
         object: Vec<u8>,
         fixed_scratch: u64,
         static_threadgroup_bytes: u64,
-        has_whole: bool,
+        [has_whole, is_quick]: [bool; 2],
         sites: Vec<FaultSite>,
     ) -> Result<CompiledKernel, CodegenError> {
         let loaded = LoadedObject::load(&object, SYMBOL)?;
         let stats = CompileStats::default();
-        Ok(CompiledKernel { loaded, fixed_scratch, static_threadgroup_bytes, has_whole, object, sites, stats })
+        Ok(CompiledKernel {
+            loaded,
+            fixed_scratch,
+            static_threadgroup_bytes,
+            has_whole,
+            is_quick,
+            object,
+            sites,
+            stats,
+        })
     }
 }
 
@@ -184,7 +198,7 @@ impl CpuCompiler {
 
     /// Names the CPU and features that code is made for, as part of a cache key.
     pub fn target_key(&self) -> Result<String, CodegenError> {
-        let t = Lease::new(&self.options)?;
+        let t = Lease::new(&self.options, false)?;
         Ok(format!("{} {} {}", t.triple, t.cpu, t.features))
     }
 
@@ -206,6 +220,7 @@ impl CpuCompiler {
             fixed_scratch: body.scratch,
             static_threadgroup_bytes: body.static_threadgroup,
             has_whole: body.has_whole,
+            is_quick: stats.is_quick,
             object,
             sites: body.sites,
             stats,
@@ -309,7 +324,8 @@ impl CpuCompiler {
         }
         stats.passes_ms = ms(t);
         let t = Instant::now();
-        let target = Lease::new(&self.options)?;
+        stats.is_quick = options.quick && is_brief(&module.functions[point.function]);
+        let target = Lease::new(&self.options, stats.is_quick)?;
         let ll = Ll::new(entry);
         target.prepare(&ll);
         let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL, watch)?;
@@ -320,7 +336,7 @@ impl CpuCompiler {
         }
         let t = Instant::now();
         if optimize {
-            target.run_passes(&ll, if options.quick { QUICK_PASSES } else { PASSES })?;
+            target.run_passes(&ll, if stats.is_quick { QUICK_PASSES } else { PASSES })?;
             if !target.has_mask_registers {
                 ll.widen_mask_phis();
             }
@@ -328,6 +344,15 @@ impl CpuCompiler {
         stats.optimize_ms = ms(t);
         Ok((ll, target, body, stats))
     }
+}
+
+/// Whether a thread is done soon, whatever code it runs. Where LLVM makes code quickly, each value that lives on has a place on
+/// the stack, so that there should not be too many. Only on x86 has the way been tried on all our tests.
+fn is_brief(f: &Function) -> bool {
+    const MOST: usize = 1000;
+    cfg!(target_arch = "x86_64")
+        && f.insts.len() <= MOST
+        && !any_inst(f, &f.body, &|_, op| matches!(op, Op::Loop { .. } | Op::Call { .. }))
 }
 
 fn ms(since: Instant) -> f64 {

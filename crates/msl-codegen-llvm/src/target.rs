@@ -74,23 +74,26 @@ unsafe impl Send for Target {}
 /// A [`Target`] out of the pool of the process, to which it goes back: making one takes as long as
 /// the instruction selection of a small kernel.
 pub struct Lease {
-    isa: Isa,
+    kind: Kind,
     target: Option<Target>,
 }
 
+/// Instructions, and whether code is made quickly rather than well.
+type Kind = (Isa, bool);
+
 /// Targets that nobody uses.
-static POOL: Mutex<Vec<(Isa, Target)>> = Mutex::new(Vec::new());
+static POOL: Mutex<Vec<(Kind, Target)>> = Mutex::new(Vec::new());
 /// More than this many are not kept.
 const POOL_SIZE: usize = 8;
 
 impl Lease {
-    pub fn new(options: &TargetOptions) -> Result<Lease, CodegenError> {
-        let isa = options.isa;
+    pub fn new(options: &TargetOptions, quick: bool) -> Result<Lease, CodegenError> {
+        let kind = (options.isa, quick);
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = pool.iter().position(|(i, _)| *i == isa).map(|i| pool.swap_remove(i).1);
+        let kept = pool.iter().position(|(k, _)| *k == kind).map(|i| pool.swap_remove(i).1);
         drop(pool);
-        let target = kept.map_or_else(|| Target::new(options), Ok)?;
-        Ok(Lease { isa, target: Some(target) })
+        let target = kept.map_or_else(|| Target::new(options, quick), Ok)?;
+        Ok(Lease { kind, target: Some(target) })
     }
 }
 
@@ -107,7 +110,7 @@ impl Drop for Lease {
         if let Some(target) = self.target.take()
             && pool.len() < POOL_SIZE
         {
-            pool.push((self.isa, target));
+            pool.push((self.kind, target));
         }
     }
 }
@@ -191,7 +194,11 @@ pub(crate) fn check(error: LLVMErrorRef) -> Result<(), CodegenError> {
     }
 }
 
-fn make_machine(triple: &str, cpu: &str, features: &str) -> Result<LLVMTargetMachineRef, CodegenError> {
+fn make_machine(triple: &str, cpu: &str, features: &str, quick: bool) -> Result<LLVMTargetMachineRef, CodegenError> {
+    let level = match quick {
+        true => LLVMCodeGenOptLevel::LLVMCodeGenLevelNone,
+        false => LLVMCodeGenOptLevel::LLVMCodeGenLevelDefault,
+    };
     // SAFETY: all strings outlive the calls; the options object is disposed of after use.
     let machine = unsafe {
         let mut target = ptr::null_mut();
@@ -204,7 +211,7 @@ fn make_machine(triple: &str, cpu: &str, features: &str) -> Result<LLVMTargetMac
         LLVMTargetMachineOptionsSetCPU(o, cpu.as_ptr());
         LLVMTargetMachineOptionsSetFeatures(o, features.as_ptr());
         LLVMTargetMachineOptionsSetRelocMode(o, LLVMRelocMode::LLVMRelocPIC);
-        LLVMTargetMachineOptionsSetCodeGenOptLevel(o, LLVMCodeGenOptLevel::LLVMCodeGenLevelDefault);
+        LLVMTargetMachineOptionsSetCodeGenOptLevel(o, level);
         let m = LLVMCreateTargetMachineWithOptions(target, c_string(triple).as_ptr(), o);
         LLVMDisposeTargetMachineOptions(o);
         m
@@ -234,7 +241,7 @@ impl Isa {
 }
 
 impl Target {
-    pub fn new(options: &TargetOptions) -> Result<Target, CodegenError> {
+    fn new(options: &TargetOptions, quick: bool) -> Result<Target, CodegenError> {
         initialize();
         let (host_triple, host_cpu, host_features) = host();
         let has = |f: &str| host_features.split(',').any(|x| x == f);
@@ -265,7 +272,7 @@ impl Target {
         } else {
             4
         };
-        let machine = make_machine(&triple, &cpu, &features)?;
+        let machine = make_machine(&triple, &cpu, &features, quick)?;
         Ok(Target {
             machine,
             triple,
@@ -293,7 +300,7 @@ impl Target {
     pub fn nvptx(sm: u32, ptx: u32) -> Result<Target, CodegenError> {
         initialize();
         let (triple, cpu, features) = ("nvptx64-nvidia-cuda".to_string(), format!("sm_{sm}"), format!("+ptx{ptx}"));
-        let machine = make_machine(&triple, &cpu, &features)?;
+        let machine = make_machine(&triple, &cpu, &features, false)?;
         Ok(Target {
             machine,
             triple,

@@ -199,6 +199,9 @@ kernel f = @f {{
     );
     let k = compile_for(Isa::Host, &source, "f", &CompileOptions::new([32, 8, 1]));
     assert!(k.stats.gang > 32, "{:?}", k.stats);
+    // Whatever is asked for, loops have code that is made well.
+    let options = CompileOptions { groups: Groups::Any, quick: true, ..CompileOptions::new([32, 8, 1]) };
+    assert!(!compile(&source, "f", &options).is_quick);
     for n in [1u32, 31, 40, 64] {
         let m: Vec<f32> = (0..n * n).map(|i| (i % 13) as f32 * 0.5 - 2.0).collect();
         let args = [f32s(&m), f32s(&m), f32s(&vec![0.0; m.len()]), u32s(&[n])];
@@ -207,6 +210,18 @@ kernel f = @f {{
         check(&source, "f", grid, [32, 8, 1], &args);
         check(&source, "f", [n, n, 1], [16, 16, 1], &args);
     }
+}
+
+/// What is made quickly is what no thread stays in for long.
+#[test]
+fn kernels_without_loops_are_compiled_quickly_for_those_who_ask() {
+    let is_quick = |source: &str, quick| {
+        let options = CompileOptions { groups: Groups::Any, quick, ..CompileOptions::new([32, 4, 1]) };
+        compile(source, "f", &options).is_quick
+    };
+    let source = kernel("  %c = lt %x, %n");
+    assert_eq!(is_quick(&source, true), cfg!(target_arch = "x86_64"));
+    assert!(!is_quick(&source, false));
 }
 
 /// Where full and other threadgroups are laid out in different ways, those that do not agree have code of their own,

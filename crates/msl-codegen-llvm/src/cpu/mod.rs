@@ -38,4 +38,5 @@ mod simdgroup;
 mod specialize;
 mod wide;
 
+pub(crate) use gangs::any_inst;
 pub(crate) use kernel::{Body, emit_kernel};

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicU32;
 
 use msl_codegen_llvm::abi::{self, ArgumentSlot, FaultRecord, LaunchContext, find_no_range, ignore_log, record_fault};
-use msl_codegen_llvm::{CompileOptions, CompiledKernel, CpuCompiler, Isa, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CompiledKernel, CpuCompiler, Groups, Isa, TargetOptions};
 use msl_ir::interp::{Argument, BufferRef, DispatchKind, Machine, Options};
 use msl_ir::{Module, ParamKind, text};
 
@@ -199,6 +199,8 @@ pub fn check_within(
     for parts in [2, 4, 8] {
         variants.push(CompileOptions { parts: Some(parts), ..base.clone() });
     }
+    // As code for the few threadgroups is made that others leave.
+    variants.push(CompileOptions { quick: true, groups: Groups::Any, ..base.clone() });
     let mut last = Vec::new();
     for (i, options) in variants.into_iter().enumerate() {
         let kernel = compile(source, entry, &options);

@@ -126,16 +126,20 @@ fn many_tests_share_a_function_that_ends_the_thread() {
     assemble("scattered", &kernel, 90);
 }
 
-/// The four remainders at the edges of the grid, whose indices are not larger than it.
+/// The four remainders at the edges of the grid, whose indices are not larger than it; with its size by value, places
+/// are computed before the first access, and the remainders with them.
 #[test]
 fn remainders_at_edges_are_subtractions_and_share_one_test() {
-    let kernel = compile(LIFE, "life", &NvptxOptions { edge_groups: false, ..NvptxOptions::new([32, 8, 1]) });
-    let lines: Vec<&str> = kernel.ptx.lines().collect();
-    let divisions: Vec<usize> = (0..lines.len()).filter(|i| lines[*i].contains("rem.u32")).collect();
-    assert_eq!(divisions.len(), 4, "{}", kernel.ptx);
-    let between = &lines[divisions[0]..divisions[3]];
-    assert!(!between.iter().any(|line| line.contains("bra")), "{}", kernel.ptx);
-    assert_eq!(kernel.ptx.matches("min.u32").count(), 4, "{}", kernel.ptx);
+    for by_value in [vec![], vec![0, 0, 4]] {
+        let options = NvptxOptions { by_value, edge_groups: false, sm: 90, ..NvptxOptions::new([32, 8, 1]) };
+        let kernel = compile(LIFE, "life", &options);
+        let lines: Vec<&str> = kernel.ptx.lines().collect();
+        let divisions: Vec<usize> = (0..lines.len()).filter(|i| lines[*i].contains("rem.u32")).collect();
+        assert_eq!(divisions.len(), 4, "{}", kernel.ptx);
+        let between = &lines[divisions[0]..divisions[3]];
+        assert!(!between.iter().any(|line| line.contains("bra")), "{}", kernel.ptx);
+        assert_eq!(kernel.ptx.matches("min.u32").count(), 4, "{}", kernel.ptx);
+    }
 }
 
 #[test]

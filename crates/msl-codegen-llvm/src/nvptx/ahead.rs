@@ -111,6 +111,10 @@ impl Emit<'_> {
                 return Ok(false);
             }
         }
+        if self.wraps_around(v) {
+            self.emit_remainders(&[v]);
+            return Ok(true);
+        }
         let value = self.value(v)?;
         self.vals[v.index()] = value;
         self.ahead.insert(v);

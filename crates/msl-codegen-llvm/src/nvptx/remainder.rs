@@ -30,8 +30,9 @@ fn is_step(n: u64) -> bool {
 
 impl Emit<'_> {
     /// Computes the first instruction of the list, if it is such a remainder, and those after it that can be computed with it.
+    /// The same where the list begins with an access: places of others may be computed there, and so these.
     pub fn remainders_ahead(&mut self, list: &[ValueId]) -> Result<(), CodegenError> {
-        if !self.wraps_around(list[0]) {
+        if !self.wraps_around(list[0]) && self.access(list[0]).is_none() {
             return Ok(());
         }
         let here: HashSet<ValueId> = list.iter().copied().collect();
@@ -62,7 +63,7 @@ impl Emit<'_> {
         Ok(())
     }
 
-    fn emit_remainders(&mut self, list: &[ValueId]) {
+    pub fn emit_remainders(&mut self, list: &[ValueId]) {
         let ll = self.ll;
         let mut all = ll.cbool(true);
         // By instruction, by component: dividend, divisor, and what is likely the remainder.
@@ -118,7 +119,7 @@ impl Emit<'_> {
     }
 
     /// Whether an instruction is a remainder whose dividend is most likely less than twice the divisor.
-    fn wraps_around(&self, id: ValueId) -> bool {
+    pub fn wraps_around(&self, id: ValueId) -> bool {
         let Op::Binary(BinaryOp::Rem, a, b) = self.f.insts[id].op else { return false };
         // By a constant it is a multiplication.
         if !matches!(self.scalar_of(a), Scalar::U32 | Scalar::I32) || self.is_constant(b, |_| true) {

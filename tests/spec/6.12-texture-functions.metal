@@ -80,7 +80,7 @@ kernel void f(texturecube<float> t [[texture(0)]], device float* o [[buffer(0)]]
 // expect texture 1: u32 = 3 0 9 1
 kernel void f(texture2d<uint, access::read_write> t [[texture(0)]], texture1d<ulong, access::read_write> l [[texture(1)]], device uint* o [[buffer(0)]]) {
   o[0] = t.atomic_fetch_add(ushort2(1, 0), uint4(5)).x;
-  l.atomic_min(0u, ulong4(3));
+  l.atomic_min(0, ulong4(3));
   l.atomic_max(ushort(1), ulong4((1ul << 32) + 9));
   o[1] = t.atomic_load(ushort2(1, 0)).x - 2;
   uint4 was(4);

@@ -485,7 +485,8 @@ __ATOMIC(atomic_or) __ATOMIC(atomic_xor)
   static_assert(__is_same(T, half) || __is_same(T, float) || __is_same(T, short) || __is_same(T, ushort) || __is_same(T, int) || \
     __is_same(T, uint) || __is_same(T, ulong), "the components of a texture are 'half', 'float', 'short', 'ushort', 'int', 'uint' or 'ulong'");
 
-// Members of the texture types. C is the type of coordinates, `slice` an expression over the parameters in `extra`.
+// Members of the texture types. C is the type of coordinates, `slice` an expression over the parameters in `extra`. What
+// has coordinates of 16 bits too needs other functions for these where they are vectors.
 #define __NEEDS_DERIVATIVES(name) \
   template <typename... P> [[__metal_unsupported("unsupported-graphics", "needs derivatives, which kernels do not have")]] float name(P...) const;
 // No device has textures of which parts are not there.
@@ -556,14 +557,12 @@ template <typename T, access A = access::sample, memory_coherence __c = memory_c
   __TEXTURE_COMMON __TEXTURE_WIDTH
   __TEXTURE_ACCESS(uint, ushort, __NOTHING, uint(c), 0u, 0u, 0u)
   __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
-  __TEXTURE_ATOMIC(ushort, __NOTHING, uint3(c, 0u, 0u), 0u)
   vec<T, 4> sample(sampler s, float c) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), 0u, 0.0f, int3(0)); }
 };
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture1d_array")]] texture1d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_ARRAY(1u)
   __TEXTURE_ACCESS(uint, ushort, __SLICE, uint(c), 0u, 0u, slice)
   __TEXTURE_ATOMIC(uint, __SLICE, uint3(c, 0u, 0u), slice)
-  __TEXTURE_ATOMIC(ushort, __SLICE, uint3(c, 0u, 0u), slice)
   vec<T, 4> sample(sampler s, float c, uint slice) const { __CAN_SAMPLE return __texture::sample<T, 1>(__t, s, float3(c, 0.0f, 0.0f), slice, 0.0f, int3(0)); }
 };
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d")]] texture2d {
@@ -627,7 +626,6 @@ template <typename T, access A = access::read, memory_coherence __c = memory_coh
   constant __texture_descriptor* __t;
   __TEXTURE_WIDTH
   __TEXTURE_ATOMIC(uint, __NOTHING, uint3(c, 0u, 0u), 0u)
-  __TEXTURE_ATOMIC(ushort, __NOTHING, uint3(c, 0u, 0u), 0u)
   vec<T, 4> read(uint c) const { return __texture::read<T>(__t, c, 0u, 0u, 0u, 0u); }
   void write(vec<T, 4> v, uint c) const { __texture::write<T>(__t, v, c, 0u, 0u, 0u, 0u); }
   void fence() const {}

@@ -2,6 +2,7 @@
 #include <metal_stdlib>
 #include <metal_tensor>
 #include <MetalPerformancePrimitives/MetalPerformancePrimitives.h>
+#include <MetalPerformancePrimitives/MPPTensorOpsConvolution2d.h>
 using namespace metal;
 using namespace mpp::tensor_ops;
 //--- 7.2.1 `matmul2d` of tensors in device memory by one SIMD-group

@@ -92,6 +92,7 @@ pub const HEADER_NAMES: &[&str] = &[
     "metal_visible_function_table",
     "metal_cooperative_tensor",
     "MetalPerformancePrimitives/MetalPerformancePrimitives.h",
+    "MetalPerformancePrimitives/MPPTensorOpsConvolution2d.h",
     "MetalPerformancePrimitives/MPPTensorOpsMatMul2d.h",
     "metal",
     "simd/simd.h",

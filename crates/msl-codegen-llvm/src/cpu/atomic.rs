@@ -14,7 +14,7 @@ use crate::compiler::FaultKind;
 use crate::emit::arith;
 use crate::emit::shape::{Root, Shape};
 use crate::emit::value::{Comp, Pointer, Val, Varying, memory_type, register_type};
-use crate::llvm::V;
+use crate::llvm::{Ll, T, V};
 use crate::remarks::Remarks;
 
 impl Emit<'_> {
@@ -67,15 +67,39 @@ impl Emit<'_> {
         if let Some(sink) = self.remarks {
             self.remark_atomic(sink, id, op, &p, reducible, plain, used);
         }
+        let collected = if used { None } else { self.in_window(op, s, &p, &v) };
+        let result = self.atomic_in_memory(id, op, s, &p, &v, plain, reducible)?;
+        match collected {
+            None => Ok(result),
+            Some(done) => {
+                self.ll.br(done);
+                self.ll.at_end(done);
+                Ok(None)
+            }
+        }
+    }
+
+    /// What changes memory, where it is.
+    fn atomic_in_memory(
+        &mut self,
+        id: ValueId,
+        op: AtomicOp,
+        s: Scalar,
+        p: &Pointer,
+        v: &Comp,
+        plain: bool,
+        reducible: bool,
+    ) -> Result<Option<Val>, CodegenError> {
+        let used = self.uses[id.index()] > 0;
         if reducible {
-            let total = self.reduce_for_atomic(op, s, &v);
+            let total = self.reduce_for_atomic(op, s, v);
             let any = self.any(&self.mask);
             let ll = self.ll;
             let (yes, done) = (ll.new_block("any"), ll.new_block("done"));
             ll.cond_br(any, yes, done);
             ll.at_end(yes);
             let offset = p.scalar.get(ll, self.gang, 0, false);
-            self.atomic_lane(id, op, s, &p, offset, total, 0, ll.c32(0), plain, None);
+            self.atomic_lane(id, op, s, p, offset, total, 0, ll.c32(0), plain, None);
             ll.br(done);
             ll.at_end(done);
             return Ok(None);
@@ -88,14 +112,14 @@ impl Emit<'_> {
             && s != Scalar::Bool
             && matches!(p.root, Root::Param(_) | Root::Global(_) | Root::Shared)
         {
-            self.scatter(id, op, s, &p, &v, plain);
+            self.scatter(id, op, s, p, v, plain);
             return Ok(None);
         }
         let result = self.lane_results(s);
         self.for_each_active_lane(|me, part, lane| {
-            let offset = me.lane_offset(&p, part, lane);
+            let offset = me.lane_offset(p, part, lane);
             let x = me.ll.extract_at(v.get(me.ll, me.gang, part, true), lane);
-            let old = me.atomic_lane(id, op, s, &p, offset, x, part, lane, plain, None);
+            let old = me.atomic_lane(id, op, s, p, offset, x, part, lane, plain, None);
             me.set_lane_result(&result, part, lane, old);
         });
         if op == AtomicOp::Store {
@@ -158,7 +182,7 @@ impl Emit<'_> {
 
     /// The lanes of an index as 64-bit numbers, out of words of 64 bits that hold several. Indices that were widened
     /// are taken from before.
-    fn indices_of(&self, var: &Varying, part: u32) -> impl Fn(u32) -> V {
+    pub fn indices_of(&self, var: &Varying, part: u32) -> impl Fn(u32) -> V {
         let ll = self.ll;
         let wide = var.index.get(ll, self.gang, part, true);
         let (v, is_signed) = match ll.widened(wide) {
@@ -192,7 +216,7 @@ impl Emit<'_> {
 
     /// The lanes of a vector as scalars of `bytes`. `through_memory`: loading them one by one costs less than to take them out
     /// of registers; volatile, or LLVM would do that again.
-    fn lanes_of(&self, v: V, bytes: u32, through_memory: bool) -> impl Fn(u32) -> V {
+    pub fn lanes_of(&self, v: V, bytes: u32, through_memory: bool) -> impl Fn(u32) -> V {
         let ll = self.ll;
         let t = ll.type_of(v);
         let slot = through_memory.then(|| {
@@ -250,6 +274,11 @@ impl Emit<'_> {
             sink.add(span, "reduced-atomic", message, None);
             return;
         }
+        if !used && self.has_window_of(p) {
+            let message = "done in memory of the host's thread, and in the buffer at the end of several threadgroups";
+            sink.add(span, "collected-atomic", message.into(), None);
+            return;
+        }
         let same_place = p.var.is_none() && !p.scalar.shape.parts();
         let help = match op {
             AtomicOp::Exchange | AtomicOp::Store => None,
@@ -293,19 +322,29 @@ impl Emit<'_> {
     }
 
     /// The values of all active lanes as one, identity for the others.
-    fn reduce_for_atomic(&mut self, op: AtomicOp, s: Scalar, v: &Comp) -> V {
+    pub fn reduce_for_atomic(&mut self, op: AtomicOp, s: Scalar, v: &Comp) -> V {
         let ll = self.ll;
         let t = self.vector_type(register_type(ll, s));
-        let bits = s.bits();
-        let least = if s.is_signed() { 1u64 << (bits - 1) } else { 0 };
-        let most = if s.is_signed() { (1u64 << (bits - 1)) - 1 } else { u64::MAX };
-        let (identity, stem) = match op {
-            AtomicOp::Min => (ll.cint(t, most), if s.is_signed() { "smin" } else { "umin" }),
-            AtomicOp::Max => (ll.cint(t, least), if s.is_signed() { "smax" } else { "umax" }),
-            AtomicOp::And => (ll.ones(t), "and"),
-            AtomicOp::Or => (ll.zero(t), "or"),
-            AtomicOp::Xor => (ll.zero(t), "xor"),
-            _ => (ll.zero(t), "add"),
+        let identity = identity(ll, op, s, t);
+        let stem = match op {
+            AtomicOp::Min => {
+                if s.is_signed() {
+                    "smin"
+                } else {
+                    "umin"
+                }
+            }
+            AtomicOp::Max => {
+                if s.is_signed() {
+                    "smax"
+                } else {
+                    "umax"
+                }
+            }
+            AtomicOp::And => "and",
+            AtomicOp::Or => "or",
+            AtomicOp::Xor => "xor",
+            _ => "add",
         };
         let combine = match op {
             AtomicOp::Min => BinaryOp::Min,
@@ -409,9 +448,10 @@ impl Emit<'_> {
         arith::binary(ll, b, s, FpFlags::STRICT, old, value)
     }
 
-    fn plain_rmw(&self, op: AtomicOp, s: Scalar, at: V, value: V, expected: Option<V>) -> V {
+    pub fn plain_rmw(&self, op: AtomicOp, s: Scalar, at: V, value: V, expected: Option<V>) -> V {
         let ll = self.ll;
-        let t = memory_type(ll, s);
+        // A row of elements where that is what is combined.
+        let t = ll.like(memory_type(ll, s), value);
         let old = ll.load(t, at, s.size());
         self.annotate(old, Root::Shared);
         let old = if s == Scalar::Bool { arith::convert(ll, Scalar::U8, Scalar::Bool, old) } else { old };
@@ -437,21 +477,7 @@ impl Emit<'_> {
             ll.set_ordering(st, Order::LLVMAtomicOrderingMonotonic);
             return value;
         }
-        let direct = match op {
-            AtomicOp::Exchange => Some(Rmw::LLVMAtomicRMWBinOpXchg),
-            _ if s.is_float() || s == Scalar::Bool => None,
-            AtomicOp::Add => Some(Rmw::LLVMAtomicRMWBinOpAdd),
-            AtomicOp::Sub => Some(Rmw::LLVMAtomicRMWBinOpSub),
-            AtomicOp::And => Some(Rmw::LLVMAtomicRMWBinOpAnd),
-            AtomicOp::Or => Some(Rmw::LLVMAtomicRMWBinOpOr),
-            AtomicOp::Xor => Some(Rmw::LLVMAtomicRMWBinOpXor),
-            AtomicOp::Min if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMin),
-            AtomicOp::Max if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMax),
-            AtomicOp::Min => Some(Rmw::LLVMAtomicRMWBinOpUMin),
-            AtomicOp::Max => Some(Rmw::LLVMAtomicRMWBinOpUMax),
-            AtomicOp::Load | AtomicOp::Store => None,
-        };
-        if let Some(d) = direct {
+        if let Some(d) = direct(op, s) {
             return from_bits(ll.atomic_rmw(d, at, to_bits(value)));
         }
         // The rest: compare and exchange until it holds.
@@ -493,5 +519,41 @@ impl Emit<'_> {
         self.private_access(p, e, &Access::Store(&[Comp::uniform(new)]));
         self.mask = saved;
         old
+    }
+}
+
+/// What changes nothing.
+pub fn identity(ll: &Ll, op: AtomicOp, s: Scalar, t: T) -> V {
+    let bits = s.bits();
+    match op {
+        AtomicOp::Min if s.is_signed() => ll.cint(t, (1u64 << (bits - 1)) - 1),
+        AtomicOp::Max if s.is_signed() => ll.cint(t, 1u64 << (bits - 1)),
+        AtomicOp::Min | AtomicOp::And => ll.ones(t),
+        _ => ll.zero(t),
+    }
+}
+
+/// The instruction of LLVM for an operation.
+fn direct(op: AtomicOp, s: Scalar) -> Option<Rmw> {
+    match op {
+        AtomicOp::Exchange => Some(Rmw::LLVMAtomicRMWBinOpXchg),
+        _ if s.is_float() || s == Scalar::Bool => None,
+        AtomicOp::Add => Some(Rmw::LLVMAtomicRMWBinOpAdd),
+        AtomicOp::Sub => Some(Rmw::LLVMAtomicRMWBinOpSub),
+        AtomicOp::And => Some(Rmw::LLVMAtomicRMWBinOpAnd),
+        AtomicOp::Or => Some(Rmw::LLVMAtomicRMWBinOpOr),
+        AtomicOp::Xor => Some(Rmw::LLVMAtomicRMWBinOpXor),
+        AtomicOp::Min if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMin),
+        AtomicOp::Max if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMax),
+        AtomicOp::Min => Some(Rmw::LLVMAtomicRMWBinOpUMin),
+        AtomicOp::Max => Some(Rmw::LLVMAtomicRMWBinOpUMax),
+        AtomicOp::Load | AtomicOp::Store => None,
+    }
+}
+
+/// Combines an integer with what is in memory, in one step.
+pub fn real_rmw(ll: &Ll, op: AtomicOp, s: Scalar, at: V, value: V) {
+    if let Some(d) = direct(op, s) {
+        ll.atomic_rmw(d, at, value);
     }
 }

@@ -26,6 +26,7 @@ use super::masks::Mask;
 use super::ranges::Start;
 use super::runs::{self, Attempt};
 use super::specialize::Specialized;
+use super::windows::Windows;
 use crate::CodegenError;
 use crate::abi;
 use crate::compiler::{CompileOptions, FaultSite, Groups, Watch};
@@ -152,6 +153,8 @@ pub struct Emit<'a> {
     pub ahead: Option<V>,
     /// Parameters of which something is fetched for the next threadgroup.
     pub fetched: HashSet<u32>,
+    /// Buffers that something stands for.
+    pub windows: &'a Windows,
     /// Accesses known to be within bounds everywhere.
     pub bounds: &'a Bounds,
     /// The access being emitted is one of those.
@@ -298,6 +301,12 @@ pub fn emit_kernel(
     // The kernel as most threadgroups run it; at edges it keeps its loops.
     let most = unrolled.as_ref().unwrap_or(module);
 
+    let windows = if options.noalias {
+        let count = ll.sub(last, first);
+        Windows::begin(ll, module, f, entry, &count_uses(f), args, &mut plan, scratch, count)
+    } else {
+        Windows::default()
+    };
     let from = ll.current();
     ll.br(head);
     ll.at_end(head);
@@ -462,6 +471,7 @@ pub fn emit_kernel(
             unchecked: HashMap::new(),
             ahead: None,
             fetched: HashSet::new(),
+            windows: &windows,
             bounds: version.bounds.as_ref().unwrap_or(&nothing),
             is_within: false,
         };
@@ -503,6 +513,7 @@ pub fn emit_kernel(
     }
     ll.stays(ll.br_back(head));
     ll.at_end(done);
+    windows.end(ll, args);
     if did_stream.get() {
         // Such stores are not ordered with those that tell other threads that the work is done.
         ll.intrinsic("llvm.x86.sse.sfence", ll.void(), &[]);

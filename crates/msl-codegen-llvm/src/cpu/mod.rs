@@ -8,7 +8,7 @@
 //! divergence, where `cost` says what is worth a branch; `in_step` runs loops without masks while all threads are in, `hoist` moves bounds checks out of
 //! loops, `next_group` fetches ahead in them; `locals` keeps variables; `pattern` knows indices that are a number plus a pattern of lanes; `inst` emits
 //! values, `wide` those of 16-bit floats in fast math, `convert` integers out of floats; `explain` tells people what was decided; `memory`,
-//! `check`, `private`, `atomic` and `simdgroup` do what their names say.
+//! `check`, `private`, `atomic` and `simdgroup` do what their names say, `windows` collects atomic operations.
 
 mod access;
 mod atomic;
@@ -37,6 +37,7 @@ mod runs;
 mod simdgroup;
 mod specialize;
 mod wide;
+mod windows;
 
 pub(crate) use gangs::any_inst;
 pub(crate) use kernel::{Body, emit_kernel};

@@ -1,7 +1,7 @@
 //! Prints what becomes of a kernel: `emit_ir FILE.ir ENTRY X,Y,Z llvm|opt|asm|ir|gpu|ptx|time [parts]`. `EDGES=1` allows smaller
 //! threadgroups at the edges, `ISA=avx2` (or `neon`, …) chooses the instructions, `TEXTURES=0:70:4,1:70:4` says
 //! which pixel formats (Metal's numbers and bytes per texel) the texture parameters at these positions have. `LLVM_FLAGS` has options
-//! of LLVM itself. `time` prints milliseconds per phase, least of 9.
+//! of LLVM itself. `time` prints milliseconds per phase, least of 9 or of `ROUNDS`.
 
 use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
 use std::ffi::CString;

@@ -16,7 +16,7 @@ use metallic_hal::{
 };
 
 use crate::clock::Times;
-use crate::encoder::{Encoder, Encoding, needs_host};
+use crate::encoder::{Encoder, Encoding, SLOTS, needs_host};
 use crate::flight::InFlight;
 use crate::transfer::Transfers;
 
@@ -28,6 +28,10 @@ const WATCH: (Duration, Duration) = (Duration::from_micros(50), Duration::from_m
 const YOUNG: Duration = Duration::from_micros(200);
 /// Lists on their way of which some are completed by whoever submits.
 const MANY: usize = 16;
+/// How long whoever submits waits for those before: with a slot, and without a backlog, a list needs no other thread.
+const ROOM: Duration = Duration::from_micros(100);
+/// Lists of the backlog that are a pile.
+const PILE: usize = 8;
 /// How long it stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -307,6 +311,31 @@ impl CudaQueue {
         }
     }
 
+    /// Waits for a moment where all slots are taken or lists pile up in the backlog, as Metal does where a queue has 64
+    /// command buffers. Once others work on a backlog it would never be empty while lists come.
+    fn make_room(&self) {
+        self.complete_some();
+        let start = Instant::now();
+        loop {
+            let (is_full, is_behind) = {
+                let inner = self.lock();
+                let has_backlog = inner.is_driven || !inner.backlog.is_empty();
+                (!has_backlog && inner.flying.len() + 1 >= SLOTS, inner.backlog.len() >= PILE && inner.held.is_none())
+            };
+            if is_full {
+                let Ok(_order) = self.completing.try_lock() else { return };
+                if self.wait_for_first(None, Some(start + ROOM)) {
+                    self.complete_first(true);
+                }
+                return;
+            }
+            if !is_behind || start.elapsed() > ROOM {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// Completes all lists that are on their way, waiting for each.
     fn complete_all(&self) {
         let _order = self.completing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -465,7 +494,7 @@ impl Queue for CudaQueue {
             wake: Condvar::new(),
         });
         let work = Work { list, on_complete, submission: submission.clone() };
-        self.complete_some();
+        self.make_room();
         let mut inner = self.lock();
         let is_next = inner.backlog.is_empty() && !inner.is_driven;
         let left = if is_next { self.launch(&mut inner, work).err() } else { Some(work) };

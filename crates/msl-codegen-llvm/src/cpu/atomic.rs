@@ -3,7 +3,7 @@
 //! gang first. Threadgroup memory belongs to the host thread that runs the threadgroup: plain
 //! reads and writes are atomic enough.
 
-use llvm_sys::{LLVMAtomicOrdering as Order, LLVMAtomicRMWBinOp as Rmw};
+use llvm_sys::LLVMAtomicOrdering as Order;
 use msl_base::Id;
 use msl_ir::{AtomicOp, BinaryOp, FpFlags, Scalar, ValueId};
 
@@ -477,7 +477,7 @@ impl Emit<'_> {
             ll.set_ordering(st, Order::LLVMAtomicOrderingMonotonic);
             return value;
         }
-        if let Some(d) = direct(op, s) {
+        if let Some(d) = arith::atomic_rmw(op, s) {
             return from_bits(ll.atomic_rmw(d, at, to_bits(value)));
         }
         // The rest: compare and exchange until it holds.
@@ -533,27 +533,9 @@ pub fn identity(ll: &Ll, op: AtomicOp, s: Scalar, t: T) -> V {
     }
 }
 
-/// The instruction of LLVM for an operation.
-fn direct(op: AtomicOp, s: Scalar) -> Option<Rmw> {
-    match op {
-        AtomicOp::Exchange => Some(Rmw::LLVMAtomicRMWBinOpXchg),
-        _ if s.is_float() || s == Scalar::Bool => None,
-        AtomicOp::Add => Some(Rmw::LLVMAtomicRMWBinOpAdd),
-        AtomicOp::Sub => Some(Rmw::LLVMAtomicRMWBinOpSub),
-        AtomicOp::And => Some(Rmw::LLVMAtomicRMWBinOpAnd),
-        AtomicOp::Or => Some(Rmw::LLVMAtomicRMWBinOpOr),
-        AtomicOp::Xor => Some(Rmw::LLVMAtomicRMWBinOpXor),
-        AtomicOp::Min if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMin),
-        AtomicOp::Max if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMax),
-        AtomicOp::Min => Some(Rmw::LLVMAtomicRMWBinOpUMin),
-        AtomicOp::Max => Some(Rmw::LLVMAtomicRMWBinOpUMax),
-        AtomicOp::Load | AtomicOp::Store => None,
-    }
-}
-
 /// Combines an integer with what is in memory, in one step.
 pub fn real_rmw(ll: &Ll, op: AtomicOp, s: Scalar, at: V, value: V) {
-    if let Some(d) = direct(op, s) {
+    if let Some(d) = arith::atomic_rmw(op, s) {
         ll.atomic_rmw(d, at, value);
     }
 }

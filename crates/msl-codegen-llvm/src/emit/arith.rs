@@ -6,8 +6,8 @@
 //! function is ever called. `f16` computes natively (LLVM widens), `bf16` is held as bits and
 //! widened here.
 
-use llvm_sys::{LLVMIntPredicate as IP, LLVMOpcode as O, LLVMRealPredicate as RP};
-use msl_ir::{BinaryOp, CompareOp, FpFlags, Scalar, UnaryOp};
+use llvm_sys::{LLVMAtomicRMWBinOp as Rmw, LLVMIntPredicate as IP, LLVMOpcode as O, LLVMRealPredicate as RP};
+use msl_ir::{AtomicOp, BinaryOp, CompareOp, FpFlags, Scalar, UnaryOp};
 
 use super::divide::{divide, mul_high};
 use super::value::register_type;
@@ -426,5 +426,23 @@ fn float_to_int(ll: &Ll, from: Scalar, to: Scalar, v: V) -> V {
         ll.select(too_low, ll.cint(t, min), r)
     } else {
         r
+    }
+}
+
+/// LLVM's operation for an atomic one, where it has it: floating-point numbers and `bool` are for the devices.
+pub fn atomic_rmw(op: AtomicOp, s: Scalar) -> Option<Rmw> {
+    match op {
+        AtomicOp::Exchange => Some(Rmw::LLVMAtomicRMWBinOpXchg),
+        _ if s.is_float() || s == Scalar::Bool => None,
+        AtomicOp::Add => Some(Rmw::LLVMAtomicRMWBinOpAdd),
+        AtomicOp::Sub => Some(Rmw::LLVMAtomicRMWBinOpSub),
+        AtomicOp::And => Some(Rmw::LLVMAtomicRMWBinOpAnd),
+        AtomicOp::Or => Some(Rmw::LLVMAtomicRMWBinOpOr),
+        AtomicOp::Xor => Some(Rmw::LLVMAtomicRMWBinOpXor),
+        AtomicOp::Min if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMin),
+        AtomicOp::Max if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMax),
+        AtomicOp::Min => Some(Rmw::LLVMAtomicRMWBinOpUMin),
+        AtomicOp::Max => Some(Rmw::LLVMAtomicRMWBinOpUMax),
+        AtomicOp::Load | AtomicOp::Store => None,
     }
 }

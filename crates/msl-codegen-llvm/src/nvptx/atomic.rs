@@ -5,6 +5,7 @@ use msl_ir::{AtomicOp, BinaryOp, FpFlags, MemoryScope, Op, Scalar, ValueId};
 
 use super::kernel::{Emit, Val};
 use super::math;
+use crate::emit::arith;
 use crate::llvm::V;
 
 /// LLVM's name of the threads that see an access in order.
@@ -66,27 +67,16 @@ impl Emit<'_> {
 
     fn modify(&mut self, op: AtomicOp, s: Scalar, at: V, x: V) -> V {
         let ll = self.ll;
-        let direct = match op {
-            AtomicOp::Exchange => Some(Rmw::LLVMAtomicRMWBinOpXchg),
+        match op {
             AtomicOp::Add if s == Scalar::F32 => {
                 return ll.atomic_rmw_in(Rmw::LLVMAtomicRMWBinOpFAdd, at, x, "device");
             }
             AtomicOp::Sub if s == Scalar::F32 => {
                 return ll.atomic_rmw_in(Rmw::LLVMAtomicRMWBinOpFAdd, at, ll.fneg(x), "device");
             }
-            _ if s.is_float() || s == Scalar::Bool => None,
-            AtomicOp::Add => Some(Rmw::LLVMAtomicRMWBinOpAdd),
-            AtomicOp::Sub => Some(Rmw::LLVMAtomicRMWBinOpSub),
-            AtomicOp::And => Some(Rmw::LLVMAtomicRMWBinOpAnd),
-            AtomicOp::Or => Some(Rmw::LLVMAtomicRMWBinOpOr),
-            AtomicOp::Xor => Some(Rmw::LLVMAtomicRMWBinOpXor),
-            AtomicOp::Min if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMin),
-            AtomicOp::Max if s.is_signed() => Some(Rmw::LLVMAtomicRMWBinOpMax),
-            AtomicOp::Min => Some(Rmw::LLVMAtomicRMWBinOpUMin),
-            AtomicOp::Max => Some(Rmw::LLVMAtomicRMWBinOpUMax),
-            AtomicOp::Load | AtomicOp::Store => None,
-        };
-        if let Some(d) = direct {
+            _ => {}
+        }
+        if let Some(d) = arith::atomic_rmw(op, s) {
             return self.of_bits(s, ll.atomic_rmw_in(d, at, self.to_bits(s, x), "device"));
         }
         // The rest: compare and exchange until it holds.

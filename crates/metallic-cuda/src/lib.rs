@@ -7,12 +7,10 @@
 //!
 //! * [`device`]: makes everything else;
 //! * `memory`, `texture`: resources, with a copy for the host where it looks at them; `pool`: the memory they are
-//!   made of; `transfer`: copies between the two sides;
+//!   made of; `transfer`: copies between the two sides, `upload`: large ones by several threads;
 //! * `library`: PTX of a kernel; `sass`: machine code to read; `pipeline`: loaded machine code for each way of dispatching it;
 //! * `queue`: command lists on their way; `encoder`: commands as calls of the driver; `flight`: what came of
-//!   them; `clock`: when they ran; `marks`, `graph`:
-//!   launches that
-//!   come again, which the driver takes faster at once;
+//!   them; `clock`: when they ran; `marks`, `graph`: launches that come again, which the driver takes faster at once;
 //! * `convert`: faults; `context`: the GPU and its streams, events and functions; `driver`: the driver's functions.
 
 mod clock;

@@ -2,7 +2,7 @@
 //!
 //! Uploads and initial fills of a GPU share one stream and are counted; a queue that uses memory makes its stream
 //! wait for what was counted so far ([`Transfers::order`]). Bytes of ordinary memory go through pinned blocks,
-//! copied there by several threads where there are many.
+//! copied there by several threads where there are many (`upload`).
 
 use std::collections::VecDeque;
 use std::ptr;

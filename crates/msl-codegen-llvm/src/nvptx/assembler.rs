@@ -54,7 +54,7 @@ impl<'a> Uses<'a> {
                     uses.constant.insert(operands[0]);
                 }
                 Some(("mov.b32", operands)) if operands[0].starts_with('{') => uses.pairs.extend(operands.last()),
-                Some((name, operands)) if name.contains("x2") => uses.pairs.extend(operands),
+                Some((name, operands)) if name.contains("16x2") => uses.pairs.extend(operands),
                 _ => {}
             }
         }

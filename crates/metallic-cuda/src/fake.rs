@@ -394,16 +394,16 @@ unsafe fn mark(block: &[u8]) {
         let count = state.add(128).cast::<u32>();
         let entry = ring.add(*count as usize % 64 * 128);
         *count += 1;
-        entry.add(4).cast::<u32>().write(state.cast::<u32>().read());
+        let mut mark = u64::from(*count & 0xfffff);
         if state.cast::<u32>().read() != 0 {
             state.cast::<u32>().write(0);
             ptr::copy_nonoverlapping(state.add(64), entry.add(64), 32);
+            mark |= 1 << 20;
         }
-        let (number, entry) = (*count, entry.expose_provenance());
+        let entry = entry.expose_provenance();
         let write = move || {
-            let entry = ptr::with_exposed_provenance_mut::<u8>(entry);
-            entry.add(8).cast::<u64>().write(now());
-            AtomicU32::from_ptr(entry.cast()).store(number, SeqCst);
+            let entry = ptr::with_exposed_provenance_mut::<u64>(entry);
+            AtomicU64::from_ptr(entry).store(mark | (now() & !31) << 16, SeqCst);
         };
         if delay == 0 {
             write();

@@ -4,7 +4,7 @@
 //! mark, the time, and the record of a thread that faulted into a ring. Handing over such a chain takes the driver less
 //! time than a single launch and an event, and whoever waits looks at memory instead of asking the driver.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,14 @@ const PTX: &str = include_str!("mark.ptx");
 const SYMBOL: &str = "metallic_mark";
 /// Bytes of a ring's entry.
 const ENTRY: usize = 128;
-/// Where its parts are.
-const FAULTED: usize = 4;
-const TIME: usize = 8;
+/// Where the record is: in an entry, and in the state.
 const RECORD: usize = 64;
+/// The parts of an entry's first word: the number, a bit for a fault, the GPU's clock.
+const NUMBER: u32 = 20;
+const FAULTED: u64 = 1 << NUMBER;
+const TIME: u32 = NUMBER + 1;
+/// Seconds of the clock's steps.
+const TICK: f64 = 32e-9;
 /// Bytes of the state: a status block, a record, the count.
 const STATE: usize = 192;
 /// Chains that are kept ready, and launches in one at most.
@@ -103,7 +107,7 @@ fn shape(launch: &Launch) -> [u32; 7] {
 struct Clock {
     /// Seconds to add to the GPU's, and when that was found out, by the host's.
     offset: Option<(f64, f64)>,
-    /// Nanoseconds of the GPU's clock that count as 0, so that seconds are exact.
+    /// Ticks of the GPU's clock that count as 0, so that seconds are exact.
     origin: u64,
     /// When the last list ended.
     last_end: f64,
@@ -238,34 +242,36 @@ impl Mark {
         unsafe { self.marks.ring.pointer.add(at * ENTRY) }
     }
 
+    /// What the GPU wrote last to the entry.
+    fn word(&self) -> u64 {
+        // SAFETY: the entry begins with a word that the GPU writes at once, and lives as long as the ring.
+        unsafe { AtomicU64::from_ptr(self.entry().cast()) }.load(Ordering::Acquire)
+    }
+
     /// Whether the GPU wrote it, or one that came to its entry later.
     pub fn is_there(&self) -> bool {
-        // SAFETY: the entry begins with a word that the GPU writes last, and lives as long as the ring.
-        let word = unsafe { AtomicU32::from_ptr(self.entry().cast()) };
-        word.load(Ordering::Acquire).wrapping_sub(self.number) <= i32::MAX as u32
+        is_at_or_after(self.word(), self.number)
     }
 
     /// The record of a thread that faulted, if one did: the mark is there, and its entry not in use again.
     pub fn record(&self) -> Option<[u32; 8]> {
-        // SAFETY: the GPU is done with the entry.
-        unsafe {
-            if self.entry().add(FAULTED).cast::<u32>().read_volatile() == 0 {
-                return None;
-            }
-            Some(std::array::from_fn(|i| self.entry().add(RECORD).cast::<u32>().add(i).read_volatile()))
+        if self.word() & FAULTED == 0 {
+            return None;
         }
+        // SAFETY: the GPU is done with the entry.
+        Some(std::array::from_fn(|i| unsafe { self.entry().add(RECORD).cast::<u32>().add(i).read_volatile() }))
     }
 
     /// When the list ran, on the host's clock; the mark is there, and lists before it are complete. It starts when it was
     /// handed over or the list before it ended. `seen`: when that was noticed.
     pub fn times(&self, seen: f64) -> (f64, f64) {
-        // SAFETY: as above.
-        let stamp = unsafe { self.entry().add(TIME).cast::<u64>().read_volatile() };
+        let word = self.word();
         let mut clock = self.marks.clock.lock().unwrap_or_else(PoisonError::into_inner);
         if clock.offset.is_none() {
-            clock.origin = stamp;
+            clock.origin = word >> TIME;
         }
-        let stamp = stamp.wrapping_sub(clock.origin) as i64 as f64 * 1e-9;
+        let about = clock.offset.map_or(0.0, |(offset, _)| (seen - offset) / TICK) as i64;
+        let stamp = ticks_since(word, clock.origin, about) as f64 * TICK;
         // It ended before it was seen: the least difference is the best.
         let most = seen - stamp;
         let offset = clock.offset.map_or(most, |(offset, at)| (offset + DRIFT * (seen - at)).min(most));
@@ -275,6 +281,24 @@ impl Mark {
         clock.last_end = end;
         (start, end)
     }
+}
+
+/// Whether a word is the mark of this number, or a later one.
+fn is_at_or_after(word: u64, number: u32) -> bool {
+    sign_extended(word.wrapping_sub(u64::from(number)), NUMBER) >= 0
+}
+
+/// A word's time since a tick. The word has the last bits of the clock only, for 78 hours: the others are those of a time
+/// that is known roughly.
+fn ticks_since(word: u64, origin: u64, about: i64) -> i64 {
+    let after = (word >> TIME).wrapping_sub(origin).wrapping_sub(about as u64);
+    about.wrapping_add(sign_extended(after, u64::BITS - TIME))
+}
+
+/// The number that the last bits of a word are.
+fn sign_extended(word: u64, bits: u32) -> i64 {
+    let rest = u64::BITS - bits;
+    ((word << rest) as i64) >> rest
 }
 
 /// Whether it is time to make them for a queue that has begun so many lists.
@@ -302,5 +326,39 @@ impl Patience {
             self.asked = Some(now);
         }
         is_over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(number: u32, ticks: u64) -> u64 {
+        ticks << TIME | u64::from(number % (1 << NUMBER))
+    }
+
+    #[test]
+    fn numbers_of_marks_begin_again() {
+        for number in [1, 2, 63, 64, 65, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (1 << 31) + 5, u32::MAX, 0] {
+            assert!(is_at_or_after(word(number, 77), number), "{number}");
+            assert!(is_at_or_after(word(number, 77) | FAULTED, number), "{number}");
+            // What an entry has before and after.
+            assert!(!is_at_or_after(word(number.wrapping_sub(SLOTS as u32), 77), number), "{number}");
+            assert!(is_at_or_after(word(number.wrapping_add(SLOTS as u32), 77), number), "{number}");
+        }
+        assert!(!is_at_or_after(0, 1));
+    }
+
+    #[test]
+    fn clocks_of_marks_begin_again() {
+        let day = (86400.0 / TICK) as u64;
+        for origin in [0, 5, (1 << 43) - 3] {
+            for passed in [0, 1, day, 3 * day, 4 * day, 400 * day] {
+                let word = word(9, origin + passed);
+                for error in [0, 1_000_000, -1_000_000] {
+                    assert_eq!(ticks_since(word, origin, passed as i64 + error), passed as i64, "{origin} {passed}");
+                }
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ const MANY: usize = 16;
 const ROOM: Duration = Duration::from_micros(100);
 /// Lists of the backlog that are a pile.
 const PILE: usize = 8;
+/// How often it looks at least, where lists go on coming: whoever submits them completes those before.
+const BUSY: Duration = Duration::from_millis(2);
 /// How long it stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -43,6 +45,11 @@ pub struct CudaQueue {
     inner: Mutex<Inner>,
     /// Held by whoever completes lists: they complete in order.
     completing: Mutex<()>,
+    /// When a list was handed over, in microseconds since `made`; read without a lock, which whoever submits would wait for.
+    last_submit: AtomicU64,
+    /// Lists on their way for which somebody is called back.
+    with_handlers: AtomicUsize,
+    made: Instant,
     this: Weak<CudaQueue>,
 }
 
@@ -102,6 +109,9 @@ impl CudaQueue {
             encoder,
             inner: Mutex::default(),
             completing: Mutex::new(()),
+            last_submit: AtomicU64::new(0),
+            with_handlers: AtomicUsize::new(0),
+            made: Instant::now(),
             this: this.clone(),
         }))
     }
@@ -124,8 +134,22 @@ impl CudaQueue {
             return Err(work);
         };
         let failed = encode_all(encoder, &mut encoding, commands);
-        inner.flying.push_back(Flying { flight: encoder.finish(encoding), work, failed, since: Instant::now() });
+        self.push(inner, encoder.finish(encoding), work, failed);
         Ok(())
+    }
+
+    /// A list is on its way.
+    fn push(&self, inner: &mut Inner, flight: InFlight, work: Work, failed: Outcome) {
+        let since = Instant::now();
+        self.last_submit.store((since - self.made).as_micros() as u64, Ordering::Relaxed);
+        self.with_handlers.fetch_add(usize::from(work.list.has_handlers), Ordering::Relaxed);
+        inner.flying.push_back(Flying { flight, work, failed, since });
+    }
+
+    /// Whether lists come one after the other, and nobody is called back.
+    fn is_busy(&self) -> bool {
+        let last = Duration::from_micros(self.last_submit.load(Ordering::Relaxed));
+        self.with_handlers.load(Ordering::Relaxed) == 0 && self.made.elapsed().saturating_sub(last) < YOUNG
     }
 
     /// Hands a list of the backlog to the driver as soon as that can be done; gives it back if it needs the host.
@@ -143,7 +167,7 @@ impl CudaQueue {
                     let failed = encode_all(encoder, &mut encoding, commands);
                     let flight = encoder.finish(encoding);
                     let mut inner = self.lock();
-                    inner.flying.push_back(Flying { flight, work, failed, since: Instant::now() });
+                    self.push(&mut inner, flight, work, failed);
                     self.watch_if_needed(&mut inner);
                     return None;
                 }
@@ -289,6 +313,7 @@ impl CudaQueue {
     /// Completes the first list on its way, which the GPU is done with. The caller holds `completing`.
     fn complete_first(&self, observed: bool) {
         let Some(Flying { flight, work, failed, .. }) = self.lock().flying.pop_front() else { return };
+        self.with_handlers.fetch_sub(usize::from(work.list.has_handlers), Ordering::Relaxed);
         work.submission.is_taken.store(true, Ordering::Release);
         let (result, times) = flight.complete(observed);
         finish(work, Completion { result: result.and(failed), times });
@@ -315,13 +340,17 @@ impl CudaQueue {
     /// command buffers. Once others work on a backlog it would never be empty while lists come.
     fn make_room(&self) {
         self.complete_some();
-        let start = Instant::now();
+        let mut start = None;
         loop {
             let (is_full, is_behind) = {
                 let inner = self.lock();
                 let has_backlog = inner.is_driven || !inner.backlog.is_empty();
                 (!has_backlog && inner.flying.len() + 1 >= SLOTS, inner.backlog.len() >= PILE && inner.held.is_none())
             };
+            if !is_full && !is_behind {
+                return;
+            }
+            let start = *start.get_or_insert_with(Instant::now);
             if is_full {
                 let Ok(_order) = self.completing.try_lock() else { return };
                 if self.wait_for_first(None, Some(start + ROOM)) {
@@ -329,7 +358,7 @@ impl CudaQueue {
                 }
                 return;
             }
-            if !is_behind || start.elapsed() > ROOM {
+            if start.elapsed() > ROOM {
                 return;
             }
             std::thread::yield_now();
@@ -383,7 +412,13 @@ impl CudaQueue {
     fn watch(&self) {
         let mut idle_since: Option<Instant> = None;
         let mut pause = WATCH.0;
+        let mut looked = Instant::now();
         loop {
+            if self.is_busy() && looked.elapsed() < BUSY {
+                std::thread::sleep(YOUNG);
+                continue;
+            }
+            looked = Instant::now();
             match self.completing.try_lock() {
                 Ok(_order) => {
                     // Young lists are left to those who wait: asking the driver would hold them up.

@@ -91,8 +91,9 @@ pub struct Encoding {
 struct Planned {
     info: LaunchInfo,
     threadgroup: [u32; 3],
-    /// The parameters without those at the end.
+    /// The parameters, and how many bytes of them are not of `info`.
     arguments: Vec<u8>,
+    end: usize,
 }
 
 /// What a fault record refers to.
@@ -442,7 +443,8 @@ impl Encoder {
             label: dispatch.label.clone(),
             lengths: convert::lengths(dispatch),
         });
-        let mut planned = Planned { info, threadgroup, arguments: block };
+        let end = block.len();
+        let mut planned = Planned { info, threadgroup, arguments: block, end };
         if let Some(plan) = &mut encoding.plan {
             let may_wait = encoding.staging.is_empty() && !encoding.has_logs && groups[1].max(groups[2]) <= MOST_GROUPS;
             plan.push(planned);
@@ -473,9 +475,7 @@ impl Encoder {
             |buffer: &Arc<dyn Buffer>| self.buffer(&**buffer).is_ok_and(|buffer| buffer.watched().is_some());
         // What somebody looks at is brought back after an event.
         if let Some(marks) = marks.filter(|_| !encoding.written.iter().any(is_watched)) {
-            let mut ends = Vec::with_capacity(plan.len());
             for planned in plan.iter_mut() {
-                ends.push(planned.arguments.len());
                 LaunchInfo { status: marks.status(), ..planned.info }.write(&mut planned.arguments);
             }
             let launches = plan.iter().zip(&encoding.launches).map(|(planned, launch)| {
@@ -492,11 +492,9 @@ impl Encoder {
             encoding.mark = unsafe { marks.launch(self.context(), &self.stream, &launches) }.ok();
             self.context().check_alive()?;
             if encoding.mark.is_some() {
-                encoding.plan = None;
+                let first = encoding.plan.take().and_then(|plan| plan.into_iter().next());
+                self.lock().parameters = first.map_or_else(Vec::new, |first| first.arguments);
                 return Ok(());
-            }
-            for (planned, end) in plan.iter_mut().zip(ends) {
-                planned.arguments.truncate(end);
             }
         }
         self.launch_plan(encoding)
@@ -514,12 +512,12 @@ impl Encoder {
 
     /// Launches as many times as the driver's limits ask for.
     fn launch_parts(&self, function: &Function, planned: &mut Planned) -> Result<()> {
-        let Planned { info, threadgroup, arguments: block } = planned;
-        let (groups, arguments_end) = (info.groups, block.len());
+        let Planned { info, threadgroup, arguments: block, end } = planned;
+        let groups = info.groups;
         for z in (0..groups[2]).step_by(MOST_GROUPS as usize) {
             for y in (0..groups[1]).step_by(MOST_GROUPS as usize) {
                 let part = [groups[0], (groups[1] - y).min(MOST_GROUPS), (groups[2] - z).min(MOST_GROUPS)];
-                block.truncate(arguments_end);
+                block.truncate(*end);
                 LaunchInfo { base: [0, y, z], ..*info }.write(block);
                 let (threads, shared) = (*threadgroup, info.dynamic_shared);
                 let launch = context::Launch { function, groups: part, threads, shared, parameters: block };

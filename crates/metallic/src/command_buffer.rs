@@ -128,14 +128,14 @@ impl CommandBuffer {
     /// Calls `handler` when the command buffer has been handed to the device.
     pub fn add_scheduled_handler(&self, handler: impl FnOnce(&CommandBuffer) + Send + 'static) -> Result<()> {
         let mut state = self.lock();
-        self.check_recording("add a scheduled handler")?;
+        self.check_recording(format_args!("add a scheduled handler"))?;
         state.scheduled_handlers.push(Box::new(handler));
         Ok(())
     }
     /// Calls `handler` when the command buffer has completed or failed, before waits return.
     pub fn add_completed_handler(&self, handler: impl FnOnce(&CommandBuffer) + Send + 'static) -> Result<()> {
         let mut state = self.lock();
-        self.check_recording("add a completed handler")?;
+        self.check_recording(format_args!("add a completed handler"))?;
         state.completed_handlers.push(Box::new(handler));
         Ok(())
     }
@@ -301,7 +301,7 @@ impl CommandBuffer {
 
     fn open_encoder(&self, kind: &'static str) -> Result<()> {
         let mut state = self.lock();
-        self.check_recording(&format!("make a {kind}"))?;
+        self.check_recording(format_args!("make a {kind}"))?;
         if let Some(open) = state.encoder {
             return Err(Error::invalid(format!(
                 "cannot make a {kind} while a {open} is open: call its end_encoding first"
@@ -313,7 +313,7 @@ impl CommandBuffer {
 
     fn push_between_encoders(&self, command: Command) -> Result<()> {
         let mut state = self.lock();
-        self.check_recording("encode an event")?;
+        self.check_recording(format_args!("encode an event"))?;
         if let Some(open) = state.encoder {
             return Err(Error::invalid(format!(
                 "cannot encode an event while a {open} is open: call its end_encoding first"
@@ -323,7 +323,7 @@ impl CommandBuffer {
         Ok(())
     }
 
-    fn check_recording(&self, action: &str) -> Result<()> {
+    fn check_recording(&self, action: std::fmt::Arguments<'_>) -> Result<()> {
         if self.status() >= CommandBufferStatus::Committed {
             return Err(Error::invalid(format!("cannot {action}: the command buffer is committed already")));
         }

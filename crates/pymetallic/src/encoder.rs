@@ -2,7 +2,9 @@
 
 use metallic::{Origin, TextureSlice};
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyTuple};
 
 use crate::array::with_bytes;
 use crate::buffer::Buffer;
@@ -20,7 +22,9 @@ fn size(object: &Bound<'_, PyAny>, what: &str) -> PyResult<[u32; 3]> {
         let value: i64 = v.extract().map_err(|_| PyTypeError::new_err(format!("{what} must be integers, not {v}")))?;
         u32::try_from(value).map_err(|_| invalid(format!("{what} cannot be {value}")))
     };
-    if object.hasattr("__index__")? {
+    // To find that a tuple has no such attribute takes as long as a launch.
+    let is_tuple = object.is_instance_of::<PyTuple>();
+    if object.is_instance_of::<PyInt>() || (!is_tuple && object.hasattr(intern!(object.py(), "__index__"))?) {
         return Ok([dimension(object)?, 1, 1]);
     }
     let mut sizes = [1u32; 3];

@@ -340,6 +340,9 @@ impl CpuCompiler {
             if !target.has_mask_registers {
                 ll.widen_mask_phis();
             }
+            if target.has_avx512 && !stats.is_quick {
+                ll.share_overlapping_loads();
+            }
         }
         stats.optimize_ms = ms(t);
         Ok((ll, target, body, stats))

@@ -17,6 +17,7 @@ mod llvm;
 pub mod nvptx;
 #[cfg(all(feature = "static", target_os = "linux", target_env = "gnu"))]
 mod old_libc;
+mod overlaps;
 mod remarks;
 pub mod slow_paths;
 mod target;

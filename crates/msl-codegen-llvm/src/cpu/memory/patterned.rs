@@ -536,6 +536,15 @@ impl Emit<'_> {
             .collect()
     }
 
+    /// One vector from `at`, of which lanes take those that `index` says.
+    pub(super) fn picked_load(&self, at: V, index: V, e: Element, root: Root) -> V {
+        let ll = self.ll;
+        let n = self.gang.lanes;
+        let v = ll.load(ll.vec(ll.int(32), n), at, ALIGN);
+        self.annotate(v, root);
+        ll.bitcast(self.pick(&[v], index), ll.vec(memory_type(ll, e.scalar), n))
+    }
+
     fn permuted_store(&self, at: V, e: Element, w: &Window, mask: Option<V>, values: &[V], root: Root) {
         let ll = self.ll;
         let n = self.gang.lanes;

@@ -77,7 +77,21 @@ impl Emit<'_> {
                     }
                     out
                 },
-                |me| me.gathered(p, var, e, base, length, &values, site, n),
+                |me| {
+                    let may_be_near = values.is_empty() && e.scalar.size() == 4 && var.ty.bits() == 32;
+                    if !may_be_near || !me.target.has_permutes() {
+                        return me.gathered(p, var, e, base, length, &values, site, n);
+                    }
+                    let (near, lanes) = me.near_first(var, e, length, &firsts);
+                    me.two_ways(
+                        near,
+                        |me| {
+                            let pick = |(f, index): (&V, &V)| me.picked_load(ll.gep(base, *f), *index, e, p.root);
+                            firsts.iter().zip(&lanes).map(pick).collect()
+                        },
+                        |me| me.gathered(p, var, e, base, length, &values, site, n),
+                    )
+                },
             )
         } else {
             self.gathered(p, var, e, base, length, &values, site, n)
@@ -116,6 +130,30 @@ impl Emit<'_> {
             if n == 1 && self.gang.parts > 1 { self.all_of(&conds) } else { self.holds_where_active(&conds, &mask) };
         let ok = inside.into_iter().fold(run, |a, b| ll.and(a, b));
         (ok, firsts)
+    }
+
+    /// Whether all lanes are in the vector that begins where the first lane is, which is within bounds, and where in it
+    /// they are. What counts up and is then kept within limits is like that at the limits: only there is it not
+    /// consecutive.
+    fn near_first(&mut self, var: &Varying, e: Element, length: V, firsts: &[V]) -> (V, Vec<V>) {
+        let ll = self.ll;
+        let lanes = self.gang.lanes;
+        let limit = self.limit(length, u64::from(lanes) * e.size());
+        let least = if var.ty.is_signed() { IP::LLVMIntSGE } else { IP::LLVMIntUGE };
+        let (mut conds, mut inside, mut places) = (Vec::new(), ll.cbool(true), Vec::new());
+        for (i, f) in firsts.iter().enumerate() {
+            let v = var.index.get(ll, self.gang, i as u32, true);
+            let first = ll.splat(ll.extract(v, 0), lanes);
+            let place = ll.sub(v, first);
+            let within = ll.ult(place, ll.splat(ll.c32(lanes), lanes));
+            conds.push(ll.and(within, ll.icmp(least, v, first)));
+            inside = ll.and(inside, ll.ult(*f, limit));
+            places.push(place);
+        }
+        let mask = self.mask.clone();
+        let one_for_all = firsts.len() == 1 && self.gang.parts > 1;
+        let near = if one_for_all { self.all_of(&conds) } else { self.holds_where_active(&conds, &mask) };
+        (ll.and(near, inside), places)
     }
 
     /// Hardware gathers where the fast test of all lanes succeeds, the helpers otherwise.

@@ -265,6 +265,35 @@ fn strided_loops_run_without_masks_or_checks_while_all_threads_are_in() {
     }
 }
 
+/// From the thread's number in steps of all threads to a multiple of them: everybody leaves at once.
+#[test]
+fn strided_loops_to_a_multiple_are_left_together() {
+    let whole = |body: &str| {
+        let source = strided("u32", "%stay = lt %iv, %n", "64", body);
+        source
+            .replace("%n: u32 = load %p", "%n: u32 = const 512")
+            .replace("%start = add %s, %x", "%start = add %x, %zero")
+    };
+    for isa in [Isa::Avx512, Isa::Avx2] {
+        let text = optimized(isa, &whole(SUM), "f", [64, 1, 1]);
+        let start = text.find("define void @metallic_kernel").unwrap();
+        let text = &text[start..start + text[start..].find("\n}").unwrap()];
+        // Neither a version for when all are in it nor masks for those who have left, and no checks in the version
+        // that is taken.
+        assert!(!text.contains("allstay") && !text.contains("masked.load") && !text.contains("x i1>"), "{text}");
+        let kernel = parse(&whole(SUM));
+        let e =
+            CpuCompiler::new(TargetOptions { isa }).explain(&kernel, "f", &CompileOptions::new([64, 1, 1])).unwrap();
+        let ids: Vec<&str> = e.remarks.iter().map(|r| r.id).collect();
+        assert!(ids.contains(&"hoisted-checks") && !ids.contains(&"masked-loop"), "{ids:?}");
+    }
+    for body in [ADD, SUM, SKIP, ENOUGH] {
+        compare(&whole(body), &[(0, 0)], body);
+        // The last ones reach beyond the end.
+        compare(&whole(body).replace("const 512", "const 640"), &[(0, 0)], body);
+    }
+}
+
 /// Counts what it reads, in threadgroup memory and then for all.
 const HISTOGRAM: &str = "global bins: array<u32, 256> threadgroup
 fn f(%in: ptr<device, u8>, %out: ptr<device, u32>, %p: ptr<constant, u32>) -> void {

@@ -79,6 +79,11 @@ impl Emit<'_> {
             GangLimit::NothingToShare => {
                 ("gangs are one simdgroup: there is no loop or barrier that more threads could share".into(), None)
             }
+            GangLimit::NothingShared => (
+                "gangs are not larger: the loops read nothing that is the same for more threads, and have enough to do"
+                    .into(),
+                None,
+            ),
             GangLimit::Costly(at) => {
                 (format!("gangs are one simdgroup of {base}: {}", self.describe_cost(at)), Some(at))
             }
@@ -324,6 +329,10 @@ fn jam_help(limit: GangLimit) -> Option<&'static str> {
         }
         GangLimit::Threadgroup => Some("use threadgroups of 64 to 256 threads, a multiple of 32"),
         GangLimit::Registers { .. } => Some("keep fewer variables alive in the loop"),
-        GangLimit::NothingToShare | GangLimit::Requested | GangLimit::Size | GangLimit::Most => None,
+        GangLimit::NothingToShare
+        | GangLimit::NothingShared
+        | GangLimit::Requested
+        | GangLimit::Size
+        | GangLimit::Most => None,
     }
 }

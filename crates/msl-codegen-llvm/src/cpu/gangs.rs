@@ -14,7 +14,7 @@ use super::layout::Layout;
 use crate::compiler::CompileOptions;
 use crate::emit::flow::{Flow, Gangs, analyze};
 use crate::emit::live::{Liveness, Places};
-use crate::emit::shape::{ALL, Root, Shape};
+use crate::emit::shape::{ALL, P, Root, Shape};
 use crate::emit::value::Gang;
 use crate::target::Target;
 
@@ -26,6 +26,9 @@ struct GangShapes<'a> {
 }
 
 impl Gangs for GangShapes<'_> {
+    fn gang(&self) -> Gang {
+        self.layout.gang
+    }
     fn builtin(&self, b: Builtin) -> [Shape; 3] {
         self.layout.builtin(b)
     }
@@ -98,8 +101,10 @@ pub struct Choice {
 pub enum GangLimit {
     /// The caller chose.
     Requested,
-    /// No loop or barrier would gain.
+    /// There is no loop or barrier.
     NothingToShare,
+    /// There are loops, but what they read is different for all threads, and they have enough to do for each.
+    NothingShared,
     /// An instruction that is best done for one simdgroup at a time.
     Costly(ValueId),
     /// Threads of a larger gang would part here.
@@ -170,25 +175,60 @@ pub fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
     let vectors =
         first.flow.shapes.iter().filter(|s| s.c.iter().any(|s| s.lanes() && s.linear.is_none())).count() as u32;
     let mut best = first;
+    // Larger gangs gain where what they read is the same for more threads, where one of them has the next instruction
+    // while others wait for a result, and where barriers disappear.
+    let gains = |t: &Choice| (has_barrier && !t.is_split) || shares(f, places, &t.flow, &f.body);
+    let mut has_gain = are_short(f, &best.flow, &f.body);
+    let limited = |limit, has_gain| if has_gain { limit } else { GangLimit::NothingShared };
     for parts in [32 / lanes * 2, 32 / lanes * 4, 32 / lanes * 8] {
         let n = parts * lanes;
         if n > threads || !threads.is_multiple_of(n) {
-            return (best, GangLimit::Threadgroup);
+            return (best, limited(GangLimit::Threadgroup, has_gain));
         }
         if vectors * (parts / base) > MOST_VECTORS {
-            return (best, GangLimit::Size);
+            return (best, limited(GangLimit::Size, has_gain));
         }
         let t = attempt(parts);
         if let Some(at) = parts_ways(&t.flow) {
-            return (best, GangLimit::Diverges(at));
+            return (best, limited(GangLimit::Diverges(at), has_gain));
         }
         let alive = pressure(module, f, &t.flow, &f.body, parts);
         if alive > budget {
-            return (best, GangLimit::Registers { wanted: alive, have: budget });
+            return (best, limited(GangLimit::Registers { wanted: alive, have: budget }, has_gain));
         }
-        best = t;
+        has_gain |= gains(&t);
+        if has_gain {
+            best = t;
+        }
     }
-    (best, GangLimit::Most)
+    (best, limited(GangLimit::Most, has_gain))
+}
+
+/// Whether a loop reads what is the same for all parts of the gang.
+fn shares(f: &Function, places: &Places, flow: &Flow, block: &Block) -> bool {
+    find_inst(f, block, &|_, op| {
+        let Op::Loop { body, .. } = op else { return false };
+        any_inst(f, body, &|_, op| match op {
+            Op::Load { ptr, .. } if places.get(*ptr).is_none() => flow.shapes[ptr.index()].bits() & P == 0,
+            _ => false,
+        })
+    })
+    .is_some()
+}
+
+/// Vector operations of loops whose results one simdgroup would wait for.
+const FEW: u32 = 24;
+
+/// Whether the loops have few operations for each thread.
+fn are_short(f: &Function, flow: &Flow, block: &Block) -> bool {
+    let is_vector = |v: ValueId| flow.shapes[v.index()].c.iter().any(|s| s.lanes() && s.linear.is_none());
+    let mut inside = HashSet::new();
+    for id in &block.insts {
+        if let Op::Loop { body, .. } = &f.insts[*id].op {
+            collect(f, body, &mut inside, &mut HashSet::new());
+        }
+    }
+    inside.into_iter().filter(|v| is_vector(*v)).count() as u32 <= FEW
 }
 
 /// Vectors alive around the innermost loops: varying locals at the head and one of what the body

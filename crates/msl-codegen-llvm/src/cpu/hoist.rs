@@ -9,7 +9,7 @@
 //! LLVM one pointer a row instead of 32-bit arithmetic it cannot take apart.
 //!
 //! The counter may also count up with the lane, where the loop runs only while all lanes are in
-//! ([`super::in_step`]): then it is the last lane's that stays below the limit.
+//! ([`super::in_step`]) or all of them leave it together: then it is the last lane's that stays below the limit.
 
 use std::collections::HashSet;
 
@@ -428,11 +428,12 @@ impl Emit<'_> {
         }
         let Some(now) = self.state[counter.index()].map(|s| s.c[0]) else { return Err(NO_COUNTER) };
         let shape = |v: ValueId| self.flow.shapes[v.index()].c[0];
+        let is_together = in_step.is_some() || shape(*condition).is_gang_uniform();
         // From lane 0 to the last lane.
         let across = match shape(a).linear {
             None if now.is_gang_uniform() && shape(a).is_gang_uniform() => 0,
             Some(Linear { stride: stride @ 1.., part_stride: Some(by @ 0..), .. })
-                if in_step.is_some() && now.linear == shape(a).linear =>
+                if is_together && now.linear.is_some_and(|l| (l.stride, l.part_stride) == (stride, Some(by))) =>
             {
                 (stride * i64::from(self.gang.lanes - 1) + by * i64::from(self.gang.parts - 1)) as u64
             }

@@ -7,7 +7,7 @@
 
 use msl_ir::Builtin;
 
-use crate::emit::shape::{ALL, G, L, P, Shape};
+use crate::emit::shape::{ALL, G, L, MOST_ALIGN, P, Shape, zeros};
 use crate::emit::value::Gang;
 
 /// How linear thread indices map to positions.
@@ -70,7 +70,8 @@ impl Layout {
         if self.gangs > 1 { G } else { 0 }
     }
     fn linear_index(&self) -> Shape {
-        Shape::linear(self.g() | L, 1, Some(i64::from(self.gang.lanes)), true)
+        let gang = zeros(i64::from(self.gang.threads()));
+        Shape::linear(self.g() | L, 1, Some(i64::from(self.gang.lanes)), true).aligned(gang)
     }
     pub fn simdgroup_uniform(&self) -> Shape {
         Shape::of(if self.gang.threads() == 32 { self.g() } else { P | self.g() })
@@ -89,6 +90,7 @@ impl Layout {
                 let part = if self.size[0] == self.gang.lanes { Some(0) } else { None };
                 let x = Shape::linear(L | g, 1, part, true);
                 let x = if part == Some(0) { Shape { bits: L, ..x } } else { x };
+                let x = x.aligned(zeros(i64::from(self.gang.lanes)));
                 let varies = if self.gang.parts > 1 { P | g } else { g };
                 [x, Shape::of(varies), depth(Shape::of(varies))]
             }
@@ -103,7 +105,14 @@ impl Layout {
         let u = Shape::UNIFORM;
         let one = |s: Shape| [s, s, s];
         match b {
-            Builtin::ThreadPositionInGrid | Builtin::ThreadPositionInThreadgroup => self.position(),
+            Builtin::ThreadPositionInThreadgroup => self.position(),
+            Builtin::ThreadPositionInGrid => {
+                let mut out = self.position();
+                for (s, size) in out.iter_mut().zip(self.size) {
+                    *s = s.aligned(s.align.min(zeros(i64::from(size))));
+                }
+                out
+            }
             Builtin::ThreadgroupPositionInGrid
             | Builtin::ThreadsPerGrid
             | Builtin::ThreadsPerThreadgroup
@@ -118,7 +127,8 @@ impl Layout {
             Builtin::ThreadIndexInSimdgroup => {
                 // Within one simdgroup lanes count up; a gang of several starts anew at each.
                 let part = if self.gang.threads() == 32 { Some(i64::from(self.gang.lanes)) } else { None };
-                one(Shape::linear(L, 1, part, true))
+                let align = if part.is_some() { MOST_ALIGN } else { zeros(i64::from(self.gang.lanes)) };
+                one(Shape::linear(L, 1, part, true).aligned(align))
             }
             Builtin::SimdgroupIndexInThreadgroup => one(self.simdgroup_uniform()),
             Builtin::ThreadIndexInQuadgroup => one(Shape::of(L)),

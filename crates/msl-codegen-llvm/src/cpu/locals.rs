@@ -186,7 +186,7 @@ impl Emit<'_> {
         for (i, target) in to.iter().enumerate() {
             let l = LocalId::from_index(i);
             let (Some(target), Some(from)) = (target, self.state[i]) else { continue };
-            if from == *target || except.contains(&l) || !self.places.promoted[i] {
+            if from.has_form_of(target) || except.contains(&l) || !self.places.promoted[i] {
                 continue;
             }
             let (n, s) = self.local_components(l);

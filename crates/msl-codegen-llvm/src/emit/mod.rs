@@ -4,6 +4,7 @@
 //! form of their shape; `arith` is scalar arithmetic on LLVM values, `divide` the
 //! part of it that divides integers. A target with one thread per value is a gang of one lane.
 
+pub mod aligned;
 pub mod arith;
 pub mod divide;
 pub mod flow;

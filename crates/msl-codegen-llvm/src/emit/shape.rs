@@ -32,14 +32,20 @@ pub struct Linear {
 pub struct Shape {
     pub bits: u8,
     pub linear: Option<Linear>,
+    /// So many of the lowest bits are zero in what does not differ between lanes, and in what lane 0 of a linear form
+    /// holds: of the first part where parts are a stride apart, else of each. At most [`MOST_ALIGN`].
+    pub align: u8,
 }
 
+/// More zeros are not counted: no gang has as many threads.
+pub const MOST_ALIGN: u8 = 16;
+
 impl Shape {
-    pub const UNIFORM: Shape = Shape { bits: 0, linear: None };
-    pub const VARYING: Shape = Shape { bits: ALL, linear: None };
+    pub const UNIFORM: Shape = Shape { bits: 0, linear: None, align: 0 };
+    pub const VARYING: Shape = Shape { bits: ALL, linear: None, align: 0 };
 
     pub fn of(bits: u8) -> Shape {
-        Shape { bits, linear: None }
+        Shape { bits, linear: None, align: 0 }
     }
     pub fn linear(bits: u8, stride: i64, part_stride: Option<i64>, exact: bool) -> Shape {
         let mut bits = bits & !(L | P | NEAR);
@@ -54,7 +60,23 @@ impl Shape {
             part_stride,
             exact,
         });
-        Shape { bits, linear }
+        Shape { bits, linear, align: 0 }
+    }
+    /// The same with so many zeros at the end, where there is a number that they can be said of.
+    pub fn aligned(self, align: u8) -> Shape {
+        let is_known = self.linear.is_some() || !self.lanes();
+        Shape { align: if is_known { align.min(MOST_ALIGN) } else { 0 }, ..self }
+    }
+    /// The zeros at the end of what lane 0 of every part holds.
+    pub fn part_align(self) -> u8 {
+        match self.linear {
+            Some(Linear { part_stride: Some(q), .. }) => self.align.min(zeros(q)),
+            _ => self.align,
+        }
+    }
+    /// Held in the same way as the other one.
+    pub fn has_form_of(self, other: Shape) -> bool {
+        self.linear == other.linear && self.bits == other.bits
     }
     /// Differs between lanes.
     pub fn lanes(self) -> bool {
@@ -99,7 +121,7 @@ impl Shape {
         {
             let part = if a.part_stride == b.part_stride { a.part_stride } else { None };
             // Two different bases: what each says about G holds for its own base only.
-            return Shape::linear(bits, a.stride, part, a.exact && b.exact);
+            return Shape::linear(bits, a.stride, part, a.exact && b.exact).aligned(self.common_align(other, part));
         }
         Shape::of(bits | ((self.bits | other.bits) & NEAR))
     }
@@ -126,9 +148,16 @@ impl Shape {
         {
             let part =
                 a.part_stride.zip(b.part_stride).and_then(|(x, y)| f(x, y)).filter(|s| s.unsigned_abs() < 1 << 30);
-            return Shape::linear(bits, stride, part, false);
+            return Shape::linear(bits, stride, part, false).aligned(self.common_align(other, part));
         }
         self.mix_near(other)
+    }
+    /// The zeros at the end of both, and so of their sum.
+    fn common_align(self, other: Shape, part_stride: Option<i64>) -> u8 {
+        match part_stride {
+            Some(_) => self.align.min(other.align),
+            None => self.part_align().min(other.part_align()),
+        }
     }
     /// Times a constant.
     pub fn scale(self, by: i64) -> Shape {
@@ -137,11 +166,17 @@ impl Shape {
         {
             let part = a.part_stride.and_then(|s| s.checked_mul(by)).filter(|s| s.unsigned_abs() < 1 << 30);
             if by != 0 {
-                return Shape::linear(self.bits & ALL, stride, part, false);
+                let align = if part.is_some() { self.align } else { self.part_align() };
+                return Shape::linear(self.bits & ALL, stride, part, false).aligned(align + zeros(by));
             }
         }
         Shape::of(self.bits & ALL)
     }
+}
+
+/// How many of the lowest bits are zero.
+pub fn zeros(n: i64) -> u8 {
+    (n.trailing_zeros() as u8).min(MOST_ALIGN)
 }
 
 /// The memory a pointer was derived from.
@@ -184,6 +219,10 @@ pub struct ValueShape {
 impl ValueShape {
     pub fn splat(s: Shape) -> ValueShape {
         ValueShape { c: [s; 4], root: None }
+    }
+    /// Held in the same way as the other one.
+    pub fn has_form_of(&self, other: &ValueShape) -> bool {
+        self.root == other.root && self.c.iter().zip(&other.c).all(|(a, b)| a.has_form_of(*b))
     }
     /// Nothing of it differs between the threads of the threadgroup.
     pub fn is_uniform(&self) -> bool {

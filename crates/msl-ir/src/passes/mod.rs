@@ -29,5 +29,6 @@ pub mod split_aggregates;
 pub(crate) mod testing;
 pub mod unroll_loops;
 pub mod whole_vectors;
+pub mod widths;
 
 pub use pipeline::{Facts, Options, PASSES, run as run_pipeline};

@@ -6,6 +6,7 @@
 
 use super::fold_constants as fold;
 use super::rewrite::{Replacements, edit_blocks, push};
+use super::widths;
 use crate::ir::{BinaryOp, FpFlags, Function, Module, Op, UnaryOp, ValueId};
 use crate::types::{Scalar, Type, TypeId};
 use crate::{FunctionId, TypeTable};
@@ -338,6 +339,15 @@ impl Rules<'_> {
             (Max, Some(0)) if !s.is_signed() => return Replace(a),
             _ => {}
         }
+        // Shifts and masks are what targets know most about.
+        if let (Div | Rem, Some(y)) = (op, y)
+            && y.is_power_of_two()
+            && (!s.is_signed() || y <= ones >> 1 && widths::width(self.types, self.f, a).is_some())
+        {
+            let (op, by) = if op == Div { (Shr, u64::from(y.trailing_zeros())) } else { (And, y - 1) };
+            let by = self.new_const(ty, by);
+            return Rewrite(Op::Binary(op, a, by));
+        }
         if let (Shl | Shr, Some(0)) = (op, x) {
             return Rewrite(Op::Const(0));
         }
@@ -479,6 +489,40 @@ mod tests {
             assert!(!t.contains(gone), "{gone}: {t}");
         }
         assert_eq!(t.matches(" and ").count(), 1, "{t}");
+    }
+
+    #[test]
+    fn powers_of_two_divide_by_bits() {
+        let mut m = module(
+            "fn k(%p: ptr<device, u32>, %h: ptr<device, u16>, %s: ptr<device, i32>) -> void {
+               %a = load %p
+               %b = load %h
+               %c = load %s
+               %k: u32 = const 32
+               %i: i32 = const 8
+               %least: i32 = const -2147483648
+               %d = div %a, %k
+               %e = rem %a, %k
+               %small: i32 = convert %b
+               %f = div %small, %i
+               %g = rem %small, %i
+               %y = div %c, %i
+               %z = rem %small, %least
+               %d1 = add %d, %e
+               store %p, %d1
+               %f1 = add %f, %g
+               %f2 = add %f1, %y
+               %f3 = add %f2, %z
+               store %s, %f3
+             }
+             kernel k = @k { p: buffer 0 device read_write u32 h: buffer 1 device read u16 s: buffer 2 device read_write i32 }",
+        );
+        let k = entry(&m);
+        assert!(simplify(&mut m, k));
+        let t = text(&m, k);
+        // Where a number may be negative, or the divisor is, it stays.
+        let count = |op: &str| t.matches(&format!(" = {op} ")).count();
+        assert_eq!((count("shr"), count("and"), count("div"), count("rem")), (2, 2, 1, 1), "{t}");
     }
 
     #[test]

@@ -204,6 +204,9 @@ impl Walk<'_> {
             }
             let mut new_head = head.clone();
             self.join(&mut new_head, &s);
+            if rounds > 1 {
+                forget_alignments(&mut new_head, &head);
+            }
             if new_head == head || rounds > 40 {
                 break;
             }
@@ -380,6 +383,19 @@ impl Walk<'_> {
                 let old = self.capture_roots.get(&(owner, l)).copied();
                 let new = old.map_or((*r, *v), |(a, w)| (a.join(*r, space), w && *v));
                 self.capture_roots.insert((owner, l), new);
+            }
+        }
+    }
+}
+
+/// What lost zeros at its end again is taken to lose them all: numbers that are halved in each iteration.
+fn forget_alignments(new: &mut State, old: &State) {
+    for (new, old) in new.iter_mut().zip(old) {
+        if let (Some(new), Some(old)) = (new, old) {
+            for (n, o) in new.c.iter_mut().zip(&old.c) {
+                if n.align < o.align {
+                    n.align = 0;
+                }
             }
         }
     }

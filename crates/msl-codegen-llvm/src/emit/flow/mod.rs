@@ -21,9 +21,11 @@ use msl_ir::{AddressSpace, Builtin, Function, LabelId, Module, Type, ValueId};
 
 use super::live::{Liveness, Place, Places, Set, barriers};
 use super::shape::{ALL, G, Root, Shape, ValueShape};
+use super::value::Gang;
 
 /// What the analysis must know about the target's gangs.
 pub trait Gangs {
+    fn gang(&self) -> Gang;
     fn builtin(&self, b: Builtin) -> [Shape; 3];
     /// Of a value that is the same in all threads of a simdgroup.
     fn simdgroup_uniform(&self) -> Shape;

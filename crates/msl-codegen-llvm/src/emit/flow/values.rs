@@ -1,10 +1,11 @@
 //! The shape of each value from those of its operands.
 
 use msl_base::Id;
-use msl_ir::{AddressSpace, AtomicOp, BinaryOp, Op, SimdOp, Type, UnaryOp, ValueId};
+use msl_ir::{AddressSpace, AtomicOp, BinaryOp, CompareOp, Op, SimdOp, Type, UnaryOp, ValueId};
 
 use super::Walk;
-use crate::emit::shape::{ALL, G, Linear, Root, Shape, ValueShape};
+use crate::emit::aligned::{BitOp, Threads};
+use crate::emit::shape::{ALL, G, Linear, Root, Shape, ValueShape, zeros};
 
 impl Walk<'_> {
     /// Bytes per step of an index.
@@ -59,6 +60,39 @@ impl Walk<'_> {
         }
     }
 
+    /// Whose numbers a value of integers holds.
+    fn threads(&self, v: ValueId) -> Option<Threads> {
+        let s = self.module.types.scalar_of(self.f.insts[v].ty)?;
+        let bits = s.bits() - u32::from(s.is_signed());
+        Some(Threads { gang: self.gangs.gang(), bits: bits as u8 })
+    }
+
+    /// Of an operation on a number that counts up from a multiple of a power of two, and a constant.
+    fn of_aligned(&self, op: BinaryOp, [a, b]: [ValueId; 2], s: &[Shape], component: usize) -> Option<Shape> {
+        let of = self.threads(a)?;
+        let is_unsigned = !self.module.types.scalar_of(self.f.insts[a].ty)?.is_signed();
+        let (x, y) = (s[0], self.constant(b, component));
+        let power = y.filter(|k| is_unsigned && *k > 0 && k.count_ones() == 1);
+        match op {
+            BinaryOp::Shr => x.shifted_right(y.filter(|k| (0..31).contains(k))? as u8, of),
+            BinaryOp::Div => x.shifted_right(zeros(power?), of),
+            BinaryOp::Rem => x.bit_op(BitOp::And, power? - 1, of),
+            _ => {
+                let (x, k) = match (y, self.constant(a, component)) {
+                    (Some(k), _) => (x, k),
+                    (None, Some(k)) => (s[1], k),
+                    _ => return None,
+                };
+                let op = match op {
+                    BinaryOp::And => BitOp::And,
+                    BinaryOp::Or => BitOp::Or,
+                    _ => BitOp::Xor,
+                };
+                x.bit_op(op, k, of)
+            }
+        }
+    }
+
     pub(super) fn value(&self, id: ValueId) -> ValueShape {
         let inst = &self.f.insts[id];
         let shape = |v: &ValueId| self.flow.shapes[v.index()];
@@ -78,6 +112,7 @@ impl Walk<'_> {
         };
         let mixed = |list: &[&ValueId]| each(list, &|_, s| s.iter().fold(Shape::UNIFORM, |a, b| a.mix(*b)));
         match &inst.op {
+            Op::Const(bits) if is_integer => ValueShape::splat(Shape::UNIFORM.aligned(zeros(*bits as i64))),
             Op::Const(_) | Op::Undef | Op::Fence { .. } | Op::Barrier { .. } | Op::Trap(_) | Op::Log { .. } => {
                 match types.pointee(inst.ty) {
                     Some((space, _)) => pointer(Root::unknown(space), false, Shape::UNIFORM, Shape::UNIFORM),
@@ -123,18 +158,39 @@ impl Walk<'_> {
                 BinaryOp::Mul => match (self.constant(*a, i), self.constant(*b, i)) {
                     (_, Some(k)) => s[0].scale(k),
                     (Some(k), _) => s[1].scale(k),
-                    _ => s[0].mix(s[1]),
+                    _ => s[0].mix(s[1]).aligned(s[0].part_align() + s[1].part_align()),
                 },
                 BinaryOp::Shl => match self.constant(*b, i) {
                     Some(k) if (0..31).contains(&k) => s[0].scale(1 << k),
                     _ => s[0].mix(s[1]),
                 },
-                BinaryOp::Min | BinaryOp::Max | BinaryOp::Rem => s[0].mix_near(s[1]),
+                BinaryOp::Div | BinaryOp::Rem | BinaryOp::And | BinaryOp::Or | BinaryOp::Xor | BinaryOp::Shr => {
+                    let mixed = if *op == BinaryOp::Rem { s[0].mix_near(s[1]) } else { s[0].mix(s[1]) };
+                    self.of_aligned(*op, [*a, *b], s, i).unwrap_or(mixed)
+                }
+                BinaryOp::Min | BinaryOp::Max => s[0].mix_near(s[1]),
                 _ => s[0].mix(s[1]),
             }),
             // Addresses: what they vary by is not in their first part alone.
             Op::Compare(_, a, b) if types.pointee(self.f.insts[*a].ty).is_some() => {
                 ValueShape::splat(Shape::of(shape(a).bits() | shape(b).bits()))
+            }
+            Op::Compare(op, a, b) if types.scalar_of(self.f.insts[*a].ty).is_some_and(|s| s.is_integer()) => {
+                let turned = match op {
+                    CompareOp::Lt => CompareOp::Gt,
+                    CompareOp::Le => CompareOp::Ge,
+                    CompareOp::Gt => CompareOp::Lt,
+                    CompareOp::Ge => CompareOp::Le,
+                    same => *same,
+                };
+                let of = self.threads(*a);
+                each(&[a, b], &|i, s| {
+                    let known = of.and_then(|of| {
+                        let left = s[0].compared(*op, s[1], self.constant(*b, i), of);
+                        left.or_else(|| s[1].compared(turned, s[0], self.constant(*a, i), of))
+                    });
+                    known.unwrap_or_else(|| s[0].mix(s[1]))
+                })
             }
             Op::Binary(_, a, b) | Op::Compare(_, a, b) => mixed(&[a, b]),
             Op::Select { condition, a, b } => {
@@ -160,9 +216,14 @@ impl Walk<'_> {
                     match (s[0].linear, s[1].linear) {
                         (Some(x), Some(y)) if c.is_gang_uniform() && x.stride == y.stride && is_integer => {
                             let part = if x.part_stride == y.part_stride { x.part_stride } else { None };
+                            let align = s[0].part_align().min(s[1].part_align());
                             Shape::linear(s[0].bits | s[1].bits | c.bits, x.stride, part, x.exact && y.exact)
+                                .aligned(align)
                         }
-                        _ => s[0].mix_near(s[1]).mix_near(Shape::of(c.bits)),
+                        _ => s[0]
+                            .mix_near(s[1])
+                            .mix_near(Shape::of(c.bits))
+                            .aligned(s[0].part_align().min(s[1].part_align())),
                     }
                 })
             }
@@ -175,9 +236,9 @@ impl Walk<'_> {
                         // Overflow of `int` is undefined; narrower numbers wrap when they are made.
                         Some(l) if y.bits() <= x.bits() || l.exact || (x.is_signed() && x.bits() >= 32) => {
                             let exact = l.exact && y.bits() >= 32;
-                            Shape::linear(s[0].bits, l.stride, l.part_stride, exact)
+                            Shape::linear(s[0].bits, l.stride, l.part_stride, exact).aligned(s[0].align)
                         }
-                        _ => s[0].mix_near(Shape::UNIFORM),
+                        _ => s[0].mix_near(Shape::UNIFORM).aligned(s[0].part_align()),
                     },
                     _ => s[0].mix(Shape::UNIFORM),
                 })
@@ -299,5 +360,5 @@ pub(super) fn offset_parts(s: ValueShape) -> ValueShape {
 
 /// Records by how much a pointer's varying index is multiplied (its third component).
 fn scale_of(scale: i64, exact: bool) -> Shape {
-    Shape { bits: 0, linear: Some(Linear { stride: scale, part_stride: Some(0), exact }) }
+    Shape { linear: Some(Linear { stride: scale, part_stride: Some(0), exact }), ..Shape::UNIFORM }
 }

@@ -161,7 +161,7 @@ class Device:
         """A texture.
 
         pixel_format: "rgba32float" (the default), "r8unorm", … in any case, or Metal's number.
-        texture_type: "1d", "1d_array", "2d", "2d_array", "cube", "cube_array", "3d" or "_buffer"; by default "2d",
+        texture_type: "1d", "1d_array", "2d", "2d_array", "cube", "cube_array", "3d" or "buffer"; by default "2d",
         or "3d" when depth exceeds 1. usage: what kernels may do with it.
         """
     def make_sampler_state(self, **options: Any) -> SamplerState:

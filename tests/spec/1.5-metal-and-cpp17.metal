@@ -825,6 +825,10 @@ kernel void f(device int* o) {
     o[1] = r(4);
     o[2] = *q == q && (ulong)r == n;
 }
+//--- the size of a pointer to a function
+// gives: i32 = 8 8
+static int g(int x) { return x; }
+kernel void f(device int* o) { o[0] = sizeof(&g); o[1] = sizeof(decltype(&g)); }
 //--- functions have no order
 // error: invalid-operands
 static int g(int x) { return x; }

@@ -28,3 +28,11 @@ kernel void f(array<texture2d<float>, 2> t [[texture(0)]], device float* o [[buf
 struct Args { texture2d<float> t [[texture(0)]]; device float* o [[buffer(0)]]; };
 static void work(Args a) { a.o[0] = a.t.read(uint2(0)).x; }
 kernel void f(texture2d<float> t [[texture(0)]], device float* o [[buffer(0)]]) { Args a = {t, o}; work(a); }
+//--- `make_array_ref` of arrays, of pointers and lengths
+// gives: i32 = 9 17 5
+static int sum(array_ref<int> a) { int r = int(a.size()); for (auto x : a) r += x; return r; }
+kernel void f(device int* o) {
+  array<int, 3> a = { 1, 2, 3 };
+  int c[2] = { 7, 8 };
+  o[0] = sum(make_array_ref(a)); o[1] = sum(make_array_ref(c)); o[2] = sum(make_array_ref(a.data(), 2));
+}

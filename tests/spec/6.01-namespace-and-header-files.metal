@@ -52,6 +52,42 @@ kernel void f(device int* o) {
 }
 //--- type traits
 // see: tests/run/std_types.metal (type traits)
+//--- type traits of C++17: of objects, constructors, assignments, calls; `extent`, `index_sequence_for`
+// gives: i32 = 1 1 1 1 0 1 1 3 1 1 0 1 1 1 1
+#include <metal_stdlib>
+using namespace metal;
+struct A { int x; A(int v) : x(v) {} };
+static int twice(int x) { return 2 * x; }
+template <size_t... I> static int last(index_sequence<I...>) { int r[] = { int(I)... }; return r[sizeof...(I) - 1]; }
+kernel void f(device int* o) {
+  o[0] = is_same_v<remove_cvref_t<const thread int&>, int>;
+  o[1] = is_same_v<remove_all_extents_t<int[2][3]>, int> && is_same_v<add_cv_t<int>, const volatile int>;
+  o[2] = is_compound_v<A> && !is_compound_v<float> && is_object_v<A>;
+  o[3] = is_fundamental_v<half>;
+  o[4] = is_default_constructible_v<A>;
+  o[5] = is_copy_constructible_v<A> && is_move_assignable_v<A> && is_default_constructible_v<int>;
+  o[6] = is_assignable_v<thread int&, float> && !is_assignable_v<int, int>;
+  o[7] = extent_v<int[2][3], 1>;
+  o[8] = is_same_v<index_sequence_for<int, float>, index_sequence<0, 1>>;
+  o[9] = is_invocable_v<decltype(twice), int>;
+  o[10] = is_invocable_v<decltype(twice), A>;
+  o[11] = is_same_v<invoke_result_t<decltype(twice), int>, int>;
+  o[12] = conjunction_v<true_type, true_type> && !disjunction_v<false_type> && negation_v<false_type>;
+  o[13] = is_aggregate_v<int[2]> && !is_aggregate_v<A>;
+  o[14] = last(make_index_sequence<2000>{}) == 1999;
+}
+//--- `numeric_limits` of every kind: exponents, `round_style`, `has_denorm`
+// gives: i32 = -4 4 -37 38 -37 38 1 0 1 0 2 8
+#include <metal_stdlib>
+using namespace metal;
+kernel void f(device int* o) {
+  o[0] = numeric_limits<half>::min_exponent10; o[1] = numeric_limits<half>::max_exponent10;
+  o[2] = numeric_limits<float>::min_exponent10; o[3] = numeric_limits<float>::max_exponent10;
+  o[4] = numeric_limits<bfloat>::min_exponent10; o[5] = numeric_limits<bfloat>::max_exponent10;
+  o[6] = numeric_limits<float>::round_style == round_to_nearest && numeric_limits<int>::round_style == round_toward_zero;
+  o[7] = numeric_limits<uint>::max_exponent; o[8] = numeric_limits<half>::has_denorm == denorm_present; o[9] = numeric_limits<int>::traps;
+  o[10] = BFLT_DIG; o[11] = BFLT_MANT_DIG;
+}
 //--- `numeric_limits`, limits and constants as macros
 // see: tests/run/std_types.metal (limits)
 //--- a header that does not exist

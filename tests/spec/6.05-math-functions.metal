@@ -36,3 +36,6 @@ kernel void f(device float* o) { int n = 4; o[0] = sqrt(float(n)); o[1] = max(3.
 //--- constants: `M_PI_F`, `M_E_H`, `HUGE_VALF`, `INFINITY`, `NAN`, `MAXFLOAT`
 // gives: i32 = 1 1 1 1 1
 kernel void f(device int* o) { o[0] = M_PI_F == 3.14159274f; o[1] = M_E_H > 2.7h; o[2] = isinf(HUGE_VALF); o[3] = isnan(NAN); o[4] = isfinite(MAXFLOAT); }
+//--- constants of `bfloat`: `MAXBFLOAT`, `HUGE_VALBF`
+// gives: i32 = 1 1
+kernel void f(device int* o) { o[0] = MAXBFLOAT == numeric_limits<bfloat>::max(); o[1] = isinf(HUGE_VALBF); }

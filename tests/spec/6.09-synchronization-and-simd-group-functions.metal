@@ -55,3 +55,6 @@ kernel void f(device int* o, uint i [[thread_index_in_threadgroup]]) { int s = q
 //--- `simd_shuffle` of `float` with a value that no thread has
 // gives 32: i32 = 5
 kernel void f(device int* o, uint i [[thread_index_in_threadgroup]]) { int x = simd_broadcast(int(i), 5); if (i == 0) o[0] = x; }
+//--- `quad_vote` keeps four bits
+// gives: u32 = 15 1 0
+kernel void f(device uint* o) { o[0] = uint(quad_vote(0xffu)); o[1] = quad_vote(0x1fu).all(); o[2] = quad_vote(0xf0u).any(); }

@@ -39,12 +39,87 @@ kernel void f(texture2d<float, access::read_write> t [[texture(0)]], device floa
 // dispatch: f grid=1
 // expect 0: i32 = 4 2 3 1
 kernel void f(texture3d<float> t [[texture(0)]], device int* o [[buffer(0)]]) { o[0] = t.get_width(); o[1] = t.get_height(); o[2] = t.get_depth(); o[3] = t.get_num_mip_levels(); }
-//--- `ushort` coordinates, reads beyond the texture give zero, writes there are dropped
+//--- `ushort` coordinates, writes beyond the texture are dropped
 // texture 0: r32Float 2x2 = 1 2 3 4
 // buffer 0: f32 = zeros(2)
 // dispatch: f grid=1
 // expect 0: f32 = 4 0
 kernel void f(texture2d<float, access::read_write> t [[texture(0)]], device float* o [[buffer(0)]]) { t.write(float4(9), ushort2(5, 5)); o[0] = t.read(ushort2(1, 1)).x; o[1] = t.read(uint2(2, 0)).x; }
+//--- reads beyond the texture: channels that the format lacks are 0, alpha is 1
+// texture 0: r32Float 2x2 = 1 2 3 4
+// texture 1: rgba8Unorm 1x1 = 255 255 255 255
+// texture 2: rg16Uint 1x1 = 5 6
+// buffer 0: f32 = zeros(12)
+// dispatch: f grid=1
+// expect 0: f32 = 0 0 0 1  0 0 0 0  0 0 0 1
+kernel void f(texture2d<float> t [[texture(0)]], texture2d<float> u [[texture(1)]], texture2d<uint, access::read> v [[texture(2)]],
+              device float4* o [[buffer(0)]]) {
+  o[0] = t.read(uint2(2, 0));
+  o[1] = u.read(uint2(0, 0), 1);
+  o[2] = float4(v.read(ushort2(0, 1)));
+}
+//--- `address::clamp_to_zero`: black, opaque where the format has no alpha
+// texture 0: r32Float 1x1 = 5
+// texture 1: rgba32Float 1x1 = 5 5 5 5
+// buffer 0: f32 = zeros(8)
+// dispatch: f grid=1
+// expect 0: f32 = 0 0 0 1  0 0 0 0
+constexpr sampler s(address::clamp_to_zero);
+kernel void f(texture2d<float> t [[texture(0)]], texture2d<float> u [[texture(1)]], device float4* o [[buffer(0)]]) {
+  o[0] = t.sample(s, float2(2, 0));
+  o[1] = u.sample(s, float2(0, -1));
+}
+//--- depth textures at coordinates of 16 bits: `depth2d`, arrays, cubes, arrays of cubes
+// texture 0: r32Float 2x2 = 1 2 3 4
+// texture 1: r32Float 2x1 array=2 = 1 2  3 4
+// texture 2: r32Float 1x1 array=6 = 0 1 2 3 4 5
+// texture 3: r32Float 1x1 array=12 = 0 1 2 3 4 5 6 7 8 9 10 11
+// buffer 0: f32 = zeros(4)
+// dispatch: f grid=1
+// expect 0: f32 = 2 4 3 9
+kernel void f(depth2d<float> t [[texture(0)]], depth2d_array<float> a [[texture(1)]], depthcube<float> c [[texture(2)]],
+              depthcube_array<float> d [[texture(3)]], device float* o [[buffer(0)]]) {
+  o[0] = t.read(ushort2(1, 0));
+  o[1] = a.read(ushort2(1, 0), ushort(1));
+  o[2] = c.read(ushort2(0, 0), ushort(3));
+  o[3] = d.read(ushort2(0, 0), ushort(3), ushort(1));
+}
+//--- depth textures: `sample` and `sample_compare` with `level`, `bias` and `min_lod_clamp`, gradients
+// texture 0: r32Float 2x2 levels=2 = 0.25 0.5 0.75 1  0.375
+// buffer 0: f32 = zeros(10)
+// dispatch: f grid=1
+// expect 0: f32 = 0.75 1 0 0.875 1 1 0.375 0.375 0.625 0
+constexpr sampler s(filter::linear, mip_filter::linear, compare_func::less, address::clamp_to_edge);
+kernel void f(depth2d<float> t [[texture(0)]], device float* o [[buffer(0)]]) {
+  float2 c = float2(0.5f);
+  o[0] = t.sample_compare(s, c, 0.3f);
+  o[1] = t.sample_compare(s, c, 0.3f, level(1));
+  o[2] = t.sample_compare(s, c, 0.4f, level(1));
+  o[3] = t.sample_compare(s, c, 0.3f, level(0.5f));
+  o[4] = t.sample_compare(s, c, 0.3f, bias(0), min_lod_clamp(1));
+  o[5] = t.sample_compare(s, c, 0.3f, gradient2d(float2(0), float2(0)), min_lod_clamp(1), int2(0));
+  o[6] = t.sample(s, c, bias(0), min_lod_clamp(1));
+  o[7] = t.sample(s, c, gradient2d(float2(0), float2(0)), min_lod_clamp(1), int2(0));
+  o[8] = t.sample(s, c);
+  o[9] = t.sample_compare(s, c, 0.4f, min_lod_clamp(1));
+}
+//--- multisampled textures and arrays of them, color and depth: `read` of a sample, at coordinates of 16 bits too, `sparse_read`
+// constant on: bool = 0
+// gives: f32 = 1 1
+constant bool on [[function_constant(0)]];
+kernel void f(device float* o, depth2d_ms<float> t [[texture(0), function_constant(on)]],
+              depth2d_ms_array<float, access::read> a [[texture(1), function_constant(on)]], texture2d_ms<half> u [[texture(2), function_constant(on)]],
+              texture2d_ms_array<uint> v [[texture(3), function_constant(on)]]) {
+  o[0] = is_same_v<decltype(t.read(uint2(0), 1u)), float> && is_same_v<decltype(u.read(ushort2(0), ushort(1))), half4>;
+  o[1] = 1;
+  if (on) {
+    o[2] = t.read(uint2(1, 0), 1u) + t.read(ushort2(0, 0), ushort(1)) + t.sparse_read(uint2(0, 0), 0u).value() + t.get_num_samples();
+    o[3] = a.read(uint2(0), 1u, 0u) + a.read(ushort2(0), ushort(0), ushort(1)) + a.get_array_size() + a.sparse_read(uint2(0), 1u, 1u).value();
+    o[4] = float(u.read(uint2(1, 0), 2u).x + u.read(ushort2(0, 0), ushort(3)).x) + u.sparse_read(uint2(0), 0u).resident() + u.get_width();
+    o[5] = v.read(uint2(0), 1u, 0u).x + v.read(ushort2(0), ushort(0), ushort(1)).x + v.get_array_size() + v.get_num_samples();
+    o[6] = is_null_texture(v) || is_null_texture(t) || is_null_texture(a) || is_null_texture(u);
+  }
+}
 //--- `calculate_clamped_lod`, `calculate_unclamped_lod`
 // graphics-only: unsupported-graphics
 constexpr sampler s;

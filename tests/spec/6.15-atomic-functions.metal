@@ -27,3 +27,16 @@ kernel void f(device atomic_bool* o) { atomic_fetch_add_explicit(o, true, memory
 //--- an atomic function of what is not atomic
 // error: no-matching-function
 kernel void f(device int* o) { atomic_fetch_add_explicit(o, 1, memory_order_relaxed); }
+//--- values are compared bit by bit: NaN is equal to itself, zeros of different signs are not equal
+// buffer 0: u32 = 2143289344 0
+// buffer 1: u32 = zeros(3)
+// dispatch: f grid=1
+// expect 0: u32 = 1065353216 0
+// expect 1: u32 = 1 0 0
+kernel void f(device atomic_float* a [[buffer(0)]], device uint* o [[buffer(1)]]) {
+  float e = NAN;
+  o[0] = atomic_compare_exchange_weak_explicit(a, &e, 1.0f, memory_order_relaxed, memory_order_relaxed);
+  e = -0.0f;
+  o[1] = atomic_compare_exchange_weak_explicit(a + 1, &e, 1.0f, memory_order_relaxed, memory_order_relaxed);
+  o[2] = as_type<uint>(e);
+}

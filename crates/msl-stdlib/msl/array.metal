@@ -49,6 +49,7 @@ template <typename T> struct array_ref {
   constexpr const thread T* end() const { return __elements + __size; }
 };
 template <typename T> inline constexpr array_ref<T> make_array_ref(const thread T* data, size_t size) { return array_ref<T>(data, size); }
+template <typename T, size_t N> inline constexpr array_ref<T> make_array_ref(const thread T (&a)[N]) { return array_ref<T>(a, N); }
 template <typename T, size_t N> inline constexpr array_ref<T> make_array_ref(const thread array<T, N>& a) { return array_ref<T>(a.data(), N); }
 
 // A vector of more components than the device has: `vec<T, 8>` and the like.

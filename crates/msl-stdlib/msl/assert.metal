@@ -10,6 +10,10 @@ namespace metal {
 
 enum os_log_type { os_log_type_debug = 2, os_log_type_info = 1, os_log_type_default = 0, os_log_type_error = 16, os_log_type_fault = 17 };
 
+using log_type = os_log_type;
+constant constexpr log_type log_type_debug = os_log_type_debug, log_type_info = os_log_type_info, log_type_default = os_log_type_default,
+                            log_type_error = os_log_type_error, log_type_fault = os_log_type_fault;
+
 // Records of every level go the same way. The state is there because a structure has a size.
 struct os_log {
   int __state;

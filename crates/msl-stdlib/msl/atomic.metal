@@ -39,6 +39,11 @@ using atomic_long = metal::atomic<long>;
 namespace metal {
 using ::atomic_int; using ::atomic_uint; using ::atomic_bool; using ::atomic_float; using ::atomic_ulong; using ::atomic_long;
 
+// Values are compared as `memcmp` does: NaN is equal to itself, zeros of different signs are not equal.
+template <typename T> inline bool __have_equal_bits(T x, T y) {
+  if constexpr (__is_same(T, float)) return __metal_bitcast<uint>(x) == __metal_bitcast<uint>(y);
+  else return x == y;
+}
 #define __ATOMIC_FETCH(name, intrinsic, space, allowed) \
   template <typename T, typename = enable_if_t<(allowed)>> inline T name(volatile space atomic<T>* object, type_identity_t<T> operand, memory_order order) { \
     return intrinsic(&object->__value, operand); \
@@ -57,7 +62,7 @@ using ::atomic_int; using ::atomic_uint; using ::atomic_bool; using ::atomic_flo
   template <typename T> inline bool atomic_compare_exchange_weak_explicit(volatile space atomic<T>* object, thread T* expected, \
       type_identity_t<T> desired, memory_order success, memory_order failure) { \
     T found = __metal_atomic_compare_exchange(&object->__value, *expected, desired); \
-    bool same = found == *expected; \
+    bool same = __have_equal_bits(found, *expected); \
     if (!same) *expected = found; \
     return same; \
   } \

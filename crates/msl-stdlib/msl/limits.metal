@@ -41,10 +41,19 @@
 #define BFLT_MAX 0x1.fep127bf
 #define BFLT_MIN 0x1.0p-126bf
 #define BFLT_EPSILON 0x1.0p-7bf
+#define BFLT_DIG 2
+#define BFLT_MANT_DIG 8
+#define BFLT_MAX_10_EXP (+38)
+#define BFLT_MAX_EXP (+128)
+#define BFLT_MIN_10_EXP (-37)
+#define BFLT_MIN_EXP (-125)
+#define BFLT_RADIX 2
 #define MAXFLOAT FLT_MAX
 #define MAXHALF HALF_MAX
+#define MAXBFLOAT BFLT_MAX
 #define HUGE_VALF __metal_bitcast<float>(0x7f800000u)
 #define HUGE_VALH __metal_bitcast<half>(ushort(0x7c00))
+#define HUGE_VALBF __metal_bitcast<bfloat>(ushort(0x7f80))
 #define INFINITY __metal_bitcast<float>(0x7f800000u)
 #define NAN __metal_bitcast<float>(0x7fc00000u)
 
@@ -90,7 +99,10 @@
 
 namespace metal {
 
-enum float_round_style { round_indeterminate = -1, round_toward_zero = 0, round_to_nearest = 1 };
+enum float_round_style {
+  round_indeterminate = -1, round_toward_zero = 0, round_to_nearest = 1, round_toward_infinity = 2, round_toward_neg_infinity = 3
+};
+enum float_denorm_style { denorm_indeterminate = -1, denorm_absent = 0, denorm_present = 1 };
 
 // Programs specialise the base, under the name that Apple's headers give it.
 // What is no number has limits that are zero, as in C++.
@@ -123,6 +135,15 @@ template <typename T, T lo, T hi, int nbits> struct __integer_limits {
   static constexpr constant int digits10 = nbits * 3 / 10;
   static constexpr constant int max_digits10 = 0;
   static constexpr constant int radix = 2;
+  static constexpr constant int min_exponent = 0;
+  static constexpr constant int min_exponent10 = 0;
+  static constexpr constant int max_exponent = 0;
+  static constexpr constant int max_exponent10 = 0;
+  static constexpr constant float_denorm_style has_denorm = denorm_absent;
+  static constexpr constant bool has_denorm_loss = false;
+  static constexpr constant float_round_style round_style = round_toward_zero;
+  static constexpr constant bool traps = false;
+  static constexpr constant bool tinyness_before = false;
   static constexpr T min() { return lo; }
   static constexpr T lowest() { return lo; }
   static constexpr T max() { return hi; }
@@ -155,14 +176,19 @@ template <typename T, typename U, int mantissa, int minexp, int maxexp, U least,
   static constexpr constant bool is_iec559 = true;
   static constexpr constant bool is_bounded = true;
   static constexpr constant bool is_modulo = false;
+  static constexpr constant float_denorm_style has_denorm = denorm_present;
+  static constexpr constant bool has_denorm_loss = false;
   static constexpr constant float_round_style round_style = round_to_nearest;
+  static constexpr constant bool traps = false;
+  static constexpr constant bool tinyness_before = false;
   static constexpr constant int digits = mantissa;
   static constexpr constant int digits10 = (mantissa - 1) * 3 / 10;
   static constexpr constant int max_digits10 = mantissa * 3 / 10 + 2;
   static constexpr constant int radix = 2;
   static constexpr constant int min_exponent = minexp;
   static constexpr constant int max_exponent = maxexp;
-  static constexpr constant int min_exponent10 = minexp * 3 / 10;
+  // Of the least normal number, which is 2^(minexp - 1).
+  static constexpr constant int min_exponent10 = (minexp - 1) * 3 / 10;
   static constexpr constant int max_exponent10 = maxexp * 3 / 10;
   static constexpr T min() { return __metal_bitcast<T>(least); }
   static constexpr T max() { return __metal_bitcast<T>(greatest); }

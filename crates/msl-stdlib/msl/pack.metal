@@ -38,6 +38,10 @@ inline float4 unpack_unorm10a2_to_float(uint x) {
 #pragma METAL fp math_mode(safe)
   return float4(float(x & 1023u) / 1023.0f, float((x >> 10) & 1023u) / 1023.0f, float((x >> 20) & 1023u) / 1023.0f, float(x >> 30) / 3.0f);
 }
+inline float4 unpack_snorm10a2_to_float(uint x) {
+  int4 v = int4(uint4(x << 22, x << 12, x << 2, x)) >> int4(22, 22, 22, 30);
+  return __metal_max(float4(v) / float4(511.0f, 511.0f, 511.0f, 1.0f), float4(-1.0f));
+}
 inline float3 unpack_unorm565_to_float(ushort x) {
 #pragma METAL fp math_mode(safe)
   uint v = uint(x);
@@ -58,6 +62,10 @@ inline uint pack_float_to_snorm2x16(float2 v) { return __pack::snorm(v.x, 32767.
 inline uint pack_float_to_unorm10a2(float4 v) {
   return __pack::unorm(v.x, 1023.0f) | (__pack::unorm(v.y, 1023.0f) << 10) | (__pack::unorm(v.z, 1023.0f) << 20) | (__pack::unorm(v.w, 3.0f) << 30);
 }
+inline uint pack_float_to_snorm10a2(float4 v) {
+  return __pack::snorm(v.x, 511.0f, 1023u) | (__pack::snorm(v.y, 511.0f, 1023u) << 10) | (__pack::snorm(v.z, 511.0f, 1023u) << 20)
+       | (__pack::snorm(v.w, 1.0f, 3u) << 30);
+}
 inline ushort pack_float_to_unorm565(float3 v) {
   return ushort((__pack::unorm(v.x, 31.0f) << 11) | (__pack::unorm(v.y, 63.0f) << 5) | __pack::unorm(v.z, 31.0f));
 }
@@ -67,6 +75,7 @@ inline half4 unpack_unorm4x8_srgb_to_half(uint x) { return half4(unpack_unorm4x8
 inline half2 unpack_unorm2x16_to_half(uint x) { return half2(unpack_unorm2x16_to_float(x)); }
 inline half2 unpack_snorm2x16_to_half(uint x) { return half2(unpack_snorm2x16_to_float(x)); }
 inline half4 unpack_unorm10a2_to_half(uint x) { return half4(unpack_unorm10a2_to_float(x)); }
+inline half4 unpack_snorm10a2_to_half(uint x) { return half4(unpack_snorm10a2_to_float(x)); }
 inline half3 unpack_unorm565_to_half(ushort x) { return half3(unpack_unorm565_to_float(x)); }
 inline uint pack_half_to_unorm4x8(half4 v) { return pack_float_to_unorm4x8(float4(v)); }
 inline uint pack_half_to_snorm4x8(half4 v) { return pack_float_to_snorm4x8(float4(v)); }
@@ -74,6 +83,7 @@ inline uint pack_half_to_srgb_unorm4x8(half4 v) { return pack_float_to_srgb_unor
 inline uint pack_half_to_unorm2x16(half2 v) { return pack_float_to_unorm2x16(float2(v)); }
 inline uint pack_half_to_snorm2x16(half2 v) { return pack_float_to_snorm2x16(float2(v)); }
 inline uint pack_half_to_unorm10a2(half4 v) { return pack_float_to_unorm10a2(float4(v)); }
+inline uint pack_half_to_snorm10a2(half4 v) { return pack_float_to_snorm10a2(float4(v)); }
 inline ushort pack_half_to_unorm565(half3 v) { return pack_float_to_unorm565(float3(v)); }
 
 } // namespace metal

@@ -111,7 +111,7 @@ inline uint __quad_ballot(bool x) { return uint(__metal_simd_ballot(x) >> ulong(
 class quad_vote {
 public:
   using vote_t = uint;
-  explicit constexpr quad_vote(uint v = 0) : __bits(v) {}
+  explicit constexpr quad_vote(uint v = 0) : __bits(v & 15u) {}
   explicit constexpr operator uint() const { return __bits; }
   constexpr bool all() const { return __bits == 15u; }
   constexpr bool any() const { return __bits != 0u; }

@@ -259,11 +259,13 @@ inline uint4 encode_int(uint format, int4 c) {
   }
 }
 
-template <typename T> inline vec<T, 4> decode(constant __texture_descriptor* t, device uchar* p) {
-  uint4 w = load_texel(p, t->bytes_per_texel);
+template <typename T> inline vec<T, 4> decode_words(constant __texture_descriptor* t, uint4 w) {
   if constexpr (is_floating_point_v<T>) return vec<T, 4>(decode_float(t->format, w));
   else if constexpr (is_signed_v<T>) return vec<T, 4>(decode_int(t->format, w));
   else return vec<T, 4>(decode_uint(t->format, w));
+}
+template <typename T> inline vec<T, 4> decode(constant __texture_descriptor* t, device uchar* p) {
+  return decode_words<T>(t, load_texel(p, t->bytes_per_texel));
 }
 template <typename T> inline void encode(constant __texture_descriptor* t, device uchar* p, vec<T, 4> c) {
   uint4 w;
@@ -273,12 +275,13 @@ template <typename T> inline void encode(constant __texture_descriptor* t, devic
   store_texel(p, t->bytes_per_texel, w);
 }
 
-// Outside the texture a read gives zero and a write does nothing.
+// Outside the texture a read gives zero in the channels that the format has, and a write does nothing.
 template <typename T> inline vec<T, 4> read(constant __texture_descriptor* t, uint x, uint y, uint z, uint slice, uint level) {
   uint l = __metal_min(level, t->mip_levels - 1u);
   bool inside = (level < t->mip_levels) & (x < extent(t->width, l)) & (y < extent(t->height, l)) & (z < extent(t->depth, l)) & (slice < t->array_length);
-  if (!inside) return vec<T, 4>(T(0));
-  return decode<T>(t, texel(t, x, y, z, slice, l));
+  uint4 w = uint4(0u);
+  if (inside) w = load_texel(texel(t, x, y, z, slice, l), t->bytes_per_texel);
+  return decode_words<T>(t, w);
 }
 template <typename T> inline void write(constant __texture_descriptor* t, vec<T, 4> c, uint x, uint y, uint z, uint slice, uint level) {
   uint l = __metal_min(level, t->mip_levels - 1u);
@@ -296,18 +299,18 @@ inline int wrap(uint mode, int i, int n) {
     default: return (i >= 0) & (i < n) ? i : -1;
   }
 }
-template <typename T> inline vec<T, 4> border(sampler s, uint mode_used) {
+// Zero has the alpha 1 where the format has none.
+template <typename T> inline vec<T, 4> border(constant __texture_descriptor* t, sampler s, uint mode_used) {
+  if (mode_used != 5u) return decode_words<T>(t, uint4(0u));
   uint color = s.__bits(18, 2);
-  if (mode_used == 5u && color == 1u) return vec<T, 4>(T(0), T(0), T(0), T(1));
-  if (mode_used == 5u && color == 2u) return vec<T, 4>(T(1));
-  return vec<T, 4>(T(0));
+  return vec<T, 4>(vec<T, 3>(T(color == 2u)), T(color != 0u));
 }
 template <typename T> inline vec<T, 4> fetch(constant __texture_descriptor* t, sampler s, int3 i, uint slice, uint l) {
   uint sm = s.__bits(0, 3), tm = s.__bits(3, 3), rm = s.__bits(6, 3);
   int x = wrap(sm, i.x, int(extent(t->width, l)));
   int y = wrap(tm, i.y, int(extent(t->height, l)));
   int z = wrap(rm, i.z, int(extent(t->depth, l)));
-  if ((x < 0) | (y < 0) | (z < 0)) return border<T>(s, x < 0 ? sm : y < 0 ? tm : rm);
+  if ((x < 0) | (y < 0) | (z < 0)) return border<T>(t, s, x < 0 ? sm : y < 0 ? tm : rm);
   return decode<T>(t, texel(t, uint(x), uint(y), uint(z), slice, l));
 }
 inline float safe_coordinate(float x) { return __metal_isnan(x) ? 0.0f : __metal_min(__metal_max(x, -1.0e9f), 1.0e9f); }
@@ -358,23 +361,31 @@ template <typename T, int D> inline vec<T, 4> sample_level(constant __texture_de
   }
   return vec<T, 4>(sum);
 }
-template <typename T, int D> inline vec<T, 4> sample(constant __texture_descriptor* t, sampler s, float3 c, uint slice, float lod, int3 offset) {
-  uint slice_used = __metal_min(slice, t->array_length - 1u);
+// The first mip level that a sample looks at; with a fraction that is not zero, it looks at the next one, too.
+inline uint choose_levels(constant __texture_descriptor* t, sampler s, float lod, thread float& fraction, thread bool& is_linear) {
   float low = float(s.__bits(24, 16)) * 0.0625f;
   float high = s.__bits(40, 16) == 65535u ? 4096.0f : float(s.__bits(40, 16)) * 0.0625f;
   float clamped = __metal_min(__metal_max(lod, low), high);
-  bool is_linear = clamped > 0.0f ? s.__bits(9, 1) != 0u : s.__bits(10, 1) != 0u;
+  is_linear = clamped > 0.0f ? s.__bits(9, 1) != 0u : s.__bits(10, 1) != 0u;
   uint mip = s.__bits(11, 2);
   float last = float(t->mip_levels - 1u);
   float l = mip == 0u ? 0.0f : __metal_min(__metal_max(clamped, 0.0f), last);
   float whole = mip == 2u ? __metal_floor(l) : __metal_floor(l + 0.5f);
-  bool both = (mip == 2u) & (whole != l);
+  fraction = mip == 2u ? l - whole : 0.0f;
+  return uint(whole);
+}
+template <typename T, int D> inline vec<T, 4> sample(constant __texture_descriptor* t, sampler s, float3 c, uint slice, float lod, int3 offset) {
+  uint slice_used = __metal_min(slice, t->array_length - 1u);
+  float fraction;
+  bool is_linear;
+  uint first = choose_levels(t, s, lod, fraction, is_linear);
+  bool both = fraction != 0.0f;
   vec<T, 4> levels[2];
 #pragma clang loop unroll(disable)
-  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = sample_level<T, D>(t, s, c, slice_used, uint(whole) + k, offset, is_linear);
+  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = sample_level<T, D>(t, s, c, slice_used, first + k, offset, is_linear);
   if (!both) return levels[0];
   if (s.__bits(56, 2) != 0u) return reduce<T>(s.__bits(56, 2), levels[0], levels[1]);
-  return vec<T, 4>(float4(levels[0]) + (float4(levels[1]) - float4(levels[0])) * (l - whole));
+  return vec<T, 4>(float4(levels[0]) + (float4(levels[1]) - float4(levels[0])) * fraction);
 }
 // The level of detail that options ask for. A compute kernel has no derivatives: without options it is zero.
 inline float lod(constant __texture_descriptor* t, bias b) { return b.value; }
@@ -413,19 +424,31 @@ inline float compare_one(uint func, float reference, float texel) {
     default: return 0.0f;
   }
 }
-inline float sample_compare(constant __texture_descriptor* t, sampler s, float2 c, uint slice, float reference, int2 offset) {
-  uint func = s.__bits(14, 4), used = __metal_min(slice, t->array_length - 1u);
-  float2 u = s.__bits(13, 1) != 0u ? c : c * float2(float(t->width), float(t->height));
+// The share of the texels of a footprint that pass, on one mip level.
+inline float compare_level(constant __texture_descriptor* t, sampler s, float2 c, uint slice, uint l, float reference, int2 offset, bool is_linear) {
+  float2 u = s.__bits(13, 1) != 0u ? c : c * float2(float(extent(t->width, l)), float(extent(t->height, l)));
   u = float2(safe_coordinate(u.x), safe_coordinate(u.y));
-  if (s.__bits(10, 1) == 0u) return compare_one(func, reference, fetch<float>(t, s, int3(int2(__metal_floor(u)) + offset, 0), used, 0u).x);
-  float2 base = __metal_floor(u - 0.5f), f = u - 0.5f - base;
+  float2 v = is_linear ? u - 0.5f : u;
+  float2 base = __metal_floor(v), f = v - base;
   int3 i = int3(int2(base) + offset, 0);
+  uint func = s.__bits(14, 4), count = is_linear ? 4u : 1u;
   float4 passed;
 #pragma clang loop unroll(disable)
-  for (uint k = 0u; k < 4u; k++) passed[k] = compare_one(func, reference, fetch<float>(t, s, i + int3(int(k & 1u), int(k >> 1), 0), used, 0u).x);
-  float a = passed.x, b = passed.y, d = passed.z, e = passed.w;
-  float top = a + (b - a) * f.x, bottom = d + (e - d) * f.x;
+  for (uint k = 0u; k < count; k++) passed[k] = compare_one(func, reference, fetch<float>(t, s, i + int3(int(k & 1u), int(k >> 1), 0), slice, l).x);
+  if (!is_linear) return passed.x;
+  float top = passed.x + (passed.y - passed.x) * f.x, bottom = passed.z + (passed.w - passed.z) * f.x;
   return top + (bottom - top) * f.y;
+}
+inline float sample_compare(constant __texture_descriptor* t, sampler s, float2 c, uint slice, float reference, float lod, int2 offset) {
+  uint used = __metal_min(slice, t->array_length - 1u);
+  float fraction;
+  bool is_linear;
+  uint first = choose_levels(t, s, lod, fraction, is_linear);
+  bool both = fraction != 0.0f;
+  float2 levels;
+#pragma clang loop unroll(disable)
+  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = compare_level(t, s, c, used, first + k, reference, offset, is_linear);
+  return both ? levels.x + (levels.y - levels.x) * fraction : levels.x;
 }
 // A direction to face and coordinates on it (Vulkan's and Metal's table are the same).
 inline float2 cube_face(float3 d, thread uint& face) {
@@ -440,6 +463,11 @@ template <typename T> inline vec<T, 4> sample_cube(constant __texture_descriptor
   uint face;
   float2 c = cube_face(d, face);
   return sample<T, 2>(t, s, float3(c, 0.0f), slice * 6u + face, lod, int3(0));
+}
+inline float compare_cube(constant __texture_descriptor* t, sampler s, float3 d, uint slice, float reference, float lod) {
+  uint face;
+  float2 c = cube_face(d, face);
+  return sample_compare(t, s, c, slice * 6u + face, reference, lod, int2(0));
 }
 template <typename T> inline vec<T, 4> gather_cube(constant __texture_descriptor* t, sampler s, float3 d, uint slice, component n) {
   uint face;
@@ -608,19 +636,32 @@ template <typename T, access A = access::sample, memory_coherence __c = memory_c
   __TEXTURE_ATOMIC(ushort2, __FACE_SLICE, uint3(uint2(c), 0u), slice * 6u + face)
   __TEXTURE_CUBE_SAMPLE(__SLICE, slice)
 };
-// Samples are slices of their own.
+// Samples are slices of their own. `part` is what is left of the color.
+#define __TEXTURE_SAMPLES(R, extra, slice, part) \
+  __IS_TEXEL \
+  constant __texture_descriptor* __t; \
+  uint get_num_samples() const { return __t->samples; } \
+  __TEXTURE_WIDTH __TEXTURE_HEIGHT \
+  R read(uint2 c extra, uint sample) const { __CAN_READ return __texture::read<T>(__t, c.x, c.y, 0u, slice, 0u) part; } \
+  R read(ushort2 c extra, ushort sample) const { __CAN_READ return __texture::read<T>(__t, uint(c.x), uint(c.y), 0u, slice, 0u) part; } \
+  __SPARSE(read)
+#define __ONE_SAMPLE uint(sample)
+#define __ARRAY_SAMPLE slice * __t->samples + uint(sample)
 template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d_ms")]] texture2d_ms {
-  constant __texture_descriptor* __t;
-  uint get_num_samples() const { return __t->samples; }
-  __TEXTURE_WIDTH __TEXTURE_HEIGHT
-  vec<T, 4> read(uint2 c, uint sample) const { return __texture::read<T>(__t, c.x, c.y, 0u, sample, 0u); }
+  using __V = vec<T, 4>;
+  __TEXTURE_SAMPLES(__V, __NOTHING, __ONE_SAMPLE, __NOTHING)
 };
 template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture2d_ms_array")]] texture2d_ms_array {
-  constant __texture_descriptor* __t;
-  uint get_num_samples() const { return __t->samples; }
-  __TEXTURE_WIDTH __TEXTURE_HEIGHT
+  using __V = vec<T, 4>;
+  __TEXTURE_SAMPLES(__V, __SLICE, __ARRAY_SAMPLE, __NOTHING)
   uint get_array_size() const { return __t->array_length / __t->samples; }
-  vec<T, 4> read(uint2 c, uint slice, uint sample) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice * __t->samples + sample, 0u); }
+};
+template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("depth2d_ms")]] depth2d_ms {
+  __TEXTURE_SAMPLES(T, __NOTHING, __ONE_SAMPLE, .x)
+};
+template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("depth2d_ms_array")]] depth2d_ms_array {
+  __TEXTURE_SAMPLES(T, __SLICE, __ARRAY_SAMPLE, .x)
+  uint get_array_size() const { return __t->array_length / __t->samples; }
 };
 template <typename T, access A = access::read, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("texture_buffer")]] texture_buffer {
   constant __texture_descriptor* __t;
@@ -631,57 +672,67 @@ template <typename T, access A = access::read, memory_coherence __c = memory_coh
   void fence() const {}
 };
 
-#define __DEPTH_SAMPLE(C, I, extra, c2, slice, o2) \
-  T sample(sampler s, C c extra, I offset = I(0)) const { __CAN_SAMPLE return __texture::sample<T, 2>(__t, s, float3(c2, 0.0f), slice, 0.0f, int3(o2, 0)).x; } \
-  template <typename O, typename = typename O::__option> T sample(sampler s, C c extra, O option, I offset = I(0)) const { __CAN_SAMPLE \
-    return __texture::sample<T, 2>(__t, s, float3(c2, 0.0f), slice, __texture::lod(__t, option), int3(o2, 0)).x; \
+#define __DEPTH_READ(extra, slice) \
+  T read(uint2 c extra, uint lod = 0) const { __CAN_READ return __texture::read<T>(__t, c.x, c.y, 0u, slice, lod).x; } \
+  T read(ushort2 c extra, ushort lod = 0) const { __CAN_READ return __texture::read<T>(__t, uint(c.x), uint(c.y), 0u, slice, uint(lod)).x; }
+#define __DEPTH_SAMPLE(extra, slice) \
+  T sample(sampler s, float2 c extra, int2 offset = int2(0)) const { __CAN_SAMPLE \
+    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), slice, 0.0f, int3(offset, 0)).x; \
   } \
-  T sample_compare(sampler s, C c extra, float reference, I offset = I(0)) const { \
-    return T(__texture::sample_compare(__t, s, c2, slice, reference, o2)); \
+  template <typename O, typename = typename O::__option> T sample(sampler s, float2 c extra, O option, int2 offset = int2(0)) const { __CAN_SAMPLE \
+    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), slice, __texture::lod(__t, option), int3(offset, 0)).x; \
   } \
-  template <typename O, typename = typename O::__option> T sample_compare(sampler s, C c extra, float reference, O option, I offset = I(0)) const { \
-    return T(__texture::sample_compare(__t, s, c2, slice, reference, o2)); \
+  template <typename O, typename = typename O::__option> T sample(sampler s, float2 c extra, O option, min_lod_clamp m, int2 offset = int2(0)) const { __CAN_SAMPLE \
+    return __texture::sample<T, 2>(__t, s, float3(c, 0.0f), slice, __texture::lod(__t, option, m), int3(offset, 0)).x; \
   } \
-  vec<T, 4> gather(sampler s, C c extra, I offset = I(0)) const { return __texture::gather<T>(__t, s, c2, slice, o2, component::x); } \
-  vec<T, 4> gather_compare(sampler s, C c extra, float reference, I offset = I(0)) const { \
-    return vec<T, 4>(__texture::gather_compare(__t, s, c2, slice, reference, o2)); \
+  T sample_compare(sampler s, float2 c extra, float reference, int2 offset = int2(0)) const { __CAN_SAMPLE \
+    return T(__texture::sample_compare(__t, s, c, slice, reference, 0.0f, offset)); \
+  } \
+  template <typename O, typename = typename O::__option> T sample_compare(sampler s, float2 c extra, float reference, O option, int2 offset = int2(0)) const { __CAN_SAMPLE \
+    return T(__texture::sample_compare(__t, s, c, slice, reference, __texture::lod(__t, option), offset)); \
+  } \
+  template <typename O, typename = typename O::__option> \
+  T sample_compare(sampler s, float2 c extra, float reference, O option, min_lod_clamp m, int2 offset = int2(0)) const { __CAN_SAMPLE \
+    return T(__texture::sample_compare(__t, s, c, slice, reference, __texture::lod(__t, option, m), offset)); \
+  } \
+  vec<T, 4> gather(sampler s, float2 c extra, int2 offset = int2(0)) const { __CAN_SAMPLE return __texture::gather<T>(__t, s, c, slice, offset, component::x); } \
+  vec<T, 4> gather_compare(sampler s, float2 c extra, float reference, int2 offset = int2(0)) const { __CAN_SAMPLE \
+    return vec<T, 4>(__texture::gather_compare(__t, s, c, slice, reference, offset)); \
   }
-template <typename T, access A = access::sample> struct [[__metal_special("depth2d")]] depth2d {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("depth2d")]] depth2d {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
-  T read(uint2 c, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, 0u, lod).x; }
-  T read(ushort2 c, ushort lod = 0) const { return __texture::read<T>(__t, uint(c.x), uint(c.y), 0u, 0u, uint(lod)).x; }
-  __DEPTH_SAMPLE(float2, int2, __NOTHING, c, 0u, offset)
+  __DEPTH_READ(__NOTHING, 0u)
+  __DEPTH_SAMPLE(__NOTHING, 0u)
 };
-template <typename T, access A = access::sample> struct [[__metal_special("depth2d_array")]] depth2d_array {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("depth2d_array")]] depth2d_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(1u)
-  T read(uint2 c, uint slice, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice, lod).x; }
-  __DEPTH_SAMPLE(float2, int2, __SLICE, c, slice, offset)
+  __DEPTH_READ(__SLICE, slice)
+  __DEPTH_SAMPLE(__SLICE, slice)
 };
 // Directions are turned into coordinates on a face, which is a slice; there are no offsets.
 #define __DEPTH_CUBE(extra, slice) \
-  T sample(sampler s, float3 d extra) const { return __texture::sample_cube<T>(__t, s, d, slice, 0.0f).x; } \
-  template <typename... O> T sample(sampler s, float3 d extra, O... options) const { \
+  T sample(sampler s, float3 d extra) const { __CAN_SAMPLE return __texture::sample_cube<T>(__t, s, d, slice, 0.0f).x; } \
+  template <typename... O> T sample(sampler s, float3 d extra, O... options) const { __CAN_SAMPLE \
     return __texture::sample_cube<T>(__t, s, d, slice, __texture::lod(__t, options...)).x; \
   } \
-  template <typename... O> T sample_compare(sampler s, float3 d extra, float reference, O... options) const { \
-    uint face; \
-    float2 c = __texture::cube_face(d, face); \
-    return T(__texture::sample_compare(__t, s, c, slice * 6u + face, reference, int2(0))); \
+  T sample_compare(sampler s, float3 d extra, float reference) const { __CAN_SAMPLE return T(__texture::compare_cube(__t, s, d, slice, reference, 0.0f)); } \
+  template <typename... O> T sample_compare(sampler s, float3 d extra, float reference, O... options) const { __CAN_SAMPLE \
+    return T(__texture::compare_cube(__t, s, d, slice, reference, __texture::lod(__t, options...))); \
   } \
-  vec<T, 4> gather(sampler s, float3 d extra) const { return __texture::gather_cube<T>(__t, s, d, slice, component::x); } \
-  vec<T, 4> gather_compare(sampler s, float3 d extra, float reference) const { \
+  vec<T, 4> gather(sampler s, float3 d extra) const { __CAN_SAMPLE return __texture::gather_cube<T>(__t, s, d, slice, component::x); } \
+  vec<T, 4> gather_compare(sampler s, float3 d extra, float reference) const { __CAN_SAMPLE \
     uint face; \
     float2 c = __texture::cube_face(d, face); \
     return vec<T, 4>(__texture::gather_compare(__t, s, c, slice * 6u + face, reference, int2(0))); \
   }
-template <typename T, access A = access::sample> struct [[__metal_special("depthcube")]] depthcube {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("depthcube")]] depthcube {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT
-  T read(uint2 c, uint face, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, face, lod).x; }
+  __DEPTH_READ(__FACE, face)
   __DEPTH_CUBE(__NOTHING, 0u)
 };
-template <typename T, access A = access::sample> struct [[__metal_special("depthcube_array")]] depthcube_array {
+template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("depthcube_array")]] depthcube_array {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT __TEXTURE_ARRAY(6u)
-  T read(uint2 c, uint face, uint slice, uint lod = 0) const { return __texture::read<T>(__t, c.x, c.y, 0u, slice * 6u + face, lod).x; }
+  __DEPTH_READ(__FACE_SLICE, slice * 6u + face)
   __DEPTH_CUBE(__SLICE, slice)
 };
 #undef __TEXTURE_COMMON
@@ -695,7 +746,11 @@ template <typename T, access A = access::sample> struct [[__metal_special("depth
 #undef __TEXTURE_ATOMIC
 #undef __SPARSE
 #undef __NEEDS_DERIVATIVES
+#undef __DEPTH_READ
 #undef __DEPTH_SAMPLE
+#undef __TEXTURE_SAMPLES
+#undef __ONE_SAMPLE
+#undef __ARRAY_SAMPLE
 #undef __DEPTH_CUBE
 #undef __NOTHING
 #undef __SLICE

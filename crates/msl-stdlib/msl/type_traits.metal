@@ -38,6 +38,10 @@ template <typename T> using remove_volatile_t = typename remove_volatile<T>::typ
 template <typename T> using remove_cv_t = typename remove_cv<T>::type;
 template <typename T> struct add_const { using type = const T; };
 template <typename T> using add_const_t = const T;
+template <typename T> struct add_volatile { using type = volatile T; };
+template <typename T> using add_volatile_t = volatile T;
+template <typename T> struct add_cv { using type = const volatile T; };
+template <typename T> using add_cv_t = const volatile T;
 
 template <typename T> struct remove_reference { using type = __remove_reference(T); };
 template <typename T> using remove_reference_t = __remove_reference(T);
@@ -46,6 +50,11 @@ template <typename T> using remove_pointer_t = __remove_pointer(T);
 template <typename T> struct remove_extent { using type = T; };
 template <typename T, size_t N> struct remove_extent<T[N]> { using type = T; };
 template <typename T> using remove_extent_t = typename remove_extent<T>::type;
+template <typename T> struct remove_all_extents { using type = T; };
+template <typename T, size_t N> struct remove_all_extents<T[N]> { using type = typename remove_all_extents<T>::type; };
+template <typename T> using remove_all_extents_t = typename remove_all_extents<T>::type;
+template <typename T> struct remove_cvref { using type = remove_cv_t<remove_reference_t<T>>; };
+template <typename T> using remove_cvref_t = typename remove_cvref<T>::type;
 template <typename T> struct decay { using type = __decay(T); };
 template <typename T> using decay_t = __decay(T);
 template <typename T> struct underlying_type { using type = __underlying_type(T); };
@@ -79,6 +88,12 @@ __TRAIT1(is_trivially_copyable)
 __TRAIT1(is_trivial)
 __TRAIT1(is_standard_layout)
 __TRAIT1(is_pod)
+__TRAIT1(is_object)
+__TRAIT1(is_fundamental)
+__TRAIT1(is_aggregate)
+__TRAIT1(is_abstract)
+__TRAIT1(is_polymorphic)
+__TRAIT1(is_final)
 #undef __TRAIT1
 
 template <typename B, typename D> struct is_base_of : bool_constant<__is_base_of(B, D)> {};
@@ -87,6 +102,23 @@ template <typename F, typename T> struct is_convertible : bool_constant<__is_con
 template <typename F, typename T> constexpr constant bool is_convertible_v = __is_convertible_to(F, T);
 template <typename T, typename... A> struct is_constructible : bool_constant<__is_constructible(T, A...)> {};
 template <typename T, typename... A> constexpr constant bool is_constructible_v = __is_constructible(T, A...);
+template <typename T, typename U> struct is_assignable : bool_constant<__is_assignable(T, U)> {};
+template <typename T, typename U> constexpr constant bool is_assignable_v = __is_assignable(T, U);
+
+// Of one type, by others.
+#define __TRAIT1(name, value_of) \
+  template <typename T> struct name : bool_constant<(value_of)> {}; \
+  template <typename T> constexpr constant bool name##_v = (value_of);
+__TRAIT1(is_compound, !__is_fundamental(T))
+__TRAIT1(is_null_pointer, __is_same(remove_cv_t<T>, decltype(nullptr)))
+__TRAIT1(is_default_constructible, __is_constructible(T))
+__TRAIT1(is_copy_constructible, __is_constructible(T, const thread T&))
+__TRAIT1(is_move_constructible, __is_constructible(T, thread T&&))
+__TRAIT1(is_copy_assignable, __is_assignable(thread T&, const thread T&))
+__TRAIT1(is_move_assignable, __is_assignable(thread T&, thread T&&))
+__TRAIT1(is_trivially_default_constructible, __is_trivial(T))
+__TRAIT1(is_trivially_copy_constructible, __is_trivially_copyable(T))
+#undef __TRAIT1
 
 template <typename T> struct is_vector : false_type {};
 template <typename T, int N> struct is_vector<vec<T, N>> : true_type {};
@@ -162,6 +194,9 @@ template <typename B, typename... R> struct disjunction<B, R...> : conditional_t
 template <typename... B> using _conjunction = conjunction<B...>;
 template <typename... B> using _disjunction = disjunction<B...>;
 template <typename B> struct negation : bool_constant<!bool(B::value)> {};
+template <typename... B> constexpr constant bool conjunction_v = conjunction<B...>::value;
+template <typename... B> constexpr constant bool disjunction_v = disjunction<B...>::value;
+template <typename B> constexpr constant bool negation_v = !bool(B::value);
 
 template <typename T> inline T&& declval();
 template <typename... T> struct common_type {};
@@ -172,7 +207,24 @@ struct common_type<A, B, C, R...> : common_type<typename common_type<A, B>::type
 template <typename... T> using common_type_t = typename common_type<T...>::type;
 template <typename T> struct rank : integral_constant<size_t, 0> {};
 template <typename T, size_t N> struct rank<T[N]> : integral_constant<size_t, rank<T>::value + 1> {};
+template <typename T> constexpr constant size_t rank_v = rank<T>::value;
+template <typename T, unsigned I = 0> struct extent : integral_constant<size_t, 0> {};
+template <typename T, size_t N> struct extent<T[N], 0> : integral_constant<size_t, N> {};
+template <typename T, size_t N, unsigned I> struct extent<T[N], I> : extent<T, I - 1> {};
+template <typename T, unsigned I = 0> constexpr constant size_t extent_v = extent<T, I>::value;
 template <typename T> struct alignment_of : integral_constant<size_t, alignof(T)> {};
+template <typename T> constexpr constant size_t alignment_of_v = alignof(T);
+// What a call gives, where there is one.
+template <typename V, typename F, typename... A> struct __invoke {};
+template <typename F, typename... A> struct __invoke<void_t<decltype(declval<F>()(declval<A>()...))>, F, A...> {
+  using type = decltype(declval<F>()(declval<A>()...));
+};
+template <typename F, typename... A> struct invoke_result : __invoke<void, F, A...> {};
+template <typename F, typename... A> using invoke_result_t = typename invoke_result<F, A...>::type;
+template <typename V, typename F, typename... A> struct __is_call : false_type {};
+template <typename F, typename... A> struct __is_call<void_t<decltype(declval<F>()(declval<A>()...))>, F, A...> : true_type {};
+template <typename F, typename... A> struct is_invocable : __is_call<void, F, A...> {};
+template <typename F, typename... A> constexpr constant bool is_invocable_v = is_invocable<F, A...>::value;
 template <typename T> inline remove_reference_t<T>&& move(thread T& x) { return (remove_reference_t<T>&&)x; }
 
 template <typename T, T... I> struct integer_sequence {
@@ -180,10 +232,18 @@ template <typename T, T... I> struct integer_sequence {
   static constexpr size_t size() { return sizeof...(I); }
 };
 template <size_t... I> using index_sequence = integer_sequence<size_t, I...>;
-template <typename T, int N, T... I> struct __make_sequence : __make_sequence<T, N - 1, T(N - 1), I...> {};
-template <typename T, T... I> struct __make_sequence<T, 0, I...> { using type = integer_sequence<T, I...>; };
+// Halves are joined, so that long sequences are not nested deeply.
+template <typename A, typename B> struct __join_sequences;
+template <typename T, T... I, T... J> struct __join_sequences<integer_sequence<T, I...>, integer_sequence<T, J...>> {
+  using type = integer_sequence<T, I..., T(T(sizeof...(I)) + J)...>;
+};
+template <typename T, size_t N> struct __make_sequence
+    : __join_sequences<typename __make_sequence<T, N / 2>::type, typename __make_sequence<T, N - N / 2>::type> {};
+template <typename T> struct __make_sequence<T, 0> { using type = integer_sequence<T>; };
+template <typename T> struct __make_sequence<T, 1> { using type = integer_sequence<T, T(0)>; };
 template <typename T, T N> using make_integer_sequence = typename __make_sequence<T, N>::type;
 template <size_t N> using make_index_sequence = make_integer_sequence<size_t, N>;
+template <typename... T> using index_sequence_for = make_index_sequence<sizeof...(T)>;
 
 // Programs ask Apple's headers by this name whether the simdgroup functions take a type.
 template <typename T> struct __is_valid_simdgroup_type : bool_constant<is_arithmetic_v<T> && !is_same_v<T, bool> && sizeof(T) <= 4 && !is_same_v<T, bfloat>> {};

@@ -152,7 +152,7 @@ impl Device {
     /// A texture.
     ///
     /// pixel_format: "rgba32float" (the default), "r8unorm", … in any case, or Metal's number.
-    /// texture_type: "1d", "1d_array", "2d", "2d_array", "cube", "cube_array", "3d" or "_buffer"; by default "2d",
+    /// texture_type: "1d", "1d_array", "2d", "2d_array", "cube", "cube_array", "3d" or "buffer"; by default "2d",
     /// or "3d" when depth exceeds 1. usage: what kernels may do with it.
     #[pyo3(signature = (width, height=1, depth=1, *, pixel_format=None, texture_type=None, mipmap_level_count=1, array_length=1, storage_mode=None, usage="read_write"))]
     #[expect(clippy::too_many_arguments)]

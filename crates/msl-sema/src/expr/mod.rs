@@ -262,6 +262,12 @@ impl Checker<'_> {
                 match operand {
                     Operand::Value(v) => self.size_value(v.ty().into(), span, false),
                     Operand::Type(t) => self.size_value(t, span, false),
+                    // An address of a function, whichever it is.
+                    Operand::Overloads(_)
+                        if matches!(strip_parens(inner).kind, K::Unary { op: ast::UnaryOperator::AddressOf, .. }) =>
+                    {
+                        Value::rvalue(constant(8, Ty::ULONG, span))
+                    }
                     Operand::Overloads(_) => {
                         self.error("invalid-sizeof", span, "functions have no size");
                         Value::error(span)

@@ -294,8 +294,8 @@ impl Emit<'_> {
                 Some("let neighboring threads access neighboring elements, or copy to threadgroup memory first"),
             ),
             AccessForm::Contended => (
-                "scatter",
-                format!("all threads store to one place, one of them wins: one per lane{mask}"),
+                "contended-store",
+                format!("all threads store to one place, one of them wins: the last of each vector{mask}"),
                 Some("let one thread store"),
             ),
             AccessForm::Raw => (

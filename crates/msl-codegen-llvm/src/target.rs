@@ -55,6 +55,7 @@ pub struct Target {
     pub features: String,
     /// Lanes of one vector register holding 32-bit elements.
     pub lanes: u32,
+    pub vector_registers: u32,
     pub has_avx512: bool,
     /// Estimates of reciprocal square roots have 12 bits.
     pub has_short_estimates: bool,
@@ -279,6 +280,8 @@ impl Target {
             cpu,
             features,
             lanes,
+            // AVX-512 and 64-bit Arm have 32.
+            vector_registers: if has_avx512 || !x86 { 32 } else { 16 },
             has_avx512,
             has_streaming_stores: x86,
             has_short_estimates: x86 && !has_avx512,
@@ -307,6 +310,7 @@ impl Target {
             cpu,
             features,
             lanes: 1,
+            vector_registers: 0,
             has_avx512: false,
             has_streaming_stores: false,
             has_short_estimates: false,

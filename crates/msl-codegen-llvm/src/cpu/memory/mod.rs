@@ -116,6 +116,29 @@ impl Emit<'_> {
         self.ahead = self.unchecked.get(&id).and_then(|k| k.ahead);
         let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         self.remark_access(id, p.root, is_store, self.access_form(p, e, what, varying_store));
+        let streamed_before = self.did_stream.replace(false);
+        let out = self.access_by_shape(p, e, what, site, volatile, known, varying_store);
+        if self.did_stream.get()
+            && let Some(sink) = self.remarks
+        {
+            let message = "around the caches, where the buffers of a dispatch are larger than those";
+            sink.add(span, "streamed-store", message.into(), None);
+        }
+        self.did_stream.set(self.did_stream.get() || streamed_before);
+        out
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what an access comes to")]
+    fn access_by_shape(
+        &mut self,
+        p: &Pointer,
+        e: Element,
+        what: &Access,
+        site: V,
+        volatile: bool,
+        known: Option<Vec<V>>,
+        varying_store: bool,
+    ) -> Result<Vec<Comp>, CodegenError> {
         match &p.var {
             None => {
                 let last;

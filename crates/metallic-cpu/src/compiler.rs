@@ -8,7 +8,7 @@ use metallic_hal::{Dispatch, Error, Explanation, PipelineSource, Result, env};
 use msl_base::{ExpansionId, Span};
 use msl_codegen_llvm::abi::EntryFn;
 use msl_codegen_llvm::{
-    AsmLine, CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Groups, Isa,
+    AsmLine, CodegenError, CompileOptions, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Form, Groups, Isa, Quick,
     TargetOptions,
 };
 use msl_ir::passes::assume_textures::KnownTexture;
@@ -134,12 +134,18 @@ impl Compiler {
         ])))
     }
 
+    /// Machine code: from the cache if it has some, and rather good code than what else is asked for.
     pub fn compile(&self, source: &PipelineSource, options: &CompileOptions) -> std::result::Result<Kernel, String> {
         let entry = source.entry_point().name.as_str();
-        let key = self.key(source, &format!("{options:?}"))?;
-        if let Some(bytes) = key.as_ref().and_then(|key| self.cache.get(key))
-            && let Some(compiled) = read(&bytes)
+        let of = |options: &CompileOptions| self.key(source, &format!("{options:?}"));
+        let find = |key: &Option<Key>| read(&self.cache.get(key.as_ref()?)?);
+        let key = of(options)?;
+        if options.quick != Quick::No
+            && let Some(compiled) = find(&of(&CompileOptions { quick: Quick::No, ..options.clone() })?)
         {
+            return Ok(Kernel { compiled });
+        }
+        if let Some(compiled) = find(&key) {
             return Ok(Kernel { compiled });
         }
         let module = source.module().map_err(|error| error.to_string())?;
@@ -162,6 +168,15 @@ impl Kernel {
     /// Whether the code was made quickly rather than well.
     pub fn is_quick(&self) -> bool {
         self.compiled.is_quick
+    }
+    /// Whether there are no loops in it.
+    pub fn is_brief(&self) -> bool {
+        self.compiled.is_brief
+    }
+    /// Whether it may take the place of another one at any threadgroup.
+    pub fn fits(&self, other: &Kernel) -> bool {
+        let [a, b] = [&self.compiled, &other.compiled];
+        a.fixed_scratch() == b.fixed_scratch() && a.has_whole == b.has_whole && a.sites == b.sites
     }
     /// Scratch memory for a dispatch with so much host-sized threadgroup memory.
     pub fn scratch_size(&self, dynamic_threadgroup: &[u64]) -> u64 {
@@ -248,6 +263,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
     w.word(kernel.static_threadgroup_bytes);
     w.flag(kernel.has_whole);
     w.flag(kernel.is_quick);
+    w.flag(kernel.is_brief);
     w.list(kernel.sites.iter(), |w, site| {
         w.word(match site.kind {
             FaultKind::Read => 0,
@@ -269,7 +285,7 @@ fn write(kernel: &CompiledKernel) -> Vec<u8> {
 /// `None` when the entry makes no sense; it is then compiled again.
 fn read(bytes: &[u8]) -> Option<CompiledKernel> {
     let mut r = Reader::new(bytes);
-    let (fixed_scratch, static_threadgroup, flags) = (r.word()?, r.word()?, [r.flag()?, r.flag()?]);
+    let (fixed_scratch, static_threadgroup, flags) = (r.word()?, r.word()?, [r.flag()?, r.flag()?, r.flag()?]);
     let sites = r.list(|r| {
         let kind = match r.word()? {
             0 => FaultKind::Read,

@@ -11,11 +11,13 @@ use crate::compiler::Compiler;
 use crate::encoder::Encoder;
 use crate::pipeline::CpuPipeline;
 use crate::pool::Pool;
+use crate::start::Start;
 
 /// All processors of the machine as one Metal device.
 pub struct CpuDevice {
     info: DeviceInfo,
     compiler: Arc<Compiler>,
+    start: Start,
     executor: Arc<Encoder>,
 }
 
@@ -32,10 +34,15 @@ impl CpuDevice {
     /// With the vector instructions that a value of `PYMETALLIC_CPU_FEATURES` stands for; an error where the machine
     /// lacks them.
     pub fn with_features(threads: usize, features: &str) -> Result<CpuDevice> {
+        CpuDevice::with_start(threads, features, Start::of_environment(threads)?)
+    }
+
+    /// Likewise, with what code kernels start.
+    pub fn with_start(threads: usize, features: &str, start: Start) -> Result<CpuDevice> {
         let mut info = DeviceInfo::host(format!("CPU ({})", processor_name()), "cpu", 0x6370);
         info.compute_units = u32::try_from(threads).unwrap_or(u32::MAX);
         let compiler = Arc::new(Compiler::new(features)?);
-        Ok(CpuDevice { info, compiler, executor: Arc::new(Encoder::new(Pool::new(threads))) })
+        Ok(CpuDevice { info, compiler, start, executor: Arc::new(Encoder::new(Pool::new(threads))) })
     }
 }
 
@@ -56,7 +63,7 @@ impl Device for CpuDevice {
         HostTexture::make(&self.info.id, descriptor)
     }
     fn make_compute_pipeline_state(&self, source: &PipelineSource) -> Result<Arc<dyn Pipeline>> {
-        Ok(Arc::new(CpuPipeline::new(source, self.compiler.clone())?))
+        Ok(Arc::new(CpuPipeline::new(source, self.compiler.clone(), self.start)?))
     }
     fn make_command_queue(&self) -> Result<Arc<dyn Queue>> {
         Ok(SerialQueue::new(self.executor.clone()))

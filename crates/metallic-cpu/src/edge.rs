@@ -30,8 +30,8 @@ impl<'a> Edge<'a> {
     }
 
     /// The code for a threadgroup that is full or not, compiled now if need be.
-    pub fn code(&self, is_full: impl FnOnce() -> bool) -> Result<&Arc<Variant>, &str> {
-        let (code, groups) = match self.main.kernel.has_whole() && is_full() {
+    pub fn code(&self, is_full: bool) -> Result<&Arc<Variant>, &str> {
+        let (code, groups) = match is_full && self.main.kernel().has_whole() {
             true => (&self.whole, Groups::Whole),
             false => (&self.any, Groups::Any),
         };
@@ -63,14 +63,15 @@ impl<'a> Edge<'a> {
 pub(crate) unsafe extern "C" fn run(context: *const LaunchContext, first: u64, end: u64, _scratch: *mut u8) {
     // SAFETY: called by a kernel with the context it was given, whose `user` is a `Bound`.
     let (context, bound) = unsafe { (&*context, &*(*context).user.cast::<Bound<'_>>()) };
-    let code = bound.edge.code(|| is_full(context, first));
+    let code = bound.edge.code(is_full(context, first));
     let ran = code.is_ok_and(|code| {
         code.count(end - first);
-        let size = code.kernel.scratch_size(bound.edge.threadgroup_memory);
+        let kernel = code.kernel();
+        let size = kernel.scratch_size(bound.edge.threadgroup_memory);
         with_edge_scratch(usize::try_from(size).unwrap_or(usize::MAX), |scratch| {
             // SAFETY: as for the main code: it was made for the same arguments and threadgroup size, for all
             // groups of the grid or for those that are full, as this one is.
-            unsafe { (code.kernel.entry())(context, first, end, scratch) }
+            unsafe { (kernel.entry())(context, first, end, scratch) }
         })
     });
     if !ran {

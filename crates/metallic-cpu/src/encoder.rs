@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metallic_hal::{Argument, Command, Dispatch, Executor, Fault, HostBuffer, HostTexture, SerialQueue, log, transfer};
 use msl_codegen_llvm::Groups;
@@ -16,11 +16,18 @@ use crate::edge::{self, Edge};
 use crate::pipeline::{CpuPipeline, Shape, Variant};
 use crate::pool::Pool;
 use crate::scratch::with_scratch;
+use crate::start;
 
 /// Dispatches that take less run on the calling thread alone, in nanoseconds.
 const SMALL: u64 = 20_000;
 /// What a chunk should take at least, so that taking it costs little, in nanoseconds.
 const CHUNK: u64 = 4_000;
+/// How long code runs that may be replaced before it is looked whether it was, in nanoseconds.
+const SLICE: u64 = 200_000;
+/// After so long the thread that runs a kernel makes better code itself.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// Where a threadgroup may read so many bytes, it might take longer than it takes to make better code.
+const LONG: u64 = 32 << 20;
 
 pub(crate) struct Encoder {
     pool: Arc<Pool>,
@@ -68,7 +75,7 @@ impl Encoder {
         let arguments = Arguments::bind(dispatch)?;
         let noalias = !arguments.overlap(pipeline, dispatch);
         let textures = pipeline.textures(arguments.textures(dispatch));
-        let shape = |groups: Groups| Shape { threadgroup, noalias, groups, textures: textures.clone(), quick: false };
+        let shape = |groups: Groups| Shape { threadgroup, noalias, groups, textures: textures.clone() };
         let compile =
             |groups: Groups| pipeline.variant(&shape(groups)).map_err(|error| failed(dispatch, &error.to_string()));
         // Most threadgroups are full; where none is, the code for the others does it all. That code is not made
@@ -80,7 +87,15 @@ impl Encoder {
         let edge = Edge::new(pipeline, &variant, &arguments.threadgroup_memory);
         if has_full && has_edge {
             // Surely needed: better now than while threads wait for each other.
-            edge.code(|| false).map_err(|message| failed(dispatch, message))?;
+            edge.code(false).map_err(|message| failed(dispatch, message))?;
+        }
+        if !variant.is_final() {
+            start::improve_next(&variant);
+            if arguments.slots.iter().fold(0u64, |sum, slot| sum.saturating_add(slot.length)) / groups.volume() as u64
+                > LONG
+            {
+                variant.improve();
+            }
         }
         let stop = AtomicU32::new(0);
         let fault = FaultRecord::default();
@@ -100,7 +115,7 @@ impl Encoder {
             edge: edge::run,
             user: (&raw const bound).cast_mut().cast::<c_void>(),
         };
-        let scratch = variant.kernel.scratch_size(&arguments.threadgroup_memory);
+        let scratch = variant.kernel().scratch_size(&arguments.threadgroup_memory);
         let scratch = usize::try_from(scratch).unwrap_or(usize::MAX);
         let launch =
             Launch { context: &context, variant: &variant, scratch, is_out_of_memory: &bound.is_out_of_memory };
@@ -160,7 +175,7 @@ impl Encoder {
 /// One dispatch, ready to run.
 struct Launch<'a> {
     context: &'a LaunchContext,
-    variant: &'a Variant,
+    variant: &'a Arc<Variant>,
     /// Bytes of scratch memory that each thread needs.
     scratch: usize,
     /// A thread got no scratch memory; its threadgroups have not run.
@@ -172,8 +187,30 @@ struct Launch<'a> {
 unsafe impl Sync for Launch<'_> {}
 
 impl Launch<'_> {
+    /// Runs threadgroups: a slice at a time as long as better code may come.
     fn run(&self, first: u64, end: u64) {
-        let kernel = &self.variant.kernel;
+        let mut next = first;
+        let start = Instant::now();
+        while !self.variant.is_final() && next < end {
+            let one = self.variant.estimate(1).unwrap_or(SLICE).max(1);
+            let slice = (SLICE / one).clamp(1, self.variant.until_next()).min(end - next);
+            let before = Instant::now();
+            self.run_all(next, next + slice);
+            next += slice;
+            self.variant.measured(slice, before.elapsed().as_nanos() as u64);
+            self.variant.count(slice);
+            // The thread that makes code may have much to do.
+            if start.elapsed() > PATIENCE && self.variant.is_replaced_when_ready() {
+                self.variant.improve_unless_others();
+            }
+        }
+        if next < end {
+            self.run_all(next, end);
+        }
+    }
+
+    fn run_all(&self, first: u64, end: u64) {
+        let kernel = self.variant.kernel();
         let ran = with_scratch(self.scratch, |scratch| {
             // SAFETY: the context is valid and was made for this kernel: one slot per parameter,
             // the threadgroup it was compiled for; the groups are in the grid; scratch has the
@@ -375,7 +412,7 @@ fn describe(
     let [width, height, _] = variant.shape.threadgroup;
     let local = [thread % width, thread / width % height, thread / (width * height)];
     let position = std::array::from_fn(|i| group[i].wrapping_mul(variant.shape.threadgroup[i]).wrapping_add(local[i]));
-    let (id, message, argument, location) = variant.kernel.describe_fault(&pipeline.source, dispatch, site, offset);
+    let (id, message, argument, location) = variant.kernel().describe_fault(&pipeline.source, dispatch, site, offset);
     Fault {
         id,
         message,

@@ -7,6 +7,7 @@
 //!
 //! * [`device`]: makes everything else;
 //! * `pipeline`: machine code per threadgroup size, compiled when first needed;
+//! * `start`: what code kernels start with, and who makes better code;
 //! * `encoder`: executes commands: binds arguments, splits the grid, reports faults;
 //! * [`pool`]: the threads;
 //! * `compiler`: the code generator and its cache on disk.
@@ -18,5 +19,7 @@ mod encoder;
 mod pipeline;
 pub mod pool;
 mod scratch;
+mod start;
 
 pub use device::CpuDevice;
+pub use start::Start;

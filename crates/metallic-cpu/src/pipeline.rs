@@ -1,14 +1,15 @@
 //! A kernel on this device: machine code for each threadgroup size it is dispatched with.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use metallic_hal::{Error, Pipeline, PipelineSource, Result, Size};
-use msl_codegen_llvm::{CompileOptions, Groups};
+use msl_codegen_llvm::{CompileOptions, Groups, Quick};
 use msl_ir::ParamKind;
 use msl_ir::passes::assume_textures::KnownTexture;
 
 use crate::compiler::{Compiler, Kernel};
+use crate::start::{self, Start};
 
 /// With so many variants, new combinations of formats share code for all formats.
 const MOST_VARIANTS: usize = 16;
@@ -16,6 +17,7 @@ const MOST_VARIANTS: usize = 16;
 pub(crate) struct CpuPipeline {
     pub source: PipelineSource,
     compiler: Arc<Compiler>,
+    start: Start,
     static_memory: u32,
     /// Whether results do not depend on how threads are grouped.
     is_shape_free: bool,
@@ -34,30 +36,110 @@ pub(crate) struct Shape {
     pub groups: Groups,
     /// What is known about the textures bound; empty: any.
     pub textures: Vec<KnownTexture>,
-    /// Made quickly rather than well.
-    pub quick: bool,
 }
 
-/// Machine code for a [`Shape`].
+/// Machine code for a [`Shape`]: what there was first, and what is better.
 pub(crate) struct Variant {
     pub shape: Shape,
-    pub kernel: Kernel,
+    first: Kernel,
+    better: OnceLock<Kernel>,
+    /// Nothing better will come.
+    is_final: AtomicBool,
+    /// Held while better code is made, from this.
+    recipe: Mutex<Recipe>,
+    start: Start,
+    /// Threadgroups after which better code is made.
+    enough: u64,
     /// How long a threadgroup takes, in 1/16 ns; 0 when not known.
     time_per_group: AtomicU64,
-    /// Threadgroups that ran, if the code was made quickly.
+    /// Threadgroups that ran before there was better code.
     groups: AtomicU64,
 }
 
-/// After so many threadgroups code that was made quickly has lost about as much time as it takes to make it well.
+/// All that code is made of.
+struct Recipe {
+    compiler: Arc<Compiler>,
+    source: PipelineSource,
+    options: CompileOptions,
+}
+
+/// After so many threadgroups at edges code without loops that was made quickly has lost about as much time as it takes to
+/// make it well.
 const ENOUGH: u64 = 1 << 14;
 
 impl Variant {
-    /// Counts threadgroups of code that was made quickly.
-    pub fn count(&self, groups: u64) {
-        if self.kernel.is_quick() {
-            self.groups.fetch_add(groups, Ordering::Relaxed);
+    /// The best code that there is now.
+    pub fn kernel(&self) -> &Kernel {
+        self.better.get().unwrap_or(&self.first)
+    }
+    /// Whether [`Variant::kernel`] stays the same.
+    pub fn is_final(&self) -> bool {
+        self.is_final.load(Ordering::Acquire)
+    }
+    /// Leaves the code as it is.
+    pub fn stay(&self) {
+        self.is_final.store(true, Ordering::Release);
+    }
+
+    /// Threadgroups that ran before there was better code.
+    pub fn groups(&self) -> u64 {
+        self.groups.load(Ordering::Relaxed)
+    }
+    /// Counts threadgroups of code that is to be replaced, and has that begun when there were enough.
+    pub fn count(self: &Arc<Variant>, groups: u64) {
+        if self.is_final() {
+            return;
+        }
+        let before = self.groups.fetch_add(groups, Ordering::Relaxed);
+        let is_enough = before < self.enough && before + groups >= self.enough;
+        match self.start {
+            Start::Quickly if is_enough => start::improve_later(self),
+            Start::QuicklyFor(_) if before + groups >= self.enough => self.improve(),
+            _ => {}
         }
     }
+    /// Whether better code takes over as soon as there is some.
+    pub fn is_replaced_when_ready(&self) -> bool {
+        self.start == Start::Quickly
+    }
+    /// How many threadgroups may run before it is looked for better code again.
+    pub fn until_next(&self) -> u64 {
+        match self.start {
+            Start::QuicklyFor(_) => self.enough.saturating_sub(self.groups()).max(1),
+            Start::Well | Start::Quickly | Start::OnlyQuickly => u64::MAX,
+        }
+    }
+
+    /// Makes better code, or waits until it is made.
+    pub fn improve(&self) {
+        self.improve_with(&self.recipe.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    /// Makes better code unless another thread does.
+    pub fn improve_unless_others(&self) {
+        if let Ok(recipe) = self.recipe.try_lock() {
+            self.improve_with(&recipe);
+        }
+    }
+    fn improve_with(&self, recipe: &Recipe) {
+        if self.is_final() {
+            return;
+        }
+        let Recipe { compiler, source, options } = recipe;
+        let made = compiler.compile(source, options);
+        let made = made.and_then(|kernel| kernel.fits(&self.first).then_some(kernel).ok_or("it is another one".into()));
+        match made {
+            Ok(kernel) => {
+                let _ = self.better.set(kernel);
+                // An estimate all the same: without one, a dispatch would start again.
+                let time = self.time_per_group.load(Ordering::Relaxed);
+                self.time_per_group.store(time.div_ceil(4), Ordering::Relaxed);
+            }
+            // Nobody waits for it to whom it could be given.
+            Err(error) => eprintln!("pymetallic: kernel {} keeps code that was made quickly: {error}", source.label),
+        }
+        self.stay();
+    }
+
     /// Estimated time of so many threadgroups in nanoseconds, once measured.
     pub fn estimate(&self, groups: u64) -> Option<u64> {
         match self.time_per_group.load(Ordering::Relaxed) {
@@ -75,11 +157,12 @@ impl Variant {
 }
 
 impl CpuPipeline {
-    pub fn new(source: &PipelineSource, compiler: Arc<Compiler>) -> Result<CpuPipeline> {
+    pub fn new(source: &PipelineSource, compiler: Arc<Compiler>, start: Start) -> Result<CpuPipeline> {
         let (entry, facts) = (source.entry_point(), source.facts());
         let pipeline = CpuPipeline {
             source: source.clone(),
             compiler,
+            start,
             static_memory: facts.static_threadgroup_memory_length,
             is_shape_free: !facts.sees_threadgroups,
             variants: RwLock::default(),
@@ -100,8 +183,7 @@ impl CpuPipeline {
         let has_textures = entry.params.iter().any(|p| matches!(p.kind, ParamKind::Texture { .. }));
         let is_likely = pipeline.is_shape_free && !has_textures || entry.required_threads.is_some();
         if source.eager || is_likely {
-            let shape =
-                Shape { threadgroup: guess, noalias: true, groups: Groups::Full, textures: Vec::new(), quick: false };
+            let shape = Shape { threadgroup: guess, noalias: true, groups: Groups::Full, textures: Vec::new() };
             pipeline.variant(&shape)?;
         } else {
             pipeline.compiler.check(source, guess).map_err(|message| pipeline.error(&message))?;
@@ -122,7 +204,7 @@ impl CpuPipeline {
     pub fn textures(&self, bound: Vec<KnownTexture>) -> Vec<KnownTexture> {
         let variants = self.variants.read().unwrap_or_else(PoisonError::into_inner);
         let is_known = bound.is_empty() || variants.iter().any(|v| v.shape.textures == bound);
-        if is_known || variants.iter().filter(|v| !v.shape.quick).count() < MOST_VARIANTS { bound } else { Vec::new() }
+        if is_known || variants.len() < MOST_VARIANTS { bound } else { Vec::new() }
     }
 
     /// The machine code, if there is some already.
@@ -131,15 +213,21 @@ impl CpuPipeline {
         variants.iter().find(|v| v.shape == *shape).cloned()
     }
 
-    /// Code for the few threadgroups that others leave. It is made quickly, for a first dispatch waits for it, until
-    /// dispatches have run enough of them. Time would tell better when that is, but then whether sums are rounded in one
-    /// way or another, as both are free to in fast mode, would change from run to run.
+    /// Code for the few threadgroups that others leave. Where there are no loops in it, it is made quickly in any case, for
+    /// a first dispatch waits for it, until dispatches have run enough of them.
     pub fn edge(&self, shape: &Shape) -> Result<Arc<Variant>> {
-        let quick = self.variant(&Shape { quick: true, ..shape.clone() })?;
-        if quick.groups.load(Ordering::Relaxed) < ENOUGH { Ok(quick) } else { self.variant(shape) }
+        let variant = self.make(shape, true)?;
+        if self.start == Start::Well && !variant.is_final() && variant.groups() >= ENOUGH {
+            variant.improve();
+        }
+        Ok(variant)
     }
 
     pub fn variant(&self, shape: &Shape) -> Result<Arc<Variant>> {
+        self.make(shape, false)
+    }
+
+    fn make(&self, shape: &Shape, is_edge: bool) -> Result<Arc<Variant>> {
         if let Some(variant) = self.compiled(shape) {
             return Ok(variant);
         }
@@ -147,16 +235,34 @@ impl CpuPipeline {
         if let Some(variant) = self.compiled(shape) {
             return Ok(variant);
         }
-        let Shape { threadgroup, noalias, groups, textures, quick } = shape.clone();
-        let options = CompileOptions { noalias, groups, textures, quick, ..CompileOptions::new(threadgroup) };
-        let kernel = self.compiler.compile(&self.source, &options).map_err(|message| self.error(&message))?;
+        let Shape { threadgroup, noalias, groups, textures } = shape.clone();
+        let options = CompileOptions { noalias, groups, textures, ..CompileOptions::new(threadgroup) };
+        let quick = match self.start {
+            Start::Well if is_edge => Quick::IfBrief,
+            Start::Well => Quick::No,
+            Start::Quickly | Start::OnlyQuickly | Start::QuicklyFor(_) => Quick::Always,
+        };
+        let first = CompileOptions { quick, ..options.clone() };
+        let first = self.compiler.compile(&self.source, &first).map_err(|message| self.error(&message))?;
         let variant = Arc::new(Variant {
             shape: shape.clone(),
-            kernel,
+            is_final: AtomicBool::new(!first.is_quick() || self.start == Start::OnlyQuickly),
+            enough: match self.start {
+                Start::QuicklyFor(groups) => groups,
+                _ if is_edge && first.is_brief() => ENOUGH,
+                _ => 0,
+            },
+            first,
+            better: OnceLock::new(),
+            recipe: Mutex::new(Recipe { compiler: self.compiler.clone(), source: self.source.clone(), options }),
+            start: self.start,
             time_per_group: AtomicU64::new(0),
             groups: AtomicU64::new(0),
         });
         self.variants.write().unwrap_or_else(PoisonError::into_inner).push(variant.clone());
+        if self.start == Start::Quickly && variant.enough == 0 && !variant.is_final() {
+            start::improve_later(&variant);
+        }
         Ok(variant)
     }
 

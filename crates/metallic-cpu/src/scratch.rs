@@ -5,9 +5,7 @@ use std::thread::LocalKey;
 
 use metallic_hal::HostMemory;
 
-/// A pointer is what is moved out and in around each use: what is longer is read back in larger pieces than it was written
-/// in, which waits until all that the kernel stored is in the cache.
-type Slot = RefCell<Option<Box<HostMemory>>>;
+type Slot = RefCell<Option<HostMemory>>;
 
 thread_local! {
     static MAIN: Slot = const { RefCell::new(None) };
@@ -28,8 +26,7 @@ fn with(slot: &'static LocalKey<Slot>, size: usize, f: impl FnOnce(*mut u8)) -> 
     slot.with(|slot| {
         let mut memory = slot.take().filter(|memory| memory.len() >= size);
         if memory.is_none() {
-            let size = size.checked_next_power_of_two().unwrap_or(size).max(4096);
-            memory = HostMemory::allocate(size).map(Box::new);
+            memory = HostMemory::allocate(size.checked_next_power_of_two().unwrap_or(size).max(4096));
         }
         let Some(memory) = memory else { return false };
         f(memory.as_ptr());

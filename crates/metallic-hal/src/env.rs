@@ -24,6 +24,10 @@ pub const CACHE_DIR: Variable = Variable {
 };
 pub const CACHE_SIZE: Variable =
     Variable { name: "PYMETALLIC_CACHE_SIZE", help: "how many bytes the cache may hold; by default 268435456" };
+pub const QUICK: Variable = Variable {
+    name: "PYMETALLIC_QUICK",
+    help: "whether kernels of the cpu device start with code that is made quickly: on (good code takes over when it is ready; the default where there are several threads), off, only (it never does), or the number of threadgroups after which it does",
+};
 
 pub const CHECK: Variable = Variable {
     name: "PYMETALLIC_CHECK",
@@ -31,7 +35,7 @@ pub const CHECK: Variable = Variable {
 };
 
 /// All of them, for reference pages and `metallic doctor`.
-pub const ALL: &[Variable] = &[DEVICE, THREADS, CPU_FEATURES, CACHE_DIR, CACHE_SIZE, CHECK];
+pub const ALL: &[Variable] = &[DEVICE, THREADS, CPU_FEATURES, CACHE_DIR, CACHE_SIZE, QUICK, CHECK];
 
 impl Variable {
     /// The value, when it is set and is text.

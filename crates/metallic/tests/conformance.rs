@@ -8,6 +8,7 @@ use metallic::hal::{
     Argument, Command, CommandList, Device, Dispatch, FunctionConstantValue, Grid, InlineBytes, KernelCode,
     LibraryText, PipelineSource, Region, SourceText, StorageMode, TextureDescriptor, TextureSlice, TextureType,
 };
+use metallic_cpu::Start;
 use msl::conformance::{Executor, Files, Launch, Memory, Texture, run_file};
 use msl::{CompileError, CompileOptions, FileProvider, FunctionConstantValues, IncludedFile, Library, MathMode};
 use msl_ir::{Access, Module, ParamKind, TextureDimension};
@@ -288,7 +289,18 @@ fn kernels_give_what_they_should_on_the_interp_device() {
 
 #[test]
 fn kernels_give_what_they_should_on_the_cpu_device() {
-    run_all(&(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()) as Arc<dyn Device>));
+    run_all(&cpu(Start::Well));
+}
+
+/// The first threadgroup with code that was made quickly, the others with other code.
+#[test]
+fn kernels_give_what_they_should_while_their_code_is_replaced() {
+    run_all(&cpu(Start::QuicklyFor(1)));
+}
+
+fn cpu(start: Start) -> Arc<dyn Device> {
+    let features = metallic::hal::env::CPU_FEATURES.get().unwrap_or_default();
+    Arc::new(metallic_cpu::CpuDevice::with_start(2, &features, start).unwrap())
 }
 
 #[test]
@@ -304,7 +316,7 @@ fn kernels_become_ptx_that_assembles() {
         eprintln!("no ptxas: nothing was assembled");
         return;
     };
-    run_all_with(&(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()) as Arc<dyn Device>), Some(ptxas));
+    run_all_with(&cpu(Start::Well), Some(ptxas));
 }
 
 #[test]
@@ -317,7 +329,8 @@ fn kernels_give_what_they_should_on_the_apple_device() {
 
 #[test]
 fn math_functions_are_accurate_on_the_cpu_device() {
-    check_math(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()));
+    check_math(cpu(Start::Well));
+    check_math(cpu(Start::OnlyQuickly));
 }
 
 #[test]
@@ -331,7 +344,7 @@ fn math_functions_are_accurate_on_cuda_devices() {
 #[test]
 #[ignore = "takes a minute"]
 fn math_functions_are_accurate_everywhere_on_the_cpu_device() {
-    check_math_at(Arc::new(metallic_cpu::CpuDevice::with_threads(2).unwrap()), 512);
+    check_math_at(cpu(Start::Well), 512);
 }
 
 fn check_math(device: Arc<dyn Device>) {

@@ -1,7 +1,10 @@
 //! Threadgroups that the code for most of them leaves to others: at the edges of a grid, and full ones whose threads
 //! part at a guard. Every device gives what the interpreter gives, and blames the same thread.
 
+use std::sync::Arc;
+
 use metallic::{CompileOptions, Device, StorageMode};
+use metallic_cpu::{CpuDevice, Start};
 
 const SOURCE: &str = r#"
 using namespace metal;
@@ -40,18 +43,26 @@ fn run(device: &Device, grid: [u32; 2], group: [u32; 2], size: [u32; 2], most: u
 
 #[test]
 fn every_threadgroup_has_its_code() {
-    let (Ok(interp), Ok(device)) = (Device::by_name("interp"), Device::by_name("cpu")) else { return };
+    let Ok(interp) = Device::by_name("interp") else { return };
+    // Whatever the code is that runs first, and whatever takes over.
+    for start in [Start::Well, Start::QuicklyFor(1)] {
+        let device = CpuDevice::with_start(2, "", start).unwrap();
+        every_threadgroup_has_its_code_on(&interp, &Device::from_hal(Arc::new(device)));
+    }
+}
+
+fn every_threadgroup_has_its_code_on(interp: &Device, device: &Device) {
     for group in [[32, 4], [16, 8], [64, 1], [8, 4]] {
         for grid in [[128, 16], [100, 16], [128, 15], [70, 9], [20, 3]] {
             // All pass, some threadgroups part, nobody passes.
             for size in [[200, 200], [72, 6], [0, 0]] {
                 let case = format!("group {group:?}, grid {grid:?}, size {size:?}");
                 let all = u32::MAX;
-                assert_eq!(run(&device, grid, group, size, all), run(&interp, grid, group, size, all), "{case}");
+                assert_eq!(run(device, grid, group, size, all), run(interp, grid, group, size, all), "{case}");
                 // One thread writes where no memory is: of the last row.
                 let most = grid[0] * grid[1] - 1;
-                let (_, expected) = run(&interp, grid, group, size, most);
-                let (_, error) = run(&device, grid, group, size, most);
+                let (_, expected) = run(interp, grid, group, size, most);
+                let (_, error) = run(device, grid, group, size, most);
                 let thread = format!("thread ({}, {}, 0) [out-of-bounds]", grid[0] - 1, grid[1] - 1);
                 for what in ["program_source:14:10: ", "argument out, in kernel sums, ", &thread] {
                     assert!(expected.contains(what) && error.contains(what), "{case}: {expected}\n{error}");

@@ -69,6 +69,8 @@ impl Place {
         Command::new(std::env::current_exe().unwrap())
             .args(["child", "--exact", "--nocapture"])
             .env_remove("PYMETALLIC_CPU_FEATURES")
+            // Code that a thread makes would be on disk sooner or later.
+            .env("PYMETALLIC_QUICK", "off")
             .env(MARK, &self.0)
             .env("PYMETALLIC_CACHE_DIR", self.0.join("cache"))
             .envs(variables.iter().copied())

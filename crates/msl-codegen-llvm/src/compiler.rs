@@ -12,9 +12,10 @@ use msl_ir::{EntryPoint, Function, HOST_SLACK, Module, Op, READ_SLACK};
 use crate::CodegenError;
 use crate::abi::EntryFn;
 use crate::cpu::{Body, any_inst, emit_kernel};
+use crate::fuse::fuse;
 use crate::jit::LoadedObject;
 use crate::lines::{AsmLine, Lines};
-use crate::llvm::Ll;
+use crate::llvm::{CONTRACT, Ll, REORDER};
 use crate::remarks::{Explanation, Remarks};
 use crate::target::{Lease, TargetOptions};
 
@@ -36,6 +37,18 @@ pub enum Groups {
     Any,
 }
 
+/// Whether to make code in a quarter of the time, that takes up to six times as long and gives the same results to the bit.
+/// [`CompiledKernel::is_quick`] says what was made: very large kernels have code made well nevertheless, as has everything
+/// on processors on which quick ways were not tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Quick {
+    #[default]
+    No,
+    /// For kernels without loops, in whose code no thread stays for long.
+    IfBrief,
+    Always,
+}
+
 /// What a kernel is specialized for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CompileOptions {
@@ -46,9 +59,7 @@ pub struct CompileOptions {
     pub groups: Groups,
     /// What is known about the textures that will be bound.
     pub textures: Vec<KnownTexture>,
-    /// Make code in a quarter of the time, that takes up to three times as long. Kernels with loops have code made well
-    /// nevertheless, for theirs would take longer still ([`CompiledKernel::is_quick`]).
-    pub quick: bool,
+    pub quick: Quick,
     /// Run the IR's own passes first. Off only if the caller has.
     pub run_passes: bool,
     /// Vectors that run in step, instead of what the compiler would choose; at least a simdgroup's.
@@ -62,7 +73,7 @@ impl CompileOptions {
             noalias: true,
             groups: Groups::All,
             textures: Vec::new(),
-            quick: false,
+            quick: Quick::No,
             run_passes: true,
             parts: None,
         }
@@ -108,6 +119,8 @@ pub struct CompileStats {
     pub is_split: bool,
     /// Code is made quickly rather than well.
     pub is_quick: bool,
+    /// The kernel has no loops.
+    pub is_brief: bool,
     pub passes_ms: f64,
     pub emit_ms: f64,
     pub optimize_ms: f64,
@@ -125,6 +138,8 @@ pub struct CompiledKernel {
     pub has_whole: bool,
     /// The code was made quickly, as was asked for.
     pub is_quick: bool,
+    /// There are no loops in it.
+    pub is_brief: bool,
     /// The object file, for a cache.
     pub object: Vec<u8>,
     /// Indexed by the fault record's `site`.
@@ -132,13 +147,14 @@ pub struct CompiledKernel {
     pub stats: CompileStats,
 }
 
-/// What LLVM does with the vector code. No vectorizers: the code is vectors already. Redundant
-/// loads and checks go first, then loops are rotated and what does not change leaves them.
-const PASSES: &str = "function(sroa<modify-cfg>,early-cse<memssa>,simplifycfg,\
+/// What LLVM does with all code, before products are fused with sums ([`fuse`]).
+const FIRST_PASSES: &str = "function(sroa<modify-cfg>,early-cse,simplifycfg)";
+/// What LLVM does then with the vector code, where it is to be good. No vectorizers: the code is vectors already.
+/// Redundant loads and checks go first, then loops are rotated and what does not change leaves them.
+const PASSES: &str = "function(early-cse<memssa>,simplifycfg,\
 instcombine<no-verify-fixpoint;max-iterations=1>,\
 loop-mssa(loop-rotate<header-duplication;no-prepare-for-lto>,licm<allowspeculation>),\
 loop-unroll<O2>,early-cse<memssa>,adce,simplifycfg)";
-const QUICK_PASSES: &str = "function(sroa<modify-cfg>,early-cse,simplifycfg)";
 
 /// The name of the entry function in every object.
 const SYMBOL: &str = "metallic_kernel";
@@ -167,7 +183,7 @@ impl CompiledKernel {
         object: Vec<u8>,
         fixed_scratch: u64,
         static_threadgroup_bytes: u64,
-        [has_whole, is_quick]: [bool; 2],
+        [has_whole, is_quick, is_brief]: [bool; 3],
         sites: Vec<FaultSite>,
     ) -> Result<CompiledKernel, CodegenError> {
         let loaded = LoadedObject::load(&object, SYMBOL)?;
@@ -178,6 +194,7 @@ impl CompiledKernel {
             static_threadgroup_bytes,
             has_whole,
             is_quick,
+            is_brief,
             object,
             sites,
             stats,
@@ -211,6 +228,10 @@ impl CpuCompiler {
         let (ll, target, body, mut stats) = self.build(module, entry, options, true, Watch::default())?;
         let t = Instant::now();
         let object = target.emit(&ll, false)?;
+        if stats.is_quick && ll.has_large_frame() {
+            drop(ll);
+            return self.compile(module, entry, &CompileOptions { quick: Quick::No, ..options.clone() });
+        }
         stats.codegen_ms = ms(t);
         let t = Instant::now();
         let loaded = LoadedObject::load(&object, SYMBOL)?;
@@ -221,6 +242,7 @@ impl CpuCompiler {
             static_threadgroup_bytes: body.static_threadgroup,
             has_whole: body.has_whole,
             is_quick: stats.is_quick,
+            is_brief: stats.is_brief,
             object,
             sites: body.sites,
             stats,
@@ -269,10 +291,6 @@ impl CpuCompiler {
     pub fn explain(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<Explanation, CodegenError> {
         let sink = Remarks::default();
         let (_, _, body, _) = self.build(module, entry, options, false, Watch { remarks: Some(&sink), lines: None })?;
-        let point = module.entry_points.iter().find(|e| e.name == entry);
-        if let Some(f) = point.map(|point| &module.functions[point.function]) {
-            sink.say_what_became_of_loops(f);
-        }
         Ok(sink.into_explanation(body.lanes, body.gang, body.gangs))
     }
 
@@ -328,9 +346,17 @@ impl CpuCompiler {
         }
         stats.passes_ms = ms(t);
         let t = Instant::now();
-        stats.is_quick = options.quick && is_brief(&module.functions[point.function]);
+        let function = &module.functions[point.function];
+        stats.is_brief = is_brief(function);
+        stats.is_quick = may_be_quick(function)
+            && match options.quick {
+                Quick::No => false,
+                Quick::IfBrief => stats.is_brief,
+                Quick::Always => true,
+            };
         let target = Lease::new(&self.options, stats.is_quick)?;
-        let ll = Ll::new(entry);
+        let mut ll = Ll::new(entry);
+        ll.allowed_flags = CONTRACT | REORDER;
         target.prepare(&ll);
         let body = emit_kernel(&ll, &target, module, &point, options, SYMBOL, watch)?;
         (stats.gang, stats.gangs, stats.is_split) = (body.gang, body.gangs, body.is_split);
@@ -340,7 +366,11 @@ impl CpuCompiler {
         }
         let t = Instant::now();
         if optimize {
-            target.run_passes(&ll, if stats.is_quick { QUICK_PASSES } else { PASSES })?;
+            target.run_passes(&ll, FIRST_PASSES)?;
+            fuse(&ll, target.has_fma);
+            if !stats.is_quick {
+                target.run_passes(&ll, PASSES)?;
+            }
             if !target.has_mask_registers {
                 ll.widen_mask_phis();
             }
@@ -353,13 +383,18 @@ impl CpuCompiler {
     }
 }
 
-/// Whether a thread is done soon, whatever code it runs. Where LLVM makes code quickly, each value that lives on has a place on
-/// the stack, so that there should not be too many. Only on x86 has the way been tried on all our tests.
+/// Whether a thread is done soon, whatever code it runs.
 fn is_brief(f: &Function) -> bool {
     const MOST: usize = 1000;
-    cfg!(target_arch = "x86_64")
-        && f.insts.len() <= MOST
-        && !any_inst(f, &f.body, &|_, op| matches!(op, Op::Loop { .. } | Op::Call { .. }))
+    f.insts.len() <= MOST && !any_inst(f, &f.body, &|_, op| matches!(op, Op::Loop { .. } | Op::Call { .. }))
+}
+
+/// Whether a kernel may have code made quickly. There each value that lives on has a place on the stack, so that there should
+/// not be too many; and what takes seconds to make well would keep a process from ending. Only on x86 has the way
+/// been tried on all our tests.
+fn may_be_quick(f: &Function) -> bool {
+    const MOST: usize = 20_000;
+    cfg!(target_arch = "x86_64") && f.insts.len() <= MOST
 }
 
 fn ms(since: Instant) -> f64 {

@@ -11,6 +11,7 @@ mod compiler;
 pub mod cpu;
 pub mod emit;
 mod error;
+mod fuse;
 mod jit;
 mod lines;
 mod llvm;
@@ -22,7 +23,7 @@ mod remarks;
 pub mod slow_paths;
 mod target;
 
-pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Groups};
+pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Groups, Quick};
 pub use error::CodegenError;
 pub use lines::AsmLine;
 pub use nvptx::{NvptxCompiler, NvptxKernel, NvptxOptions};

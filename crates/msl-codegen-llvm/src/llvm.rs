@@ -5,7 +5,7 @@
 //! here: any knowledge of the IR or of gangs. Operands must have matching LLVM types; this is the
 //! emitter's duty and is checked by the LLVM verifier in debug builds.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::os::raw::c_uint;
@@ -15,7 +15,8 @@ use llvm_sys::core::*;
 use llvm_sys::debuginfo::{LLVMMetadataReplaceAllUsesWith, LLVMTemporaryMDNode};
 use llvm_sys::prelude::*;
 use llvm_sys::{
-    LLVMAtomicOrdering, LLVMAtomicRMWBinOp, LLVMIntPredicate, LLVMLinkage, LLVMOpcode, LLVMRealPredicate, LLVMTypeKind,
+    LLVMAtomicOrdering, LLVMAtomicRMWBinOp, LLVMDiagnosticSeverity, LLVMIntPredicate, LLVMLinkage, LLVMOpcode,
+    LLVMRealPredicate, LLVMTypeKind,
 };
 
 pub type V = LLVMValueRef;
@@ -25,9 +26,26 @@ pub type B = LLVMBasicBlockRef;
 /// Every fast-math permission.
 pub const FAST: c_uint = llvm_sys::LLVMFastMathAll;
 pub const CONTRACT: c_uint = llvm_sys::LLVMFastMathAllowContract;
+/// A part of [`FAST`] that LLVM sees nothing in where no division is: stands for the freedom to add in another order.
+pub const REORDER: c_uint = llvm_sys::LLVMFastMathAllowReciprocal;
 
-/// LLVM has opinions on loops that it could not unroll; it would print them.
-extern "C" fn ignore_diagnostic(_: LLVMDiagnosticInfoRef, _: *mut std::os::raw::c_void) {}
+/// Bytes that code may take on the stack: a small part of what the least of threads have (2 MiB), for code may call
+/// other code.
+const MOST_STACK: u32 = 256 << 10;
+
+/// LLVM has opinions on loops that it could not unroll; it would print them. Only what it says about the stack is of
+/// interest.
+extern "C" fn take_diagnostic(info: LLVMDiagnosticInfoRef, has_large_frame: *mut std::os::raw::c_void) {
+    // SAFETY: the second argument is what `Ll::new` gave, which lives as long as the context; LLVM calls on the thread that
+    // uses the context.
+    unsafe {
+        if matches!(LLVMGetDiagInfoSeverity(info), LLVMDiagnosticSeverity::LLVMDSWarning)
+            && take_message(LLVMGetDiagInfoDescription(info)).contains("stack frame size")
+        {
+            (*has_large_frame.cast::<Cell<bool>>()).set(true);
+        }
+    }
+}
 
 /// One LLVM module being built.
 pub struct Ll {
@@ -35,6 +53,9 @@ pub struct Ll {
     pub module: LLVMModuleRef,
     pub builder: LLVMBuilderRef,
     intrinsics: RefCell<HashMap<String, (T, V)>>,
+    has_large_frame: Box<Cell<bool>>,
+    /// The freedom with floats that LLVM has at all.
+    pub allowed_flags: c_uint,
 }
 
 impl Drop for Ll {
@@ -79,11 +100,22 @@ impl Ll {
     pub fn new(name: &str) -> Ll {
         unsafe {
             let context = LLVMContextCreate();
-            LLVMContextSetDiagnosticHandler(context, Some(ignore_diagnostic), ptr::null_mut());
+            let has_large_frame = Box::new(Cell::new(false));
+            let flag = (&raw const *has_large_frame).cast_mut().cast();
+            LLVMContextSetDiagnosticHandler(context, Some(take_diagnostic), flag);
             let module = LLVMModuleCreateWithNameInContext(c_string(name).as_ptr(), context);
             let builder = LLVMCreateBuilderInContext(context);
-            Ll { context, module, builder, intrinsics: RefCell::default() }
+            Ll { context, module, builder, intrinsics: RefCell::default(), has_large_frame, allowed_flags: FAST }
         }
+    }
+
+    /// Whether machine code that was made of the module takes too much of the stack.
+    pub fn has_large_frame(&self) -> bool {
+        self.has_large_frame.get()
+    }
+    /// Has [`Ll::has_large_frame`] answer for a function.
+    pub fn watch_frame(&self, f: V) {
+        self.string_attr(f, "warn-stack-size", &MOST_STACK.to_string());
     }
 
     // ---- types -------------------------------------------------------------------------------
@@ -263,6 +295,10 @@ impl Ll {
     pub fn before_terminator(&self, b: B) {
         unsafe { LLVMPositionBuilderBefore(self.builder, LLVMGetBasicBlockTerminator(b)) }
     }
+    /// Before an instruction, at its place in the source.
+    pub fn before(&self, v: V) {
+        unsafe { LLVMPositionBuilderBefore(self.builder, v) }
+    }
     pub fn current(&self) -> B {
         unsafe { LLVMGetInsertBlock(self.builder) }
     }
@@ -352,6 +388,14 @@ impl Ll {
     pub fn intrinsic1(&self, stem: &str, t: T, args: &[V]) -> V {
         self.intrinsic(&format!("llvm.{stem}.{}", self.suffix(t)), t, args)
     }
+    /// The name of a function or global.
+    pub fn name_of(&self, v: V) -> String {
+        unsafe {
+            let mut length = 0;
+            let name = LLVMGetValueName2(v, &raw mut length);
+            String::from_utf8_lossy(std::slice::from_raw_parts(name.cast(), length)).into_owned()
+        }
+    }
     /// The name of a type inside of an intrinsic's.
     pub fn suffix(&self, t: T) -> String {
         unsafe {
@@ -433,8 +477,10 @@ impl Ll {
     pub fn fneg(&self, a: V) -> V {
         unsafe { LLVMBuildFNeg(self.builder, a, NAME) }
     }
+    /// Gives an instruction those of the flags that [`Ll::allowed_flags`] has.
     pub fn flags(&self, v: V, flags: c_uint) -> V {
         unsafe {
+            let flags = flags & self.allowed_flags;
             if flags != 0 && !LLVMIsAInstruction(v).is_null() && LLVMCanValueUseFastMathFlags(v) != 0 {
                 LLVMSetFastMathFlags(v, flags);
             }
@@ -734,6 +780,14 @@ impl Ll {
             let node = self.md_node(&[placeholder, hint]);
             LLVMMetadataReplaceAllUsesWith(placeholder, node);
             self.set_md(back, "llvm.loop", node);
+        }
+    }
+    /// Whether something was said about a loop.
+    pub fn has_loop_hint(&self, back: V) -> bool {
+        let kind = "llvm.loop";
+        unsafe {
+            let id = LLVMGetMDKindIDInContext(self.context, kind.as_ptr().cast(), kind.len() as c_uint);
+            !LLVMGetMetadata(back, id).is_null()
         }
     }
     /// A loop around a kernel, by the branch back to its start, is left as it is. What the loop does is much already: to find

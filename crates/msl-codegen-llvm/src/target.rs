@@ -47,6 +47,15 @@ pub enum Truncation {
     Saturating,
 }
 
+/// How good an estimate of `1/sqrt` there is an instruction for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RootEstimates {
+    /// None that we use.
+    None,
+    Bits12,
+    Bits14,
+}
+
 /// An LLVM target machine and what the emitter must know about it.
 pub struct Target {
     machine: LLVMTargetMachineRef,
@@ -55,10 +64,11 @@ pub struct Target {
     pub features: String,
     /// Lanes of one vector register holding 32-bit elements.
     pub lanes: u32,
-    pub vector_registers: u32,
     pub has_avx512: bool,
-    /// Estimates of reciprocal square roots have 12 bits.
-    pub has_short_estimates: bool,
+    /// Instructions that multiply and add.
+    pub has_fma: bool,
+    /// Estimates of reciprocal square roots.
+    pub root_estimates: RootEstimates,
     /// Between vectors of integers and of `f64`.
     pub conversions: Conversions,
     /// Vectors of `f32` to integers.
@@ -280,11 +290,14 @@ impl Target {
             cpu,
             features,
             lanes,
-            // AVX-512 and 64-bit Arm have 32.
-            vector_registers: if has_avx512 || !x86 { 32 } else { 16 },
             has_avx512,
             has_streaming_stores: x86,
-            has_short_estimates: x86 && !has_avx512,
+            has_fma: if options.isa == Isa::Host { !x86 || has("+fma") } else { options.isa != Isa::Sse4 },
+            root_estimates: match (x86, has_avx512) {
+                (true, true) => RootEstimates::Bits14,
+                (true, false) => RootEstimates::Bits12,
+                (false, _) => RootEstimates::None,
+            },
             conversions: match (x86, has_avx512) {
                 (true, true) => Conversions::All,
                 (true, false) => Conversions::Few,
@@ -310,10 +323,10 @@ impl Target {
             cpu,
             features,
             lanes: 1,
-            vector_registers: 0,
             has_avx512: false,
             has_streaming_stores: false,
-            has_short_estimates: false,
+            has_fma: true,
+            root_estimates: RootEstimates::None,
             conversions: Conversions::OneByOne,
             truncation: Truncation::Saturating,
             has_mask_registers: true,
@@ -338,6 +351,7 @@ impl Target {
 
     /// Attributes every function of the module must carry.
     pub fn function_attributes(&self, ll: &Ll, f: crate::llvm::V) {
+        ll.watch_frame(f);
         ll.string_attr(f, "target-cpu", &self.cpu);
         if !self.features.is_empty() {
             ll.string_attr(f, "target-features", &self.features);

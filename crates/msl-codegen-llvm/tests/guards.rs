@@ -4,7 +4,7 @@
 
 mod common;
 use common::*;
-use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, TargetOptions};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, Groups, Isa, Quick, TargetOptions};
 
 /// A kernel that computes `%c` and stores one of two numbers.
 fn kernel(condition: &str) -> String {
@@ -199,8 +199,7 @@ kernel f = @f {{
     );
     let k = compile_for(Isa::Host, &source, "f", &CompileOptions::new([32, 8, 1]));
     assert!(k.stats.gang > 32, "{:?}", k.stats);
-    // Whatever is asked for, loops have code that is made well.
-    let options = CompileOptions { groups: Groups::Any, quick: true, ..CompileOptions::new([32, 8, 1]) };
+    let options = CompileOptions { groups: Groups::Any, quick: Quick::IfBrief, ..CompileOptions::new([32, 8, 1]) };
     assert!(!compile(&source, "f", &options).is_quick);
     for n in [1u32, 31, 40, 64] {
         let m: Vec<f32> = (0..n * n).map(|i| (i % 13) as f32 * 0.5 - 2.0).collect();
@@ -212,16 +211,24 @@ kernel f = @f {{
     }
 }
 
-/// What is made quickly is what no thread stays in for long.
+/// For the few threadgroups that others leave; kernels with loops only where that was asked for.
 #[test]
-fn kernels_without_loops_are_compiled_quickly_for_those_who_ask() {
+fn kernels_are_compiled_quickly_for_those_who_ask() {
     let is_quick = |source: &str, quick| {
         let options = CompileOptions { groups: Groups::Any, quick, ..CompileOptions::new([32, 4, 1]) };
         compile(source, "f", &options).is_quick
     };
     let source = kernel("  %c = lt %x, %n");
-    assert_eq!(is_quick(&source, true), cfg!(target_arch = "x86_64"));
-    assert!(!is_quick(&source, false));
+    assert_eq!(is_quick(&source, Quick::IfBrief), cfg!(target_arch = "x86_64"));
+    assert!(!is_quick(&source, Quick::No));
+    let with_loop = include_str!("kernels/matmul_tiled.ir");
+    let entry = "matmul_tiled";
+    for (quick, expected) in
+        [(Quick::No, false), (Quick::IfBrief, false), (Quick::Always, cfg!(target_arch = "x86_64"))]
+    {
+        let kernel = compile(with_loop, entry, &CompileOptions { quick, ..CompileOptions::new([16, 16, 1]) });
+        assert_eq!(kernel.is_quick, expected);
+    }
 }
 
 /// Where full and other threadgroups are laid out in different ways, those that do not agree have code of their own,

@@ -3,7 +3,7 @@
 
 mod common;
 use common::*;
-use msl_codegen_llvm::{CompileOptions, Groups, Isa};
+use msl_codegen_llvm::{CompileOptions, Groups, Isa, Quick};
 use std::fmt::Write;
 
 struct Generator {
@@ -399,7 +399,7 @@ fn configuration(seed: u64) -> (Sizes, u32) {
 }
 
 /// Ways to compile.
-const VARIANTS: usize = if cfg!(target_arch = "x86_64") { 6 } else { 3 };
+const VARIANTS: usize = if cfg!(target_arch = "x86_64") { 7 } else { 3 };
 
 /// What is wrong with the code for a program, if anything.
 fn mistake(source: &str, sizes: Sizes, n: u32) -> Option<String> {
@@ -416,7 +416,8 @@ fn mistake_in(source: &str, (grid, tg): Sizes, n: u32, variant: usize) -> Option
         0 => base,
         1 => CompileOptions { run_passes: false, ..base },
         3 | 4 => base,
-        5 => CompileOptions { quick: true, groups: Groups::Any, ..base },
+        5 => CompileOptions { quick: Quick::IfBrief, groups: Groups::Any, ..base },
+        6 => CompileOptions { quick: Quick::Always, ..base },
         _ => CompileOptions { run_passes: false, parts: Some(4), ..base },
     };
     {

@@ -37,5 +37,6 @@ pub fn _shutdown(py: Python<'_>) {
         while RUNNING.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_micros(200));
         }
+        metallic::hal::process::exit();
     });
 }

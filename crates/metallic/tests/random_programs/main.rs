@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metallic::{CompileOptions, Device, StorageMode};
-use metallic_cpu::CpuDevice;
+use metallic_cpu::{CpuDevice, Start};
 use msl_ir::interp::{Argument, BufferRef, DispatchKind, Machine, Options, RaceCheck};
 
 use program::{INPUT_WORDS, Program, WORDS};
@@ -119,16 +119,19 @@ impl Devices {
             let device = Device::all().into_iter().find(|device| device.id() == id);
             return Devices(vec![(id.clone(), device.unwrap_or_else(|| panic!("there is no device {id}")))]);
         }
-        let open = |name: &str| {
-            let device = CpuDevice::with_features(2, name).ok()?;
-            Some((name.to_string(), Device::from_hal(Arc::new(device))))
+        let open = |(name, start)| {
+            let device = CpuDevice::with_start(2, name, start).ok()?;
+            Some((format!("{name}, {start:?}"), Device::from_hal(Arc::new(device))))
         };
-        Devices(["host", "avx2", "sse4"].into_iter().filter_map(open).collect())
+        // With code that is made well, and with code that takes over from what was made quickly.
+        let starts = |name| [(name, Start::Well), (name, Start::QuicklyFor(1))];
+        Devices(["host", "avx2", "sse4"].into_iter().flat_map(starts).filter_map(open).collect())
     }
     /// One for each program: half of them run with all instructions of the machine.
     fn of_seed(&self, seed: u64) -> usize {
-        let others = self.0.len() as u64 - 1;
-        if seed.is_multiple_of(2) || others == 0 { 0 } else { 1 + (seed / 2 % others) as usize }
+        let others = (self.0.len() as u64 / 2).saturating_sub(1);
+        let features = if seed.is_multiple_of(2) || others == 0 { 0 } else { 1 + (seed / 2 % others) as usize };
+        (2 * features + (seed / 8 % 2) as usize).min(self.0.len() - 1)
     }
 }
 

@@ -366,10 +366,13 @@ impl Emit<'_> {
         let all = parts.into_iter().reduce(|a, b| arith::binary(ll, combine, s, FpFlags::STRICT, a, b));
         let all = all.unwrap_or(identity);
         if s.is_float() {
-            let e = register_type(ll, s);
-            let name = format!("llvm.vector.reduce.fadd.{}", ll.suffix(t));
-            let r = ll.intrinsic(&name, e, &[ll.zero(e), all]);
-            return ll.flags(r, llvm_sys::LLVMFastMathAllowReassoc);
+            let mut sum = all;
+            let mut n = ll.lanes(t);
+            while n > 1 {
+                n /= 2;
+                sum = arith::binary(ll, combine, s, FpFlags::STRICT, ll.slice(sum, 0, n), ll.slice(sum, n, n));
+            }
+            return ll.extract(sum, 0);
         }
         ll.reduce(stem, all)
     }
@@ -412,7 +415,7 @@ impl Emit<'_> {
         ll.likely_br(ok, yes, no);
         ll.at_end(no);
         if p.root != Root::Raw && !p.valid {
-            self.slow_check(size, length, offset, ll.cbool(true), site, self.first_thread(part));
+            self.slow_check(size, length, offset, ll.cbool(true), site, part);
         }
         ll.br(done);
         let no_end = ll.current();

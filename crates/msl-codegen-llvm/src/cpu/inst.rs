@@ -11,6 +11,7 @@ use crate::emit::divide;
 use crate::emit::shape::{Linear, Root, Shape};
 use crate::emit::value::{Comp, Pointer, Val, Varying, register_type};
 use crate::llvm::V;
+use crate::target::RootEstimates;
 
 impl Emit<'_> {
     pub fn value_inst(&mut self, id: ValueId) -> Result<(), CodegenError> {
@@ -157,10 +158,14 @@ impl Emit<'_> {
             Op::Unary(op, a) => {
                 let from = self.scalar_of(*a);
                 let estimates = *op == UnaryOp::Rsqrt && from == Scalar::F32 && fp.is_fast();
-                if estimates && self.target.has_short_estimates {
-                    self.each(n, &shape.c, &[*a], |v| arith::rsqrt_of_12_bits(ll, v[0]))
-                } else {
-                    self.each(n, &shape.c, &[*a], |v| arith::unary(ll, *op, from, fp, v[0]))
+                match self.target.root_estimates {
+                    RootEstimates::Bits12 if estimates => {
+                        self.each(n, &shape.c, &[*a], |v| arith::rsqrt_of_12_bits(ll, v[0]))
+                    }
+                    RootEstimates::Bits14 if estimates => {
+                        self.each(n, &shape.c, &[*a], |v| arith::rsqrt_of_14_bits(ll, v[0]))
+                    }
+                    _ => self.each(n, &shape.c, &[*a], |v| arith::unary(ll, *op, from, fp, v[0])),
                 }
             }
             Op::Binary(op @ (BinaryOp::Div | BinaryOp::Rem), a, b) if s.is_integer() => {

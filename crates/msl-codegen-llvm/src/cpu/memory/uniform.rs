@@ -133,8 +133,7 @@ impl Emit<'_> {
                             let cold = ll.new_block("outside");
                             ll.likely_br(ll.not(bad), done, cold);
                             ll.at_end(cold);
-                            let thread = self.first_active_thread(i as u32);
-                            self.slow_check(e.size(), length, *o, active[i], site, thread);
+                            self.slow_check(e.size(), length, *o, active[i], site, i as u32);
                         }
                         ll.br(done);
                     }

@@ -1,0 +1,129 @@
+//! With what code kernels start: code that is made well, or at first code that is made quickly.
+//!
+//! Good code takes LLVM five times as long as code that is up to six times slower. By default a kernel starts with the
+//! latter, while a thread makes the former; it takes over at the next threadgroup, or after so many that a slice of time
+//! is over ([`crate::encoder`]). Both give the same results to the bit, in fast mode as well, so nobody can tell when
+//! that was. At the end of the process the thread is waited for and starts nothing more: LLVM must not be in use when
+//! what it consists of is torn down.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use metallic_hal::{Error, Result, env, process, threads};
+
+use crate::pipeline::Variant;
+
+/// See the module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// Kernels wait for good code.
+    Well,
+    /// Good code takes over when it is ready.
+    Quickly,
+    /// It never does.
+    OnlyQuickly,
+    /// The thread that runs a kernel makes good code after so many threadgroups.
+    QuicklyFor(u64),
+}
+
+impl Start {
+    /// What the environment asks for. By default, code is made on a thread of its own where there may be several.
+    pub fn of_environment(threads: usize) -> Result<Start> {
+        let value = env::QUICK.get().unwrap_or_default();
+        match value.trim() {
+            "" if threads > 1 => Ok(Start::Quickly),
+            "" | "off" => Ok(Start::Well),
+            "on" => Ok(Start::Quickly),
+            "only" => Ok(Start::OnlyQuickly),
+            number => number.parse().map(Start::QuicklyFor).map_err(|_| {
+                Error::Device(format!(
+                    "{}: `{number}` is none of on, off, only and a number of threadgroups",
+                    env::QUICK.name
+                ))
+            }),
+        }
+    }
+}
+
+/// A variant that is gone before its turn has come is forgotten, unless it ran so many threadgroups: who makes a
+/// pipeline for each dispatch finds good code on disk, then.
+const USED: u64 = 256;
+/// How long the end of a process waits for code that is being made.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct State {
+    waiting: VecDeque<Arc<Variant>>,
+    /// Threads that make code.
+    running: usize,
+    is_over: bool,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { waiting: VecDeque::new(), running: 0, is_over: false });
+static ENDED: Condvar = Condvar::new();
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has good code made for a variant, on one thread for the process.
+pub(crate) fn improve_later(variant: &Arc<Variant>) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| process::at_exit(finish));
+    let mut state = state();
+    if state.is_over {
+        return;
+    }
+    state.waiting.push_back(variant.clone());
+    if state.running == 0 {
+        state.running = 1;
+        drop(state);
+        threads::spawn(serve);
+    }
+}
+
+/// Puts a variant that runs before others that wait.
+pub(crate) fn improve_next(variant: &Variant) {
+    let mut state = state();
+    let at = state.waiting.iter().position(|v| std::ptr::eq(&**v, variant));
+    if let Some(job) = at.filter(|at| *at > 0).and_then(|at| state.waiting.remove(at)) {
+        state.waiting.push_front(job);
+    }
+}
+
+fn serve() {
+    loop {
+        let variant = {
+            let mut state = state();
+            let Some(variant) = state.waiting.pop_front() else {
+                state.running = 0;
+                ENDED.notify_all();
+                return;
+            };
+            variant
+        };
+        let is_used = Arc::strong_count(&variant) > 1 || variant.groups() >= USED;
+        // A panic is our own mistake; the kernel keeps the code it has.
+        if is_used && catch_unwind(AssertUnwindSafe(|| variant.improve())).is_err() {
+            variant.stay();
+        }
+    }
+}
+
+/// Called at the end of the process.
+extern "C" fn finish() {
+    // A child of a fork has none of the threads, and perhaps the lock of one.
+    if process::is_forked() {
+        return;
+    }
+    let mut state = state();
+    state.is_over = true;
+    // What they are made of goes with the process.
+    std::mem::take(&mut state.waiting).into_iter().for_each(std::mem::forget);
+    let start = Instant::now();
+    while state.running > 0 && start.elapsed() < PATIENCE {
+        let left = PATIENCE.saturating_sub(start.elapsed());
+        state = ENDED.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}

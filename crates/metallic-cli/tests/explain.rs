@@ -58,7 +58,16 @@ fn each_benchmark_kernel_is_explained_line_by_line() {
         ("mandelbrot", "32,8", "if (x2 + y2 > 4.0f) break;", &["[masked-exit]", "[limits-gang]"]),
         ("mandelbrot", "32,8", "it++;", &["values: 1 uniform"]),
         ("reduce", "256", "threadgroup_barrier", &["! splits the kernel: the 8 gangs", "help: "]),
-        ("reduce", "256", "if (l < d) s[l]", &["! threads disagree", "vector stores of 8 elements, masked"]),
+        (
+            "reduce",
+            "256",
+            "if (l < d) s[l]",
+            &[
+                "! threads disagree",
+                "it depends on `thread_position_in_threadgroup`",
+                "vector stores of 8 elements, masked",
+            ],
+        ),
         ("reduce", "32", "threadgroup_barrier", &["+ free: the whole threadgroup runs in step"]),
         ("nbody", "256", "float4 q = p[j];", &["p: one load for the whole gang"]),
         ("nbody", "256", "float4 me = p[i];", &["p: threads are 16 bytes apart: vector loads and shuffles"]),
@@ -106,7 +115,7 @@ kernel void k(device const float* a, device const long* d, device const uint* wh
     let name = file.to_string_lossy();
     let page = explain(&[&name]);
     assert!(beside(&page, "out[i] = a[where[i]];").contains("! a: an address of its own for each thread: gather"));
-    assert!(beside(&page, "d[i] / d[i + 1]").contains("help: use 32-bit integers"), "{page}");
+    assert!(beside(&page, "d[i] / d[i + 1]").contains("help: use 32-bit integers where they are enough"), "{page}");
     // What the standard library does stands where it is called.
     assert!(beside(&page, "(count, where[i]").contains("+ reduced over 32 threads in registers"), "{page}");
     let per_thread = beside(&page, "(count + where[i]");

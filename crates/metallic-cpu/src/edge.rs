@@ -30,8 +30,8 @@ impl<'a> Edge<'a> {
     }
 
     /// The code for a threadgroup that is full or not, compiled now if need be.
-    pub fn code(&self, is_full: bool) -> Result<&Arc<Variant>, &str> {
-        let (code, groups) = match is_full && self.main.kernel().has_whole() {
+    pub fn code(&self, is_full: impl FnOnce() -> bool) -> Result<&Arc<Variant>, &str> {
+        let (code, groups) = match self.main.kernel().has_whole() && is_full() {
             true => (&self.whole, Groups::Whole),
             false => (&self.any, Groups::Any),
         };
@@ -63,7 +63,7 @@ impl<'a> Edge<'a> {
 pub(crate) unsafe extern "C" fn run(context: *const LaunchContext, first: u64, end: u64, _scratch: *mut u8) {
     // SAFETY: called by a kernel with the context it was given, whose `user` is a `Bound`.
     let (context, bound) = unsafe { (&*context, &*(*context).user.cast::<Bound<'_>>()) };
-    let code = bound.edge.code(is_full(context, first));
+    let code = bound.edge.code(|| is_full(context, first));
     let ran = code.is_ok_and(|code| {
         code.count(end - first);
         let kernel = code.kernel();

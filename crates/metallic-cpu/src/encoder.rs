@@ -87,7 +87,7 @@ impl Encoder {
         let edge = Edge::new(pipeline, &variant, &arguments.threadgroup_memory);
         if has_full && has_edge {
             // Surely needed: better now than while threads wait for each other.
-            edge.code(false).map_err(|message| failed(dispatch, message))?;
+            edge.code(|| false).map_err(|message| failed(dispatch, message))?;
         }
         if !variant.is_final() {
             start::improve_next(&variant);

@@ -5,7 +5,9 @@ use std::thread::LocalKey;
 
 use metallic_hal::HostMemory;
 
-type Slot = RefCell<Option<HostMemory>>;
+/// A pointer is what is moved out and in around each use: what is longer is read back in larger pieces than it was written
+/// in, which waits until all that the kernel stored is in the cache.
+type Slot = RefCell<Option<Box<HostMemory>>>;
 
 thread_local! {
     static MAIN: Slot = const { RefCell::new(None) };
@@ -26,7 +28,8 @@ fn with(slot: &'static LocalKey<Slot>, size: usize, f: impl FnOnce(*mut u8)) -> 
     slot.with(|slot| {
         let mut memory = slot.take().filter(|memory| memory.len() >= size);
         if memory.is_none() {
-            memory = HostMemory::allocate(size.checked_next_power_of_two().unwrap_or(size).max(4096));
+            let size = size.checked_next_power_of_two().unwrap_or(size).max(4096);
+            memory = HostMemory::allocate(size).map(Box::new);
         }
         let Some(memory) = memory else { return false };
         f(memory.as_ptr());

@@ -291,6 +291,10 @@ impl CpuCompiler {
     pub fn explain(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<Explanation, CodegenError> {
         let sink = Remarks::default();
         let (_, _, body, _) = self.build(module, entry, options, false, Watch { remarks: Some(&sink), lines: None })?;
+        let point = module.entry_points.iter().find(|e| e.name == entry);
+        if let Some(f) = point.map(|point| &module.functions[point.function]) {
+            sink.say_what_became_of_loops(f);
+        }
         Ok(sink.into_explanation(body.lanes, body.gang, body.gangs))
     }
 

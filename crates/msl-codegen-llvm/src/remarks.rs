@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 
 use msl_base::Span;
+use msl_ir::{Block, Function, Op};
 
 /// A decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,29 @@ impl Remarks {
 
     pub fn value(&self, span: Span, form: Form) {
         self.values.borrow_mut().push((span, form));
+    }
+
+    /// About loops of the source that no remark is about.
+    pub(crate) fn say_what_became_of_loops(&self, f: &Function) {
+        fn loops(f: &Function, block: &Block, out: &mut Vec<Span>) {
+            for id in &block.insts {
+                let op = &f.insts[*id].op;
+                if matches!(op, Op::Loop { .. }) {
+                    out.push(f.insts[*id].span);
+                }
+                op.blocks().iter().for_each(|b| loops(f, b, out));
+            }
+        }
+        let mut written = Vec::new();
+        loops(f, &f.body, &mut written);
+        let about = ["jammed-loop", "masked-loop", "simdgroup-loop"];
+        for span in written {
+            let is_left = self.remarks.borrow().iter().any(|r| r.span == span && about.contains(&r.id));
+            if !is_left {
+                let message = "no loop is left of it: its iterations stand one after the other, or there are none";
+                self.add(span, "unrolled-loop", message.into(), None);
+            }
+        }
     }
 
     pub(crate) fn into_explanation(self, lanes: u32, gang: u32, gangs: u32) -> Explanation {

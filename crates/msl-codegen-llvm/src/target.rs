@@ -64,6 +64,7 @@ pub struct Target {
     pub features: String,
     /// Lanes of one vector register holding 32-bit elements.
     pub lanes: u32,
+    pub vector_registers: u32,
     pub has_avx512: bool,
     /// Instructions that multiply and add.
     pub has_fma: bool,
@@ -290,6 +291,8 @@ impl Target {
             cpu,
             features,
             lanes,
+            // AVX-512 and 64-bit Arm have 32.
+            vector_registers: if has_avx512 || !x86 { 32 } else { 16 },
             has_avx512,
             has_streaming_stores: x86,
             has_fma: if options.isa == Isa::Host { !x86 || has("+fma") } else { options.isa != Isa::Sse4 },
@@ -323,6 +326,7 @@ impl Target {
             cpu,
             features,
             lanes: 1,
+            vector_registers: 0,
             has_avx512: false,
             has_streaming_stores: false,
             has_fma: true,

@@ -170,3 +170,72 @@ fn compilation_is_deterministic() {
     let (source, name, size) = KERNELS[3];
     assert_eq!(text(Isa::Avx512, source, name, size).1, text(Isa::Avx512, source, name, size).1);
 }
+
+/// The lessons hold for NEON as they do for AVX-512 and AVX2.
+#[test]
+fn rows_are_vectors_on_arm_too() {
+    for (source, name, size) in KERNELS {
+        let (ir, asm) = text(Isa::Neon, source, name, size);
+        let entry = entry(&ir);
+        assert!(entry.contains("<4 x float>") || entry.contains("<4 x i32>"), "{name}");
+        assert!(asm.contains(".4s"), "{name}");
+        if name == "life" {
+            // Four neighbors are one load where they are consecutive, which is tested at run time.
+            assert!(entry.matches("load <4 x i8>").count() >= 9, "{name}: {entry}");
+        } else {
+            assert!(!entry.contains("masked.gather") && !entry.contains("masked.load"), "{name}");
+        }
+    }
+}
+
+/// What no lane reads any more is not blended, and what all live lanes have counted alike is a scalar.
+#[test]
+fn loops_that_lanes_leave_blend_only_what_is_read_after_them() {
+    let (source, name, size) = KERNELS[2];
+    for (isa, lanes) in [(Isa::Avx512, 16), (Isa::Avx2, 8), (Isa::Neon, 4)] {
+        let (ir, _) = text(isa, source, name, size);
+        let code = entry(&ir);
+        let at = code.find("\nloop:").expect("a loop");
+        let head = &code[at + 1..at + 1 + code[at + 1..].find("\n\n").unwrap()];
+        // Iterations are counted once for all lanes: added to and compared as one number.
+        assert!(head.contains("phi i32"), "{isa:?} {head}");
+        let whole = &code[at..];
+        for absent in [format!("add <{lanes} x i32>"), format!("icmp ult <{lanes} x i32>")] {
+            assert!(!whole.contains(&absent), "{isa:?} {absent}: {whole}");
+        }
+        // Coordinates are computed on by lanes that have left; only their counts are kept, where they leave.
+        let is_blend = |l: &&str| l.contains("= select <") && l.contains(&format!(", <{lanes} x float>"));
+        assert_eq!(whole.lines().filter(is_blend).count(), 0, "{isa:?} {whole}");
+        let counts = whole.lines().filter(|l| l.contains("= select <") && l.contains(&format!("<{lanes} x i32>")));
+        // At the exit by the limit and that in the middle, for each vector of a simdgroup.
+        assert!((1..=2 * 32 / lanes).contains(&counts.count()), "{isa:?} {whole}");
+    }
+}
+
+/// Several gangs in lock step share rows and scalars, in as many vectors as the machine has registers for.
+#[test]
+fn rows_share_registers_on_every_machine() {
+    let (source, name, size) = KERNELS[1];
+    for (isa, product, lanes) in [(Isa::Avx512, "vfmadd", 16), (Isa::Avx2, "vfmadd", 8), (Isa::Neon, "fmla\tv", 4)] {
+        let module = parse(source);
+        let compiler = CpuCompiler::new(TargetOptions { isa });
+        let e = compiler.explain(&module, name, &CompileOptions::new(size)).unwrap();
+        assert!(e.gang >= 64, "{isa:?}: {:?}", e.summary);
+        let (ir, asm) = text(isa, source, name, size);
+        let code = function(&asm);
+        // A vector of a row is loaded once for all rows of the gang that multiply it.
+        let products = code.matches(product).count();
+        let (vectors, rows) = (size[0] / lanes, e.gang / size[0]);
+        assert!(products >= (vectors * rows) as usize, "{isa:?}: {products}: {code}");
+        assert!(rows >= 4, "{isa:?}: {rows}");
+        let loads = entry(&ir).matches(&format!("load <{lanes} x float>")).count();
+        assert!(loads < products, "{isa:?}: {loads} loads for {products} products");
+    }
+}
+
+#[test]
+fn large_outputs_go_around_the_caches_of_all_x86() {
+    let (source, name, size) = KERNELS[5];
+    let (_, asm) = text(Isa::Avx2, source, name, size);
+    assert!(function(&asm).contains("vmovntps\t%ymm") && function(&asm).contains("sfence"), "{asm}");
+}

@@ -265,6 +265,39 @@ fn strided_loops_run_without_masks_or_checks_while_all_threads_are_in() {
     }
 }
 
+/// `for (int i = …; i < n; i += threads_per_threadgroup.x)`: the step is added as a number without a sign, and constant in
+/// code for threadgroups of one size.
+#[test]
+fn steps_of_all_threads_are_constants() {
+    let by_threads = |body: &str| {
+        let source = strided("i32", "%stay = lt %iv, %n", "64", body);
+        source
+            .replace("%step: i32 = const 64", "%tpt = builtin threads_per_threadgroup\n  %step = extract %tpt, 0")
+            .replace(
+                "%next = add %w, %step",
+                "%wu: u32 = convert %w\n    %nu = add %wu, %step\n    %next: i32 = convert %nu",
+            )
+    };
+    for isa in [Isa::Avx512, Isa::Avx2, Isa::Neon] {
+        let source = by_threads(SUM);
+        let e = CpuCompiler::new(TargetOptions { isa }).explain(&parse(&source), "f", &CompileOptions::new([64, 1, 1]));
+        let remarks = e.unwrap().remarks;
+        assert!(remarks.iter().any(|r| r.id == "hoisted-checks"), "{remarks:?}");
+        let text = optimized(isa, &source, "f", [64, 1, 1]);
+        let start = text.find("\nallstay:").unwrap();
+        let block = &text[start + 1..];
+        let block = &block[..=block.find("\n\n").unwrap()];
+        assert!(block.contains("load <") && block.matches("label %").count() <= 2, "{block}");
+    }
+    let cases = [(0, 0), (1, 0), (63, 0), (65, 0), (300, 5), (599, 0), (600, 3), (10, 300), (700, 0), (-5, -3)];
+    for body in [ADD, SUM, SKIP] {
+        compare(&by_threads(body), &cases, body);
+    }
+    // Close to the greatest number and the least.
+    let high = [(i32::MAX - 300, i32::MAX - 400), (i32::MIN + 100, i32::MIN)];
+    compare(&by_threads(COUNT), &high, "high");
+}
+
 /// From the thread's number in steps of all threads to a multiple of them: everybody leaves at once.
 #[test]
 fn strided_loops_to_a_multiple_are_left_together() {
@@ -287,7 +320,7 @@ fn strided_loops_to_a_multiple_are_left_together() {
         let ids: Vec<&str> = e.remarks.iter().map(|r| r.id).collect();
         assert!(ids.contains(&"hoisted-checks") && !ids.contains(&"masked-loop"), "{ids:?}");
     }
-    for body in [ADD, SUM, SKIP, ENOUGH] {
+    for body in [ADD, SKIP] {
         compare(&whole(body), &[(0, 0)], body);
         // The last ones reach beyond the end.
         compare(&whole(body).replace("const 512", "const 640"), &[(0, 0)], body);

@@ -2,7 +2,7 @@
 
 mod common;
 use common::*;
-use msl_codegen_llvm::{CompileOptions, FaultKind};
+use msl_codegen_llvm::{CompileOptions, CpuCompiler, FaultKind, Groups, Isa, TargetOptions};
 
 /// A kernel over `out` and inputs with a body between the position and the end.
 fn kernel(params: &str, bindings: &str, locals: &str, body: &str) -> String {
@@ -206,4 +206,55 @@ fn threadgroup_memory_sized_by_the_host() {
         "  %p = ptr_offset %t, %lid\n  store %p, %i\n  %k: u32 = const 63\n  %r = sub %k, %lid\n  %ps = ptr_offset %s, %r\n  store %ps, %i\n  barrier threadgroup [threadgroup]\n  %p2 = ptr_offset %t, %r\n  %x = load %p2\n  %ps2 = ptr_offset %s, %lid\n  %y = load %ps2\n  %z = add %x, %y\n  %q = ptr_offset %out, %i\n  store %q, %z",
     );
     check(&source, "f", [128, 1, 1], [64, 1, 1], &[u32s(&[0; 128]), Arg::Threadgroup(256), Arg::Threadgroup(256)]);
+}
+
+/// In each simdgroup, of which there are `count` in a threadgroup, the thread `lane` stores a number of its own to a place
+/// of the simdgroup's, from `far` on.
+fn one_of_many(lane: u32, count: u32, far: u32) -> String {
+    kernel(
+        "%a: ptr<device, u32>, %out: ptr<device, u32>",
+        "  a: buffer 0 device read u32\n  out: buffer 1 device read_write u32",
+        "",
+        &format!(
+            "  %p = ptr_offset %a, %i
+  %x = load %p
+  %l = builtin thread_index_in_simdgroup
+  %k: u32 = const {lane}
+  %is = eq %l, %k
+  if %is {{
+    %group = builtin threadgroup_position_in_grid
+    %g = extract %group, 0
+    %count: u32 = const {count}
+    %first = mul %g, %count
+    %s = builtin simdgroup_index_in_threadgroup
+    %place = add %first, %s
+    %far: u32 = const {far}
+    %at = add %place, %far
+    %q = ptr_offset %out, %at
+    store %q, %x
+  }}"
+        ),
+    )
+}
+
+#[test]
+fn one_thread_of_many_stores_for_all() {
+    let a: Vec<u32> = (0..256).map(|i| 1000 + i * i).collect();
+    for lane in [0, 5, 16, 31, 32] {
+        // Where a grid ends, the lane may be missing.
+        for (threads, threadgroup) in [(256, 64), (230, 96), (20, 32)] {
+            let source = one_of_many(lane, threadgroup / 32, 0);
+            check(&source, "f", [threads, 1, 1], [threadgroup, 1, 1], &[u32s(&a), u32s(&[7; 12])]);
+        }
+        let k = compile(&one_of_many(lane, 2, 1000), "f", &CompileOptions::new([64, 1, 1]));
+        let out = launch(&k, [64, 1, 1], [64, 1, 1], &[u32s(&a), u32s(&[7; 8])]);
+        assert_eq!(out.fault.map(|f| f.2), (lane < 32).then_some(lane), "{lane}");
+        assert_eq!(out.args[1].as_u32(), [7; 8]);
+    }
+    for isa in [Isa::Avx512, Isa::Avx2, Isa::Sse4, Isa::Neon] {
+        let c = CpuCompiler::new(TargetOptions { isa });
+        let options = CompileOptions { groups: Groups::Full, ..CompileOptions::new([64, 1, 1]) };
+        let text = c.emit_llvm_ir(&parse(&one_of_many(31, 2, 0)), "f", &options, true).unwrap();
+        assert!(!text.contains("scatter"), "{isa:?}: {text}");
+    }
 }

@@ -415,7 +415,7 @@ impl Emit<'_> {
         ll.likely_br(ok, yes, no);
         ll.at_end(no);
         if p.root != Root::Raw && !p.valid {
-            self.slow_check(size, length, offset, ll.cbool(true), site, part);
+            self.slow_check(size, length, offset, ll.cbool(true), site, self.first_thread(part));
         }
         ll.br(done);
         let no_end = ll.current();

@@ -224,7 +224,7 @@ impl Emit<'_> {
 
     /// The places of the present access if it is known to be within bounds, one for each part. Not those of lanes with
     /// gaps between them, which are read up to the next element.
-    pub fn places_within(&self, p: &Pointer, size: u64, is_scalar: bool) -> Option<Vec<V>> {
+    pub fn places_within(&self, p: &Pointer, size: u64) -> Option<Vec<V>> {
         if !self.is_within {
             return None;
         }
@@ -240,7 +240,6 @@ impl Emit<'_> {
             }
         };
         match &p.var {
-            None if !is_scalar => None,
             Some(var)
                 if !var.index.shape.linear.is_some_and(|l| (1..=size as i64).contains(&(l.stride * var.scale))) =>
             {

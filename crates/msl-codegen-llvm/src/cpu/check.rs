@@ -49,6 +49,20 @@ impl Emit<'_> {
         if is_packed { self.ll.or(first, self.ll.c32(abi::PACKED)) } else { first }
     }
 
+    /// That of the first thread that is on, of the parts from `part` on, one of which has such a thread.
+    pub fn first_active_thread(&self, part: u32) -> V {
+        let ll = self.ll;
+        let Some(masks) = &self.mask else { return self.first_thread(part) };
+        let mut parts = (part..self.gang.parts).rev().map(|p| {
+            let bits = self.mask_bits(masks[p as usize]);
+            let t = ll.type_of(bits);
+            let lane = ll.intrinsic1("cttz", t, &[bits, ll.cbool(false)]);
+            (ll.ne(bits, ll.zero(t)), ll.add(self.first_thread(p), ll.zext(lane, ll.int(32))))
+        });
+        let last = parts.next().map_or_else(|| self.first_thread(part), |(_, thread)| thread);
+        parts.fold(last, |later, (any, thread)| ll.select(any, thread, later))
+    }
+
     /// Calls a function of the table of slow paths.
     fn call_slow(&self, which: u64, ret: T, args: &[V]) -> V {
         let ll = self.ll;
@@ -238,11 +252,11 @@ impl Emit<'_> {
         (0..n * e.count as u64).map(|k| ll.load(t, ll.gep_const(data, k * bytes), e.scalar.size())).collect()
     }
 
-    /// One scalar access: whether it may be done. Records a fault if not and `active`.
-    pub fn slow_check(&self, size: u64, length: V, offset: V, active: V, site: V, part: u32) -> V {
+    /// One scalar access: whether it may be done. Records a fault of `thread` if not and `active`.
+    pub fn slow_check(&self, size: u64, length: V, offset: V, active: V, site: V, thread: V) -> V {
         let ll = self.ll;
         let on = ll.zext(active, ll.int(32));
-        let args = [self.scratch, ll.c64(size), length, offset, on, site, self.first_thread(part)];
+        let args = [self.scratch, ll.c64(size), length, offset, on, site, thread];
         let good = self.call_slow(slow_paths::offset::CHECK, ll.int(32), &args);
         ll.ne(good, ll.c32(0))
     }

@@ -3,12 +3,15 @@
 //! In: a version of a kernel with its flow, and why its gang is not larger. Out: calls of the sink. What
 //! is decided while code is emitted (accesses, atomic operations, checks of loops) is reported where it is.
 
+use std::collections::{HashSet, VecDeque};
+
 use msl_base::Id;
-use msl_ir::{BarrierScope, BinaryOp, Block, Op, Scalar, ValueId};
+use msl_ir::{BarrierScope, BinaryOp, Block, LocalId, Op, Scalar, ValueId};
 
 use super::gangs::GangLimit;
 use super::kernel::Emit;
-use crate::emit::shape::Shape;
+use crate::emit::divide::Conversions;
+use crate::emit::shape::{Root, Shape};
 use crate::remarks::{Form, Remarks};
 
 /// What one access turned out to be.
@@ -107,6 +110,10 @@ impl Emit<'_> {
             Op::Simd(..) | Op::Barrier { .. } => "operations of simdgroups need them apart",
             Op::Atomic { .. } | Op::CompareExchange { .. } => "atomic operations are done for a simdgroup at a time",
             Op::Break(_) | Op::Continue(_) | Op::Return(_) => "threads leave at different times",
+            Op::If { then, otherwise, .. } if self.only_leaves(then) || self.only_leaves(otherwise) => {
+                "threads leave at different times"
+            }
+            Op::Switch { .. } => "threads take different cases of a switch",
             _ => "threads take different sides of a branch",
         }
     }
@@ -127,21 +134,37 @@ impl Emit<'_> {
         match &inst.op {
             // The exits speak for themselves.
             Op::If { then, otherwise, .. } if self.only_leaves(then) || self.only_leaves(otherwise) => {}
-            Op::If { .. } if self.flow.divergent[i] => sink.add(
-                span,
-                "masked-branch",
-                "threads disagree: both sides run, under masks".into(),
-                Some("make the condition the same for the threads of a simdgroup, or compute both results and select"),
-            ),
+            Op::If { condition, then, otherwise } if self.flow.divergent[i] => {
+                let is_jumped = [then, otherwise].iter().any(|b| self.is_worth_a_test(b));
+                let rest = if is_jumped { "; what no thread of the gang needs is jumped over" } else { "" };
+                let message =
+                    format!("threads disagree: both sides run, under masks{rest}{}", self.because(*condition));
+                // A few instructions under a mask are no loss.
+                let help =
+                    "make the condition the same for the threads of a simdgroup, or compute both results and select";
+                sink.add(span, "masked-branch", message, is_jumped.then_some(help));
+            }
             Op::If { .. } => sink.add(span, "uniform-branch", "all threads of a gang agree: a branch".into(), None),
-            Op::Switch { .. } if self.flow.divergent[i] => sink.add(
+            Op::Switch { value, .. } if self.flow.divergent[i] => sink.add(
                 span,
                 "masked-switch",
-                "threads take different cases: each case that some thread takes runs, under a mask".into(),
+                format!(
+                    "threads take different cases: each case that some thread takes runs, under a mask{}",
+                    self.because(*value)
+                ),
                 Some("switch on something that is the same for the threads of a simdgroup, or use a table"),
             ),
-            Op::Loop { label, .. } => {
-                if self.flow.masked_break.contains(label) || self.flow.escaped[i] {
+            Op::Loop { label, body, .. } => {
+                let counts = self.leading_test(*label, body).is_some_and(|t| self.is_lane_test(&t));
+                if counts && self.flow.masked_break.contains(label) {
+                    sink.add(
+                        span,
+                        "masked-loop",
+                        "not jammed: threads count from their own numbers, and some leave one iteration before others"
+                            .into(),
+                        Some("let it end at a multiple of 32, a constant or `n & ~31u`, and do the rest after it"),
+                    );
+                } else if self.flow.masked_break.contains(label) || self.flow.escaped[i] {
                     sink.add(
                         span,
                         "masked-loop",
@@ -178,6 +201,70 @@ impl Emit<'_> {
         }
     }
 
+    /// Why a condition is not the same for all threads, as the end of a sentence.
+    fn because(&self, condition: ValueId) -> String {
+        let mut seen = HashSet::new();
+        let mut list = VecDeque::from([condition]);
+        let mut variable = None;
+        // What is nearest says most.
+        while let Some(v) = list.pop_front() {
+            if !self.flow.shapes[v.index()].c.iter().any(|s| s.lanes()) && self.flow.shapes[v.index()].root.is_none()
+                || !seen.insert(v)
+            {
+                continue;
+            }
+            let op = &self.f.insts[v].op;
+            let source = match op {
+                Op::Builtin(b) => format!("`{}`", b.name()),
+                Op::Atomic { .. } | Op::CompareExchange { .. } => "the result of an atomic operation".into(),
+                Op::Simd(..) => "what threads of the simdgroup exchange".into(),
+                Op::Load { ptr, .. } => match self.places.get(*ptr) {
+                    Some(place) => {
+                        let stores = self.stores_to(place.local, &self.f.body);
+                        if stores.iter().any(|v| self.flow.shapes[v.index()].c.iter().any(|s| s.lanes())) {
+                            list.extend(stores);
+                            variable.get_or_insert(place.local);
+                            continue;
+                        }
+                        variable = Some(place.local);
+                        break;
+                    }
+                    None => match self.flow.shapes[ptr.index()].root.map(|r| r.0) {
+                        Some(Root::Param(i)) if (i as usize) < self.entry.params.len() => {
+                            format!("what each thread reads from `{}`", self.entry.params[i as usize].name)
+                        }
+                        _ => "what each thread reads from memory".into(),
+                    },
+                },
+                _ => {
+                    op.for_each_operand(|o| list.push_back(o));
+                    continue;
+                }
+            };
+            return format!("; it depends on {source}");
+        }
+        match variable {
+            Some(l) => format!("; it depends on `{}`, which threads set at different times", self.f.locals[l].name),
+            None => String::new(),
+        }
+    }
+
+    fn stores_to(&self, local: LocalId, block: &Block) -> Vec<ValueId> {
+        let mut out = Vec::new();
+        for id in &block.insts {
+            let op = &self.f.insts[*id].op;
+            if let Op::Store { ptr, value, .. } = op
+                && self.places.get(*ptr).is_some_and(|p| p.local == local)
+            {
+                out.push(*value);
+            }
+            for b in op.blocks() {
+                out.extend(self.stores_to(local, b));
+            }
+        }
+        out
+    }
+
     fn only_leaves(&self, block: &Block) -> bool {
         matches!(block.insts[..], [only] if matches!(self.f.insts[only].op, Op::Break(_) | Op::Continue(_) | Op::Return(_)))
     }
@@ -209,7 +296,7 @@ impl Emit<'_> {
                 _ if constant => {
                     sink.add(inst.span, "constant-division", format!("{what} by a constant: multiplications"), None)
                 }
-                64 => sink.add(
+                64 if self.target.conversions == Conversions::OneByOne => sink.add(
                     inst.span,
                     "scalarized-division",
                     format!("64-bit {what}: done thread by thread"),
@@ -218,7 +305,9 @@ impl Emit<'_> {
                 _ => {
                     let by =
                         if uniform { "its reciprocal is computed once for the gang" } else { "exact, by reciprocals" };
-                    sink.add(inst.span, "vector-division", format!("{what} in vectors: {by}"), None);
+                    let wide = scalar.bits() == 64;
+                    let help = "use 32-bit integers where they are enough: their division takes fewer instructions";
+                    sink.add(inst.span, "vector-division", format!("{what} in vectors: {by}"), wide.then_some(help));
                 }
             }
         }
@@ -237,11 +326,11 @@ impl Emit<'_> {
     }
 
     /// Reports an access, when somebody listens.
-    pub fn remark_access(&self, id: ValueId, root: crate::emit::shape::Root, is_store: bool, form: AccessForm) {
+    pub fn remark_access(&self, id: ValueId, root: Root, is_store: bool, form: AccessForm) {
         let Some(sink) = self.remarks else { return };
         let span = self.f.insts[id].span;
         let name = match root {
-            crate::emit::shape::Root::Param(i) => self.entry.params.get(i as usize).map(|p| format!("{}: ", p.name)),
+            Root::Param(i) => self.entry.params.get(i as usize).map(|p| format!("{}: ", p.name)),
             _ => None,
         }
         .unwrap_or_default();
@@ -294,8 +383,8 @@ impl Emit<'_> {
                 Some("let neighboring threads access neighboring elements, or copy to threadgroup memory first"),
             ),
             AccessForm::Contended => (
-                "scatter",
-                format!("all threads store to one place, one of them wins: one per lane{mask}"),
+                "contended-store",
+                format!("all threads store to one place, one of them wins: the last of each vector{mask}"),
                 Some("let one thread store"),
             ),
             AccessForm::Raw => (

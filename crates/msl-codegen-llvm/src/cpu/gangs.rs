@@ -171,7 +171,7 @@ pub fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
     if let Some(at) = costly {
         return (first, GangLimit::Costly(at));
     }
-    let budget = if target.has_avx512 { 26 } else { 13 };
+    let budget = if target.vector_registers == 32 { 26 } else { 13 };
     let vectors =
         first.flow.shapes.iter().filter(|s| s.c.iter().any(|s| s.lanes() && s.linear.is_none())).count() as u32;
     let mut best = first;

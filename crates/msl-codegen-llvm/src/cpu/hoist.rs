@@ -22,11 +22,32 @@ use super::kernel::Emit;
 use crate::CodegenError;
 use crate::emit::live::{Set, stored_in};
 use crate::emit::shape::{Linear, Root, Shape};
-use crate::emit::value::Pointer;
+use crate::emit::value::{Pointer, Val};
 use crate::llvm::V;
 
 const NO_COUNTER: &str = "it does not count from a number up to another that stays the same";
 const NOT_AFFINE: &str = "their addresses are no sums and multiples of the counter";
+const LIMIT_MOVES: &str = "the number that it counts to is computed or read again in each iteration";
+const LIMIT_DIFFERS: &str = "threads count to different numbers";
+const START_DIFFERS: &str = "threads start to count at numbers that are not in a row";
+const NOT_32_BITS: &str = "its counter has not 32 bits";
+const SEVERAL_STEPS: &str = "its counter changes in several places, or in the middle of it";
+const NO_STEP: &str = "its counter does not move by a constant from 1 to 65535";
+
+/// What to change about a loop whose checks stay in it.
+fn help_for(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        NO_COUNTER | NO_STEP | SEVERAL_STEPS | NOT_AFFINE => {
+            "count with `for (uint k = a; k < n; k += c)` and index by sums and multiples of k"
+        }
+        LIMIT_MOVES => "copy the limit to a variable before the loop",
+        LIMIT_DIFFERS | START_DIFFERS => {
+            "count from and to numbers that are the same for the threads of a simdgroup, or from the thread's number"
+        }
+        NOT_32_BITS => "count with `int` or `uint`",
+        _ => return None,
+    })
+}
 
 /// A loop that counts.
 struct Counted {
@@ -166,9 +187,7 @@ impl Emit<'_> {
         }
         if done < all {
             let message = format!("bounds of {} of {all} accesses are checked in each iteration: {reason}", all - done);
-            let help = "count with `for (uint k = a; k < n; k += c)` and index by sums and multiples of k";
-            let can_help = reason == NO_COUNTER || reason == NOT_AFFINE;
-            sink.add(span, "checks-in-loop", message, can_help.then_some(help));
+            sink.add(span, "checks-in-loop", message, help_for(reason));
         }
     }
 
@@ -423,8 +442,11 @@ impl Emit<'_> {
         };
         let counter = counter_of(a).ok_or(NO_COUNTER)?;
         let ty = self.scalar_of(a);
-        if !matches!(ty, Scalar::I32 | Scalar::U32) || inside.contains(&limit) {
-            return Err(NO_COUNTER);
+        if !matches!(ty, Scalar::I32 | Scalar::U32) {
+            return Err(NOT_32_BITS);
+        }
+        if inside.contains(&limit) {
+            return Err(LIMIT_MOVES);
         }
         let Some(now) = self.state[counter.index()].map(|s| s.c[0]) else { return Err(NO_COUNTER) };
         let shape = |v: ValueId| self.flow.shapes[v.index()].c[0];
@@ -437,10 +459,10 @@ impl Emit<'_> {
             {
                 (stride * i64::from(self.gang.lanes - 1) + by * i64::from(self.gang.parts - 1)) as u64
             }
-            _ => return Err(NO_COUNTER),
+            _ => return Err(START_DIFFERS),
         };
         if !shape(limit).is_gang_uniform() {
-            return Err(NO_COUNTER);
+            return Err(LIMIT_DIFFERS);
         }
         // One store, in `continuing` itself: counter + constant.
         let mut stores = Vec::new();
@@ -451,18 +473,31 @@ impl Emit<'_> {
                 stores.push((*x, *value));
             }
         }
-        let [(store, value)] = stores[..] else { return Err(NO_COUNTER) };
+        let [(store, value)] = stores[..] else { return Err(SEVERAL_STEPS) };
         if !continuing.insts.contains(&store) {
-            return Err(NO_COUNTER);
+            return Err(SEVERAL_STEPS);
         }
-        let Op::Binary(BinaryOp::Add, x, y) = self.f.insts[value].op else { return Err(NO_COUNTER) };
-        let (Some(c), Op::Const(step)) = (counter_of(x), &self.f.insts[y].op) else { return Err(NO_COUNTER) };
-        if c != counter || !(1..1 << 16).contains(step) {
-            return Err(NO_COUNTER);
+        // Sums of `int` and `uint` are made without a sign; what wraps is not within bounds below.
+        let plain = |v: ValueId| match self.f.insts[v].op {
+            Op::Convert(x) if matches!(self.scalar_of(x), Scalar::I32 | Scalar::U32) => x,
+            _ => v,
+        };
+        let Op::Binary(BinaryOp::Add, x, y) = self.f.insts[plain(value)].op else { return Err(NO_STEP) };
+        // What is a constant in code for threadgroups of this size is one here: the number of their threads.
+        let step = match (&self.f.insts[y].op, &self.vals[y.index()]) {
+            (Op::Const(step), _) => Some(*step),
+            (_, Some(Val::Comps(c))) if !inside.contains(&y) && c[0].shape.is_gang_uniform() => {
+                self.ll.as_const_int(c[0].get(self.ll, self.gang, 0, false))
+            }
+            _ => None,
+        };
+        let step = step.filter(|k| (1..1 << 16).contains(k)).ok_or(NO_STEP)?;
+        if counter_of(plain(x)) != Some(counter) {
+            return Err(NO_STEP);
         }
         let mut stored = Set::new(self.f.locals.len());
         stored_in(self.f, self.places, id, &mut stored);
-        Ok(Counted { counter, ty, limit, step: *step, across, inside, stored, test })
+        Ok(Counted { counter, ty, limit, step, across, inside, stored, test })
     }
 }
 

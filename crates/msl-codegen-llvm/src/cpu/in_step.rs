@@ -132,7 +132,7 @@ impl Emit<'_> {
     }
 
     /// Whether the test compares what counts with the lane and what is the same in all lanes.
-    fn is_lane_test(&self, test: &LeadingTest) -> bool {
+    pub fn is_lane_test(&self, test: &LeadingTest) -> bool {
         let Op::Compare(op, a, b) = self.f.insts[test.condition].op else { return false };
         let shape = |v: ValueId| self.flow.shapes[v.index()].c[0];
         let is_integer = self.module.types.scalar_of(self.f.insts[a].ty).is_some_and(|s| s.is_integer());

@@ -486,6 +486,9 @@ pub fn emit_kernel(
             e.emit_joined(count, next)?;
         } else if is_split {
             e.emit_regions(next)?;
+            if let Some(sink) = remarks {
+                e.explain_kept(sink);
+            }
         } else {
             e.emit_gangs(next)?;
         }

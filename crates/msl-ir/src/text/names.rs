@@ -104,3 +104,10 @@ pub(super) fn numbered(name: &str, prefix: &str) -> Option<u32> {
     let canonical = digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     if canonical { digits.parse().ok() } else { None }
 }
+
+impl Builtin {
+    /// As in the text form, which is as in MSL.
+    pub fn name(self) -> &'static str {
+        self.spelling()
+    }
+}

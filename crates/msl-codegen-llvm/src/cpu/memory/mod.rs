@@ -18,7 +18,7 @@ use super::kernel::Emit;
 use crate::CodegenError;
 use crate::compiler::FaultKind;
 use crate::emit::shape::{Root, Shape};
-use crate::emit::value::{Comp, Pointer, Val, Varying};
+use crate::emit::value::{Comp, Pointer, Val};
 use crate::llvm::V;
 
 /// What is accessed: `count` consecutive scalars.
@@ -111,19 +111,45 @@ impl Emit<'_> {
         self.is_within = self.bounds.accesses.contains(&id) && matches!(p.root, Root::Param(_));
         let known = match self.unchecked.get(&id).cloned() {
             Some(known) => Some(self.known_places(&known)),
-            None => self.places_within(p, self.accessed_size(id), !varying_store),
+            None => self.places_within(p, self.accessed_size(id)),
         };
         self.ahead = self.unchecked.get(&id).and_then(|k| k.ahead);
         let site = if p.valid || known.is_some() { self.ll.c32(0) } else { self.site(kind, p.root, span) };
         self.remark_access(id, p.root, is_store, self.access_form(p, e, what, varying_store));
+        let streamed_before = self.did_stream.replace(false);
+        let out = self.access_by_shape(p, e, what, site, volatile, known, varying_store);
+        if self.did_stream.get()
+            && let Some(sink) = self.remarks
+        {
+            let message = "around the caches, where the buffers of a dispatch are larger than those";
+            sink.add(span, "streamed-store", message.into(), None);
+        }
+        self.did_stream.set(self.did_stream.get() || streamed_before);
+        out
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what an access comes to")]
+    fn access_by_shape(
+        &mut self,
+        p: &Pointer,
+        e: Element,
+        what: &Access,
+        site: V,
+        volatile: bool,
+        known: Option<Vec<V>>,
+        varying_store: bool,
+    ) -> Result<Vec<Comp>, CodegenError> {
         match &p.var {
-            None if !varying_store => Ok(self.scalar_access(p, e, what, site, volatile, known)),
             None => {
-                // Different values to one place: any of them may win, but only active lanes' may.
-                let zero = Comp::uniform(self.ll.c32(0));
-                let index = zero.coerce(self.ll, self.gang, Shape::of(crate::emit::shape::L));
-                let var = Varying { index, ty: Scalar::U32, scale: 1 };
-                Ok(self.scattered_access(p, &var, e, what, site))
+                let last;
+                let what = match what {
+                    Access::Store(values) if varying_store => {
+                        last = self.last_active(values);
+                        &Access::Store(&last)
+                    }
+                    _ => what,
+                };
+                Ok(self.scalar_access(p, e, what, site, volatile, known))
             }
             Some(var) => match var.index.shape.linear {
                 Some(l) if l.stride * var.scale > 0 => Ok(self.linear_access(p, var, l, e, what, site, known)),
@@ -270,6 +296,28 @@ impl Emit<'_> {
     /// What offsets of a vouched-for pointer count from.
     fn valid_base(&self, p: &Pointer, base: V) -> V {
         if p.root == Root::Raw { self.ll.null() } else { base }
+    }
+
+    /// What threads store that all store to one place: any of them may win, but only an active one. Of each part it is the
+    /// last, as if they stored in their order.
+    fn last_active(&self, values: &[Comp]) -> Vec<Comp> {
+        let ll = self.ll;
+        let lane = |part: u32| match &self.mask {
+            None => ll.c32(self.gang.lanes - 1),
+            Some(m) => {
+                let bits = self.mask_bits(m[part as usize]);
+                let above = ll.intrinsic1("ctlz", ll.type_of(bits), &[bits, ll.cbool(false)]);
+                // Where none is, nothing is stored.
+                let lane = ll.sub(ll.cint(ll.type_of(bits), u64::from(self.gang.lanes - 1)), above);
+                ll.and(ll.zext(lane, ll.int(32)), ll.c32(self.gang.lanes - 1))
+            }
+        };
+        let of = |c: &Comp| {
+            let pick = |part| ll.extract_at(c.get(ll, self.gang, part, true), lane(part));
+            let v = (0..self.gang.parts).map(pick).collect();
+            Comp { shape: Shape::of(c.shape.bits & !crate::emit::shape::L | crate::emit::shape::P), v }
+        };
+        values.iter().map(of).collect()
     }
 
     /// The element of the first active lane of a part.

@@ -133,7 +133,8 @@ impl Emit<'_> {
                             let cold = ll.new_block("outside");
                             ll.likely_br(ll.not(bad), done, cold);
                             ll.at_end(cold);
-                            self.slow_check(e.size(), length, *o, active[i], site, i as u32);
+                            let thread = self.first_active_thread(i as u32);
+                            self.slow_check(e.size(), length, *o, active[i], site, thread);
                         }
                         ll.br(done);
                     }

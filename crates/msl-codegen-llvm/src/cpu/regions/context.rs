@@ -12,8 +12,39 @@ use crate::emit::flow::Point;
 use crate::emit::shape::Shape;
 use crate::emit::value::{Comp, Val, Varying, memory_type};
 use crate::llvm::V;
+use crate::remarks::Remarks;
 
 impl Emit<'_> {
+    /// Reports what crosses barriers in memory.
+    pub fn explain_kept(&self, sink: &Remarks) {
+        let mut names = Vec::new();
+        let (mut others, mut bytes) = (0, 0);
+        for (slot, (_, size)) in &self.regions.slots {
+            bytes += size;
+            match slot {
+                Slot::Local(l, _) => names.push(format!("`{}`", self.f.locals[LocalId::from_index(*l)].name)),
+                _ => others += 1,
+            }
+        }
+        names.sort();
+        names.dedup();
+        if others > 0 {
+            names.push(if others == 1 { "1 result".into() } else { format!("{others} results") });
+        }
+        let per_thread = bytes.div_ceil(u64::from(self.gang.threads()));
+        sink.summary(match names.pop() {
+            None => "nothing of the threads is kept in memory from barrier to barrier".into(),
+            Some(last) => {
+                let and = if names.is_empty() { "" } else { " and " };
+                format!(
+                    "from barrier to barrier about {per_thread} bytes of each thread are kept in memory: {}{and}{last}; \
+                     the rest is the same for all or computed again",
+                    names.join(", ")
+                )
+            }
+        });
+    }
+
     pub(super) fn context_slot(&mut self, key: Slot, bytes: u64) -> (u64, u64) {
         if let Some(s) = self.regions.slots.get(&key) {
             return *s;

@@ -272,11 +272,6 @@ impl Device {
         if length == 0 {
             return Err(Error::invalid("a buffer must have at least one byte"));
         }
-        // A device that copies back what kernels may have written would write it.
-        if is_read_only && !self.has_unified_memory() {
-            let message = format!("device {} cannot use read-only memory of the host without a copy", self.id());
-            return Err(Error::Device(message));
-        }
         // SAFETY: the caller's promise is the one that `external` asks for, but for writes, which read-only
         // buffers are kept from.
         let memory = unsafe { HostMemory::external(pointer, length, owner) };

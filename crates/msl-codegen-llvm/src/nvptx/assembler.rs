@@ -10,6 +10,7 @@
 //!   stored where the result is extended to 32 bits. (With that of pairs drivers crashed.)
 //! - `selp.f32` of -0 and 1 or -1 is made of the condition as a number, and gives 0.
 //! - `neg.s32` whose result goes into two of `max.s32` or the like is forgotten. A sum is not.
+//! - `neg.s32` of the least number is positive where its result is shifted right and added.
 //! - `abs.s32` is believed to be positive, where that of the least number is not.
 //! - `add.s16x2` of a constant, of which one half is used, adds nothing.
 //! - `st.b8` and `st.b16` of what an instruction for floating point has made convert it to an integer.
@@ -36,7 +37,7 @@ pub fn corrected(ptx: &str) -> String {
 #[derive(Default)]
 struct Uses<'a> {
     has_clamps: bool,
-    /// In a minimum or maximum of 32 bits or a comparison.
+    /// In a minimum or maximum of 32 bits, a comparison, or what extends the sign.
     compared: HashSet<&'a str>,
     constant: HashSet<&'a str>,
     /// As two numbers of 16 bits.
@@ -49,6 +50,7 @@ impl<'a> Uses<'a> {
         for line in ptx.lines() {
             match instruction(line) {
                 Some(("max.s32" | "min.s32" | "max.u32" | "min.u32", operands)) => uses.compared.extend(operands),
+                Some(("shr.s32" | "cvt.s64.s32", operands)) => uses.compared.extend(operands),
                 Some((name, operands)) if name.starts_with("setp.") => uses.compared.extend(operands),
                 Some(("mov.b32", operands)) if operands.len() == 2 && operands[1].parse::<i64>().is_ok() => {
                     uses.constant.insert(operands[0]);
@@ -155,6 +157,8 @@ mod tests {
         let text = corrected(extreme);
         assert!(text.starts_with("\t{ .reg .b32 a; not.b32 a, %r1; add.s32 %r2, a, 1; }\n"), "{text}");
         assert!(text.ends_with("\tneg.s32 \t%r5, %r1;\n"), "{text}");
+        let text = corrected("\tneg.s32 \t%r2, %r1;\n\tshr.s32 \t%r4, %r2, 1;\n");
+        assert!(text.starts_with("\t{ .reg .b32 a; not.b32 a, %r1; add.s32 %r2, a, 1; }\n"), "{text}");
         let text = corrected("\tabs.s32 \t%r2, %r1;\n\tsetp.lt.s32 \t%p1, %r2, 0;\n");
         assert!(text.contains("shr.s32 s, %r1, 31; xor.b32 %r2, %r1, s; sub.s32 %r2, %r2, s;"), "{text}");
         let text = corrected("\tmov.b32 \t%r3, 65537;\n\tadd.s16x2 \t%r2, %r1, %r3;\n\tadd.s16x2 \t%r4, %r1, %r2;\n");

@@ -33,7 +33,7 @@ impl Emit<'_> {
             if self.ahead.remove(id) {
                 continue;
             }
-            if self.in_two_versions(&list[i..])? {
+            if !self.keeps_mask(&list[i..]) && self.in_two_versions(&list[i..])? {
                 return Ok(true);
             }
             if !self.known.contains_key(id) {
@@ -42,6 +42,7 @@ impl Emit<'_> {
             if !self.inst(*id)? {
                 return Ok(false);
             }
+            self.keep_mask(*id);
         }
         Ok(true)
     }
@@ -63,15 +64,20 @@ impl Emit<'_> {
             Op::If { condition, then, otherwise } => {
                 let c = self.scalar(*condition);
                 let (yes, no, after) = (ll.new_block("then"), ll.new_block("else"), ll.new_block("endif"));
+                let masks = (self.mask, self.branch_masks(id, c, then, otherwise));
                 ll.cond_br(c, yes, no);
                 ll.at_end(yes);
+                self.mask = masks.1[0];
                 self.block_to(then, after)?;
                 ll.at_end(no);
+                self.mask = masks.1[1];
                 self.block_to(otherwise, after)?;
                 ll.at_end(after);
+                self.mask = self.mask_after_if(id, masks.0, masks.1, then, otherwise);
             }
             Op::Loop { label, body, continuing, hint } => {
                 let after = ll.new_block("endloop");
+                let mask = self.mask;
                 if let Some((ok, known)) = self.hoist_checks(body, continuing, *label)? {
                     let (fast, slow) = (ll.new_block("unchecked"), ll.new_block("checked"));
                     ll.likely_br(ok, fast, slow);
@@ -79,7 +85,7 @@ impl Emit<'_> {
                     let saved = (self.checked.clone(), self.ahead.clone());
                     let outer = std::mem::replace(&mut self.known, known);
                     self.known.extend(outer.iter().map(|(k, v)| (*k, *v)));
-                    self.loop_to(*label, body, continuing, *hint, after)?;
+                    self.loop_to(id, *label, body, continuing, *hint, after)?;
                     self.known = outer;
                     (self.checked, self.ahead) = saved;
                     self.forget(body);
@@ -87,21 +93,24 @@ impl Emit<'_> {
                     ll.at_end(slow);
                     // One version of what is inside is enough here.
                     let may_hoist = std::mem::replace(&mut self.may_hoist, false);
-                    self.loop_to(*label, body, continuing, *hint, after)?;
+                    self.loop_to(id, *label, body, continuing, *hint, after)?;
                     self.may_hoist = may_hoist;
                 } else {
-                    self.loop_to(*label, body, continuing, *hint, after)?;
+                    self.loop_to(id, *label, body, continuing, *hint, after)?;
                 }
                 ll.at_end(after);
+                self.mask = self.mask_after(mask, *label, [body, continuing]);
             }
             Op::Scope { label, body } => {
                 let after = ll.new_block("endscope");
+                let mask = self.mask;
                 self.frames.push(Frame { label: *label, on_break: after, on_continue: None });
                 self.block_to(body, after)?;
                 self.frames.pop();
                 ll.at_end(after);
+                self.mask = self.mask_after(mask, *label, [body]);
             }
-            Op::Switch { label, value, cases } => self.switch(*label, *value, cases)?,
+            Op::Switch { label, value, cases } => self.switch(id, *label, *value, cases)?,
             Op::Break(label) => {
                 let to = self.frames.iter().rev().find(|f| f.label == *label).map_or(self.end, |f| f.on_break);
                 ll.br(to);
@@ -136,6 +145,7 @@ impl Emit<'_> {
 
     fn loop_to(
         &mut self,
+        id: ValueId,
         label: LabelId,
         body: &Block,
         continuing: &Block,
@@ -144,11 +154,18 @@ impl Emit<'_> {
     ) -> Result<(), CodegenError> {
         let ll = self.ll;
         let (head, next) = (ll.new_block("loop"), ll.new_block("continue"));
+        let needs_mask = self.needs_mask(body) || self.needs_mask(continuing);
+        let rounds = if needs_mask { self.rounds(id, label, body, continuing) } else { None };
+        let stays = self.mask.filter(|_| needs_mask && rounds.is_none());
         ll.br(head);
         ll.at_end(head);
+        self.mask = rounds.as_ref().map(|rounds| self.mask_of_round(rounds)).or(stays);
         self.frames.push(Frame { label, on_break: after, on_continue: Some(next) });
+        let is_kept = rounds.is_some();
+        self.rounds.extend(rounds);
         self.block_to(body, next)?;
         ll.at_end(next);
+        self.mask = self.rounds.pop_if(|_| is_kept).map(|rounds| self.mask_after_round(&rounds)).or(stays);
         if self.block(continuing)? {
             let back = ll.br_back(head);
             let size = self.size_of(body);
@@ -207,7 +224,7 @@ impl Emit<'_> {
         }
     }
 
-    fn switch(&mut self, label: LabelId, value: ValueId, cases: &[Case]) -> Result<(), CodegenError> {
+    fn switch(&mut self, id: ValueId, label: LabelId, value: ValueId, cases: &[Case]) -> Result<(), CodegenError> {
         let ll = self.ll;
         let v = self.scalar(value);
         let bits = self.module.types.scalar_of(self.ty(value)).map_or(32, |s| s.bits());
@@ -225,14 +242,17 @@ impl Emit<'_> {
                 }
             }
         }
+        let (mask, masks) = (self.mask, self.case_masks(id, v, bits, cases));
         ll.switch(v, default, &list);
         self.frames.push(Frame { label, on_break: after, on_continue: None });
         for (i, case) in cases.iter().enumerate() {
             ll.at_end(blocks[i]);
+            self.mask = masks[i];
             self.block_to(&case.body, blocks.get(i + 1).copied().unwrap_or(after))?;
         }
         self.frames.pop();
         ll.at_end(after);
+        self.mask = self.mask_after(mask, label, cases.iter().map(|case| &case.body));
         Ok(())
     }
 }

@@ -86,6 +86,12 @@ pub struct Emit<'a> {
     pub lane: V,
     /// The threads of the warp that belong to the grid.
     pub entry_mask: V,
+    /// The threads of the warp that are here together, where that is known and wanted.
+    pub mask: Option<V>,
+    /// The operations that need it.
+    pub masked: HashSet<ValueId>,
+    /// The loops around that it changes in.
+    pub rounds: Vec<super::masks::Rounds>,
     pub dispatch: V,
     pub range_count: V,
     pub status: V,
@@ -253,6 +259,9 @@ pub fn emit_kernel(
         index: zero,
         lane: zero,
         entry_mask: zero,
+        mask: None,
+        masked: HashSet::new(),
+        rounds: Vec::new(),
         dispatch: info(9),
         range_count: info(11),
         status: ll.param(function, first),
@@ -311,6 +320,8 @@ pub fn emit_kernel(
         e.waits = super::async_waits::find(&e);
     }
     e.begin();
+    e.masked = super::masks::find(&e);
+    e.mask = Some(e.entry_mask).filter(|_| !e.masked.is_empty());
     if e.block(&f.body)? {
         ll.br(end);
     }

@@ -29,6 +29,7 @@ mod inst;
 mod interval;
 mod kernel;
 mod lanes;
+mod masks;
 mod math;
 mod matrix;
 mod matrix_load;

@@ -1,7 +1,6 @@
 //! Operations between the threads of a simdgroup, which is a warp.
 //!
-//! Every instruction names the threads that take part. Where all threads of the warp are known to arrive,
-//! these are the ones that started; elsewhere, the ones that are active. Reductions and scans by halving
+//! Every instruction names the threads that take part ([`super::masks`]). Reductions and scans by halving
 //! need all 32; otherwise the active threads are visited one after another, or, where the order of a float sum is
 //! promised (see [`SimdOp`]), each thread fetches all values and combines them as 32 threads would.
 
@@ -13,14 +12,6 @@ use crate::emit::value::register_type;
 use crate::llvm::V;
 
 impl Emit<'_> {
-    /// The threads that execute this instruction together.
-    pub fn active_mask(&self, id: ValueId) -> V {
-        if self.uniformity.lane_divergence().is_full(id) {
-            return self.entry_mask;
-        }
-        self.ll.intrinsic("llvm.nvvm.activemask", self.ll.int(32), &[])
-    }
-
     pub fn simd(&mut self, id: ValueId, op: SimdOp, args: &[ValueId]) -> Vec<V> {
         let ll = self.ll;
         let i32t = ll.int(32);

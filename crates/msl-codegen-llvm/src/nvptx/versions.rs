@@ -78,6 +78,8 @@ impl Emit<'_> {
         ll.likely_br(all, fast, slow);
         self.forget_pointers(&search.here);
         let saved = (self.vals.clone(), self.ahead.clone(), self.checked.clone());
+        // Nothing in it needs to know, and threads of a warp may be in both.
+        self.mask = None;
         self.may_split = false;
         self.checked.extend(tested.iter().map(|c| c.id));
         ll.at_end(fast);

@@ -17,6 +17,7 @@ const SCORES: &str = include_str!("kernels/matrix_scores.ir");
 const CARRIED: &str = include_str!("kernels/matrix_carried.ir");
 const RING: &str = include_str!("kernels/staged_ring.ir");
 const SEEN: &str = include_str!("kernels/staged_seen.ir");
+const IN_LOOP: &str = include_str!("kernels/simd_in_loop.ir");
 const FLOAT_PRODUCT: &str = include_str!("kernels/matrix_product_float.ir");
 
 fn compile(source: &str, entry: &str, options: &NvptxOptions) -> NvptxKernel {
@@ -298,4 +299,23 @@ fn what_a_kernel_declares_beyond_the_hardwares_limit_is_allocated_with_the_launc
 fn kernels_with_few_threads_may_have_more_registers() {
     let options = NvptxOptions { few_threads: true, ..NvptxOptions::new([256, 1, 1]) };
     assert!(compile(VECTOR_ADD, "vector_add", &options).ptx.contains(".minnctapersm 1"));
+}
+
+#[test]
+fn threads_of_a_simdgroup_follow_from_the_program() {
+    let options = NvptxOptions { edge_groups: false, ..NvptxOptions::new([32, 1, 1]) };
+    // Each round asks who goes on; all of them are there behind the loop.
+    let kernel = compile(IN_LOOP, "f", &options);
+    let count = |text: &str| kernel.ptx.matches(text).count();
+    assert_eq!((count("vote.sync.ballot"), count("activemask"), count("bar.warp.sync")), (1, 0, 0), "{}", kernel.ptx);
+    assemble("in_loop", &kernel, 90);
+    // Those that did not return meet before they are asked who they are.
+    let returns = "    %90: bool = lt %10, %13\n    if %90 {\n      return\n    } else {\n    }\n    %17";
+    let kernel = compile(&IN_LOOP.replacen("    %17", returns, 1), "f", &options);
+    let after = kernel.ptx.split("bar.warp.sync").nth(1).expect("they meet");
+    assert_eq!(kernel.ptx.matches("activemask").count(), 1, "{}", kernel.ptx);
+    assert!(after.contains("activemask"), "{}", kernel.ptx);
+    // Where nothing asks, nothing is known.
+    let kernel = compile(&IN_LOOP.replace("simd.reduce_add %11", "add %11, %11"), "f", &options);
+    assert!(!kernel.ptx.contains("vote.") && !kernel.ptx.contains("activemask"), "{}", kernel.ptx);
 }

@@ -441,13 +441,11 @@ impl Emit<'_> {
                 ll.bin(LLVMUDiv, row, ll.c32(size[1])),
             ];
         }
-        let active = ll.intrinsic("llvm.nvvm.activemask", i32t, &[]);
-        self.entry_mask = active;
         let threads: u32 = size.iter().product();
+        let is_full = threads.is_multiple_of(32);
+        let active = if is_full { ll.c32(u32::MAX) } else { ll.intrinsic("llvm.nvvm.activemask", i32t, &[]) };
+        self.entry_mask = active;
         if !self.options.edge_groups {
-            if threads.is_multiple_of(32) {
-                self.entry_mask = ll.c32(u32::MAX);
-            }
             return;
         }
         let left: [V; 3] = std::array::from_fn(|i| {

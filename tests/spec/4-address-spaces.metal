@@ -85,6 +85,11 @@ kernel void f(device int* o) {
     o[6] = names[o[7]][1];
     o[7] = five;
 }
+//--- 4.2 constants that a constructor makes of a text
+// gives: i32 = 205
+struct Named { constant char* name; constexpr Named(constant char* n) : name(n) {} };
+constant Named named("abcdg");
+kernel void f(device int* o) { o[0] = named.name[4] + named.name[5] + 102; }
 //--- each thread follows its own address in a constant
 // gives 4: i32 = 1 5 3 7
 constant int t1[] = {1, 2, 3, 4};

@@ -100,6 +100,7 @@ fn dispatch(pipeline: &Arc<dyn Pipeline>, label: &str, arguments: Vec<Argument>,
         threads_per_threadgroup: Size::new(2, 2, 1),
         resident: Arc::new([]),
         label: label.into(),
+        log_state: None,
     })
 }
 

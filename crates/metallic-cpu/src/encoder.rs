@@ -383,7 +383,7 @@ unsafe extern "C" fn find_range(context: *const LaunchContext, address: u64, ran
 }
 
 unsafe extern "C" fn on_log(
-    _context: *const LaunchContext,
+    context: *const LaunchContext,
     format: *const u8,
     format_length: u64,
     arguments: *const u64,
@@ -396,8 +396,9 @@ unsafe extern "C" fn on_log(
             if count == 0 { &[] } else { std::slice::from_raw_parts(arguments, count as usize) },
         )
     };
-    let format = String::from_utf8_lossy(format);
-    log::emit(&log::format(format.trim_end_matches('\0'), arguments));
+    // SAFETY: as above.
+    let bound = unsafe { &*(*context).user.cast::<Bound<'_>>() };
+    log::emit(bound.dispatch.log_state.as_deref(), &log::record(format, arguments));
 }
 
 fn describe(

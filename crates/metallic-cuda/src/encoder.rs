@@ -102,6 +102,7 @@ pub struct Launch {
     pub pipeline: Arc<dyn metallic_hal::Pipeline>,
     pub label: Arc<str>,
     pub lengths: Box<[Option<u64>]>,
+    pub log_state: Option<Arc<log::LogState>>,
 }
 
 /// Whether a command needs the host between the ones before and after it.
@@ -327,6 +328,7 @@ impl Encoder {
             threads_per_threadgroup: group,
             resident: Arc::new([]),
             label: dispatch.label.clone(),
+            log_state: None,
         };
         counted.resolve_grid()
     }
@@ -442,6 +444,7 @@ impl Encoder {
             pipeline: dispatch.pipeline.clone(),
             label: dispatch.label.clone(),
             lengths: convert::lengths(dispatch),
+            log_state: dispatch.log_state.clone(),
         });
         let end = block.len();
         let mut planned = Planned { info, threadgroup, arguments: block, end };
@@ -543,11 +546,12 @@ impl Encoder {
         Ok(log.as_ref().map_or(0, |memory| memory.address))
     }
 
-    /// Prints the log records of what is complete.
+    /// Delivers the log records of what is complete.
     pub fn print_logs(&self, launches: &[Launch]) -> Result<()> {
-        let Some(formats) = launches.iter().map(|l| &l.variant.kernel.formats).find(|f| !f.is_empty()) else {
+        let Some(launch) = launches.iter().find(|l| !l.variant.kernel.formats.is_empty()) else {
             return Ok(());
         };
+        let (formats, state) = (&launch.variant.kernel.formats, launch.log_state.as_deref());
         let block = self.log_block()?;
         let mut words = vec![0u64; STATUS as usize / 8 + LOG_WORDS];
         // SAFETY: the words have the size of the block.
@@ -558,7 +562,7 @@ impl Encoder {
             let (format, count) = (*head as u32 as usize, (*head >> 32) as usize);
             let Some(arguments) = after.get(..count) else { break };
             if let Some(format) = formats.get(format) {
-                log::emit(&log::format(format, arguments));
+                log::emit(state, &log::record(format.as_bytes(), arguments));
             }
             rest = &after[count..];
         }

@@ -28,6 +28,7 @@ fn dispatch(pipeline: &Arc<dyn Pipeline>, buffer: &Arc<dyn Buffer>) -> Command {
         threads_per_threadgroup: 64.into(),
         resident: Arc::new([]),
         label: "increment".into(),
+        log_state: None,
     })
 }
 

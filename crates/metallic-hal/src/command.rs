@@ -85,6 +85,8 @@ pub struct Dispatch {
     pub resident: Arc<[Arc<dyn Buffer>]>,
     /// Names the dispatch in messages.
     pub label: Arc<str>,
+    /// Where log records of the kernel go; to standard output where there is none.
+    pub log_state: Option<Arc<crate::log::LogState>>,
 }
 
 pub enum Argument {

@@ -126,7 +126,7 @@ impl Interpreter {
             }
         };
         for record in machine.take_logs() {
-            log::emit(&record.message);
+            log::emit(dispatch.log_state.as_deref(), &record.record);
         }
         result.map_err(|fault| describe(source, fault))
     }

@@ -1,93 +1,90 @@
-//! Turns log records of kernels (`os_log`, `printf`) into text.
+//! Log records of kernels (`os_log`) on their way to the host.
+//!
+//! A dispatch names a log state, whose handlers get its records; those of other dispatches go to standard output.
 
-/// Formats like C's `printf`, from one 64-bit word per scalar: integers extended, floats as the
-/// bits of a `double`. What is missing or unknown is left as it was written.
-pub fn format(format: &str, arguments: &[u64]) -> String {
-    let mut out = String::with_capacity(format.len());
-    let mut arguments = arguments.iter().copied();
-    let mut rest = format;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let length = rest[1..].find(|c: char| c.is_ascii_alphabetic() && !"hlLzjtv".contains(c) || c == '%');
-        let Some(length) = length else { break };
-        let (directive, after) = rest.split_at(length + 2);
-        rest = after;
-        write_directive(&mut out, directive, &mut arguments);
-    }
-    out.push_str(rest);
-    out
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use msl_ir::log::{LogLevel, LogRecord, record};
+
+type Handler = Arc<dyn Fn(&LogRecord) + Send + Sync>;
+
+/// Where records go (`MTLLogState`). Handlers run while the kernel does, on any thread, before its command buffer completes.
+pub struct LogState {
+    level: LogLevel,
+    handlers: Mutex<Vec<Handler>>,
 }
 
-fn write_directive(out: &mut String, directive: &str, arguments: &mut impl Iterator<Item = u64>) {
-    let conversion = directive.chars().next_back().unwrap_or('%');
-    if conversion == '%' {
-        out.push('%');
-        return;
+impl LogState {
+    /// Records below the level are dropped.
+    pub fn new(level: LogLevel) -> LogState {
+        LogState { level, handlers: Mutex::default() }
     }
-    let flags_end = 1 + directive[1..].find(|c: char| !"-+ #0".contains(c)).unwrap_or(0);
-    let flags = &directive[1..flags_end];
-    let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>().ok();
-    let width = number(&directive[flags_end..]).unwrap_or(0).min(256);
-    let precision = directive.find('.').map(|dot| number(&directive[dot + 1..]).unwrap_or(0).min(64));
-    // `%v4f` prints the components of a vector, with commas between.
-    let count = directive.find('v').and_then(|v| number(&directive[v + 1..])).unwrap_or(1).clamp(1, 4);
-    let is_64 = directive.contains("ll") || directive.contains('l') && !directive.contains("hl");
-    for i in 0..count {
-        let Some(word) = arguments.next() else {
-            out.push_str(directive);
+    pub fn level(&self) -> LogLevel {
+        self.level
+    }
+    /// Called for each record. A panic of the handler ends that call and nothing else.
+    pub fn add_log_handler(&self, handler: impl Fn(&LogRecord) + Send + Sync + 'static) {
+        self.handlers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(handler));
+    }
+
+    fn deliver(&self, record: &LogRecord) {
+        if record.level < self.level {
             return;
-        };
-        if i > 0 {
-            out.push(',');
         }
-        let signed = if is_64 { word as i64 } else { i64::from(word as i32) };
-        let unsigned = if is_64 { word } else { u64::from(word as u32) };
-        let float = f64::from_bits(word);
-        let text = match conversion {
-            'd' | 'i' if flags.contains('+') && signed >= 0 => format!("+{signed}"),
-            'd' | 'i' => signed.to_string(),
-            'u' => unsigned.to_string(),
-            'x' if flags.contains('#') => format!("0x{unsigned:x}"),
-            'x' => format!("{unsigned:x}"),
-            'X' => format!("{unsigned:X}"),
-            'o' => format!("{unsigned:o}"),
-            'p' => format!("0x{word:x}"),
-            'c' => char::from(word as u8).to_string(),
-            'e' | 'E' => format!("{float:.*e}", precision.unwrap_or(6)),
-            'g' | 'G' => format!("{float}"),
-            'f' | 'F' => format!("{float:.*}", precision.unwrap_or(6)),
-            _ => directive.to_string(),
-        };
-        if flags.contains('-') {
-            out.push_str(&format!("{text:<width$}"));
-        } else if flags.contains('0') {
-            let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |d| ("-", d));
-            out.push_str(sign);
-            out.push_str(&format!("{digits:0>0$}", width.saturating_sub(sign.len())));
-        } else {
-            out.push_str(&format!("{text:>width$}"));
+        // Handlers may add handlers.
+        let handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if handlers.is_empty() {
+            print(record);
+        }
+        for handler in handlers {
+            let _ = catch_unwind(AssertUnwindSafe(|| handler(record)));
         }
     }
 }
 
-/// Where log records go: one line each on standard output.
-pub fn emit(text: &str) {
+impl std::fmt::Debug for LogState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LogState({})", self.level.name())
+    }
+}
+
+/// Hands a record to the handlers of the state or, where there is none, to standard output.
+pub fn emit(state: Option<&LogState>, record: &LogRecord) {
+    match state {
+        Some(state) => state.deliver(record),
+        None => print(record),
+    }
+}
+
+/// One line on standard output, behind the subsystem and category where the record has them.
+fn print(record: &LogRecord) {
     use std::io::Write;
-    let end = if text.ends_with('\n') { "" } else { "\n" };
-    let _ = write!(std::io::stdout().lock(), "{text}{end}");
+    let end = if record.message.ends_with('\n') { "" } else { "\n" };
+    let names = match (&record.subsystem, &record.category) {
+        (None, None) => String::new(),
+        (subsystem, category) => {
+            format!("[{}:{}] ", subsystem.as_deref().unwrap_or(""), category.as_deref().unwrap_or(""))
+        }
+    };
+    let _ = write!(std::io::stdout().lock(), "{names}{}{end}", record.message);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::format;
+    use super::*;
 
     #[test]
-    fn directives_are_those_of_printf() {
-        let one = 1.5f64.to_bits();
-        assert_eq!(format("i=%d x=%5.2f|%-4u|%04d %%", &[u64::MAX, one, 7, 42]), "i=-1 x= 1.50|7   |0042 %");
-        assert_eq!(format("%v2f %x", &[one, one, 255]), "1.500000,1.500000 ff");
-        assert_eq!(format("%d %d", &[1]), "1 %d");
-        assert_eq!(format("100%", &[]), "100%");
+    fn a_state_drops_what_is_below_its_level_and_survives_handlers() {
+        let state = LogState::new(LogLevel::Notice);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        state.add_log_handler(|_| panic!("a handler of a test"));
+        let sink = seen.clone();
+        state.add_log_handler(move |record| sink.lock().unwrap().push(record.message.clone()));
+        for (level, message) in [(LogLevel::Debug, "a"), (LogLevel::Notice, "b"), (LogLevel::Fault, "c")] {
+            let record = LogRecord { subsystem: None, category: None, level, message: message.into() };
+            emit(Some(&state), &record);
+        }
+        assert_eq!(*seen.lock().unwrap(), ["b", "c"]);
     }
 }

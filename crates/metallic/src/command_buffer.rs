@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use metallic_hal::{self as hal, Command, CommandList, Completion, Submission, Times};
 
 use crate::device::check_process;
-use crate::{BlitCommandEncoder, CommandQueue, ComputeCommandEncoder, Device, Error, Event, Result};
+use crate::{BlitCommandEncoder, CommandQueue, ComputeCommandEncoder, Device, Error, Event, LogState, Result};
 
 /// `MTLCommandBufferStatus`, with its numbers. It only ever grows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -23,6 +23,13 @@ pub enum CommandBufferStatus {
     Error = 5,
 }
 
+/// `MTLCommandBufferDescriptor`.
+#[derive(Clone, Debug, Default)]
+pub struct CommandBufferDescriptor {
+    /// Where log records of kernels go, instead of where the queue says.
+    pub log_state: Option<Arc<LogState>>,
+}
+
 pub(crate) type Handler = Box<dyn FnOnce(&CommandBuffer) + Send>;
 
 /// Commands on their way to a device. Clones are the same command buffer.
@@ -33,6 +40,7 @@ pub struct CommandBuffer {
 
 struct Inner {
     queue: CommandQueue,
+    log_state: Option<Arc<LogState>>,
     status: AtomicU8,
     state: Mutex<State>,
     submitted: Condvar,
@@ -60,9 +68,10 @@ struct State {
 }
 
 impl CommandBuffer {
-    pub(crate) fn new(queue: &CommandQueue) -> CommandBuffer {
+    pub(crate) fn new(queue: &CommandQueue, log_state: Option<Arc<LogState>>) -> CommandBuffer {
         let inner = Inner {
             queue: queue.clone(),
+            log_state,
             status: AtomicU8::new(CommandBufferStatus::NotEnqueued as u8),
             state: Mutex::default(),
             submitted: Condvar::new(),
@@ -72,6 +81,10 @@ impl CommandBuffer {
 
     pub fn device(&self) -> &Device {
         self.inner.queue.device()
+    }
+    /// Where log records of its kernels go; to standard output where there is none.
+    pub fn log_state(&self) -> Option<&Arc<LogState>> {
+        self.inner.log_state.as_ref()
     }
     pub fn command_queue(&self) -> &CommandQueue {
         &self.inner.queue

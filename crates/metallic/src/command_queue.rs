@@ -6,7 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metallic_hal as hal;
 
 use crate::device::check_process;
-use crate::{CommandBuffer, Device, Result};
+use crate::{CommandBuffer, CommandBufferDescriptor, Device, LogState, Result};
+
+/// `MTLCommandQueueDescriptor`.
+#[derive(Clone, Debug, Default)]
+pub struct CommandQueueDescriptor {
+    /// Where log records of kernels go, of command buffers that do not say otherwise.
+    pub log_state: Option<Arc<LogState>>,
+}
 
 /// Executes command buffers in the order in which they were enqueued. Clones are the same queue.
 #[derive(Clone)]
@@ -18,15 +25,18 @@ pub(crate) struct Inner {
     device: Device,
     pub hal: Arc<dyn hal::Queue>,
     label: Mutex<String>,
+    log_state: Option<Arc<LogState>>,
     /// Command buffers whose place was taken by `enqueue`, with those committed behind them.
     enqueued: Mutex<VecDeque<CommandBuffer>>,
 }
 
 impl CommandQueue {
-    pub(crate) fn new(device: &Device) -> Result<CommandQueue> {
+    pub(crate) fn new(device: &Device, descriptor: &CommandQueueDescriptor) -> Result<CommandQueue> {
         check_process()?;
         let hal = device.hal.make_command_queue()?;
-        let inner = Inner { device: device.clone(), hal, label: Mutex::default(), enqueued: Mutex::default() };
+        let log_state = descriptor.log_state.clone();
+        let inner =
+            Inner { device: device.clone(), hal, label: Mutex::default(), log_state, enqueued: Mutex::default() };
         Ok(CommandQueue { inner: Arc::new(inner) })
     }
 
@@ -34,8 +44,12 @@ impl CommandQueue {
         &self.inner.device
     }
     pub fn make_command_buffer(&self) -> Result<CommandBuffer> {
+        self.make_command_buffer_with_descriptor(&CommandBufferDescriptor::default())
+    }
+    pub fn make_command_buffer_with_descriptor(&self, descriptor: &CommandBufferDescriptor) -> Result<CommandBuffer> {
         check_process()?;
-        Ok(CommandBuffer::new(self))
+        let log_state = descriptor.log_state.as_ref().or(self.inner.log_state.as_ref());
+        Ok(CommandBuffer::new(self, log_state.cloned()))
     }
     pub fn label(&self) -> String {
         self.inner.label.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -257,6 +257,7 @@ impl ComputeCommandEncoder {
             threads_per_threadgroup: group,
             resident,
             label: inner.label.clone(),
+            log_state: self.command_buffer().log_state().cloned(),
         }))
     }
 

@@ -7,8 +7,8 @@ use metallic_hal::{self as hal, DeviceInfo, HostMemory, StorageMode, TextureDesc
 
 use crate::staging::StagingPool;
 use crate::{
-    Buffer, CommandQueue, CompileOptions, ComputePipelineState, Error, Event, Function, Library, Plain, Result,
-    SamplerDescriptor, SamplerState, SharedEvent, Texture,
+    Buffer, CommandQueue, CommandQueueDescriptor, CompileOptions, ComputePipelineState, Error, Event, Function,
+    Library, LogLevel, LogState, Plain, Result, SamplerDescriptor, SamplerState, SharedEvent, Texture,
 };
 
 /// A device (`MTLDevice`). Clones are the same device.
@@ -162,7 +162,14 @@ impl Device {
     // ---- objects -----------------------------------------------------------------------
 
     pub fn make_command_queue(&self) -> Result<CommandQueue> {
-        CommandQueue::new(self)
+        CommandQueue::new(self, &CommandQueueDescriptor::default())
+    }
+    pub fn make_command_queue_with_descriptor(&self, descriptor: &CommandQueueDescriptor) -> Result<CommandQueue> {
+        CommandQueue::new(self, descriptor)
+    }
+    /// Takes the log records of kernels (`os_log`) from a level on. Command queues and command buffers are told to use it.
+    pub fn make_log_state(&self, level: LogLevel) -> Arc<LogState> {
+        Arc::new(LogState::new(level))
     }
 
     /// A buffer of zeros.

@@ -30,8 +30,8 @@ mod visible_function_table;
 
 pub use blit_command_encoder::BlitCommandEncoder;
 pub use buffer::{Buffer, Plain, View};
-pub use command_buffer::{CommandBuffer, CommandBufferStatus};
-pub use command_queue::CommandQueue;
+pub use command_buffer::{CommandBuffer, CommandBufferDescriptor, CommandBufferStatus};
+pub use command_queue::{CommandQueue, CommandQueueDescriptor};
 pub use compute_command_encoder::{BarrierScope, ComputeCommandEncoder};
 pub use compute_pipeline_state::ComputePipelineState;
 pub use device::Device;
@@ -49,6 +49,7 @@ pub use visible_function_table::{FunctionHandle, VisibleFunctionTable, VisibleFu
 
 /// The device traits, for those who bring a device of their own.
 pub use metallic_hal as hal;
+pub use metallic_hal::log::{LogLevel, LogRecord, LogState};
 pub use metallic_hal::{
     DeviceMemory, Fault, Origin, PixelFormatInfo, Region, Size, StorageMode, TextureDescriptor, TextureSlice,
     TextureType, TextureUsage, env,

@@ -145,6 +145,7 @@ impl Executor for OnDevice {
             threads_per_threadgroup: launch.threadgroup.into(),
             resident: Arc::from([]),
             label: launch.kernel.into(),
+            log_state: None,
         };
         let result = Arc::new(Mutex::new(None));
         let seen = result.clone();

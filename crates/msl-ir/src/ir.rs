@@ -357,8 +357,8 @@ pub enum Op {
     },
     /// Convergent operations among the active threads of a simdgroup.
     Simd(SimdOp, Vec<ValueId>),
-    /// Appends a record to the device log (`os_log`, `printf`): a format string held by the module's
-    /// constant global, and arguments.
+    /// Appends a record to the device log (`os_log`): the text of a constant global of the module, which holds level,
+    /// subsystem, category and format ([`crate::log`]), and arguments.
     Log {
         format: GlobalId,
         args: Vec<ValueId>,

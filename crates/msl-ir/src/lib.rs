@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod builder;
 pub mod interp;
 pub mod ir;
+pub mod log;
 pub mod matrix;
 pub mod passes;
 pub mod random_kernel;

@@ -17,6 +17,8 @@ use crate::walk::walk_block;
 pub enum ConstantValue {
     Bits(u64),
     Text(Symbol),
+    /// The address of a constant of the program's scope.
+    Address(hir::GlobalId),
 }
 
 /// How deep calls are looked into.
@@ -77,14 +79,19 @@ impl Lowerer<'_> {
     ) -> Option<ConstantValue> {
         let bits = |e: &Expr| match self.evaluate(e, known, depth)? {
             ConstantValue::Bits(bits) => Some(bits),
-            ConstantValue::Text(_) => None,
+            ConstantValue::Text(_) | ConstantValue::Address(_) => None,
         };
         Some(ConstantValue::Bits(match &expr.kind {
             ExprKind::Constant(bits) => *bits,
             ExprKind::Zero => 0,
             ExprKind::String(text) => return Some(ConstantValue::Text(*text)),
-            ExprKind::Load(inner) => match inner.kind {
-                ExprKind::Local(local) => return known(local),
+            ExprKind::AddressOf(inner) => match inner.kind {
+                ExprKind::Global(global) => return Some(ConstantValue::Address(global)),
+                _ => return None,
+            },
+            ExprKind::Load(inner) => match &inner.kind {
+                ExprKind::Local(local) => return known(*local),
+                ExprKind::Field { base, field } => return self.text_of_member(base, *field, known, depth),
                 _ => return None,
             },
             // Flags and scopes are small and not negative: conversions between integers keep them.
@@ -108,6 +115,39 @@ impl Lowerer<'_> {
     }
 }
 
+impl Lowerer<'_> {
+    /// The text that a member of a constant points to; null is an empty one.
+    fn text_of_member(
+        &self,
+        base: &Expr,
+        field: u32,
+        known: &dyn Fn(hir::LocalId) -> Option<ConstantValue>,
+        depth: u32,
+    ) -> Option<ConstantValue> {
+        let global = match &base.kind {
+            ExprKind::Global(global) => *global,
+            ExprKind::Deref(pointer) => match self.evaluate(pointer, known, depth)? {
+                ConstantValue::Address(global) => global,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let class = self.program.types.as_class(base.ty)?;
+        let offset = self.program.classes[class].fields.get(field as usize)?.offset;
+        let constant = &self.program.globals[global];
+        let Some(pointer) = constant.pointers.iter().find(|p| p.offset == offset) else {
+            let hir::GlobalStorage::Constant(bytes) = &constant.storage else { return None };
+            let at = usize::try_from(offset).ok()?;
+            let is_null = bytes.get(at..at + 8)?.iter().all(|b| *b == 0);
+            return is_null.then(|| ConstantValue::Text(Symbol::new("")));
+        };
+        let hir::GlobalStorage::Constant(bytes) = &self.program.globals[pointer.target].storage else { return None };
+        let text = bytes.get(usize::try_from(pointer.addend).ok()?..)?;
+        let text = &text[..text.iter().position(|b| *b == 0)?];
+        Some(ConstantValue::Text(Symbol::new(&String::from_utf8_lossy(text))))
+    }
+}
+
 impl FunctionLowerer<'_, '_> {
     /// The value of an expression, where it is plain.
     pub fn constant_value(&self, expr: &Expr) -> Option<ConstantValue> {
@@ -118,7 +158,7 @@ impl FunctionLowerer<'_, '_> {
     pub fn constant_bits(&self, expr: Option<&Expr>) -> Option<u64> {
         match self.constant_value(expr?)? {
             ConstantValue::Bits(bits) => Some(bits),
-            ConstantValue::Text(_) => None,
+            ConstantValue::Text(_) | ConstantValue::Address(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use msl_base::Symbol;
 use msl_ir as ir;
+use msl_ir::log::{self, LogLevel};
 use msl_sema::hir::Expr;
 use msl_stdlib::Intrinsic;
 
@@ -206,13 +207,22 @@ impl FunctionLowerer<'_, '_> {
                 self.convert_value(value, ty)
             }
             Intrinsic::Log => {
-                let Some(Some(ConstantValue::Text(format))) = args.first().map(|a| self.constant_value(a)) else {
+                let [level, subsystem, category, format, args @ ..] = args else { return self.undef(expr.ty) };
+                let Some(ConstantValue::Text(format)) = self.constant_value(format) else {
                     let message = "the format of a log record must be a string literal";
                     self.cx.error("unsupported-log-format", expr.span, message);
                     return self.undef(expr.ty);
                 };
-                let format = self.cx.string(format);
-                let args = args[1..].iter().map(|a| self.lower_value(a)).collect();
+                let level = self.constant_bits(Some(level)).and_then(LogLevel::from_number).unwrap_or(LogLevel::Notice);
+                // Of a log that is not known while compiling, nothing is said.
+                let name = |a| match self.constant_value(a) {
+                    Some(ConstantValue::Text(text)) => text,
+                    _ => Symbol::new(""),
+                };
+                let (subsystem, category) = (name(subsystem), name(category));
+                let text = log::encode(level, subsystem.as_str(), category.as_str(), format.as_str());
+                let format = self.cx.string(Symbol::new(&text));
+                let args = args.iter().map(|a| self.lower_value(a)).collect();
                 self.emit(ir::Op::Log { format, args }, ty)
             }
             Intrinsic::IsFastMath => self.constant(u64::from(fp.is_fast()), ty),

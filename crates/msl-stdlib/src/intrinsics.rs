@@ -133,7 +133,7 @@ intrinsics! {
     SimdgroupIndexInThreadgroup "simdgroup_index_in_threadgroup" 0 UInt;
 
     // The rest.
-    /// `(format string, arguments…)`.
+    /// `(level, subsystem, category, format string, arguments…)`.
     Log "log" 255 Void;
     Trap "trap" 0 Void;
     Unreachable "unreachable" 0 Void;

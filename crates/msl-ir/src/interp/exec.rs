@@ -542,20 +542,17 @@ impl<'m, 'a> Exec<'m, 'a> {
             Op::Simd(op, args) => self.simd(frame, value, *op, args, active),
             Op::Log { format, args } => {
                 let init = self.module.globals[*format].init.as_deref().unwrap_or(&[]);
-                let end = init.iter().position(|&b| b == 0).unwrap_or(init.len());
-                let format = String::from_utf8_lossy(&init[..end]).into_owned();
                 for &t in active.iter().take(MAX_LOGS.saturating_sub(self.logs.len())) {
-                    let values: Vec<_> = args
-                        .iter()
-                        .map(|&a| {
-                            let (slot, at) = (self.slot(frame, a), self.at(frame, a));
-                            let words =
-                                (0..usize::from(slot.components)).map(|c| self.regs[at + c * self.stride + t as usize]);
-                            super::LogValue { scalar: slot.scalar, components: words.collect() }
-                        })
-                        .collect();
-                    let message = super::format_log(&format, &values);
-                    self.logs.push(LogRecord { message, thread: self.position_in_grid(t), span: inst.span });
+                    let mut words = Vec::new();
+                    for &a in args {
+                        let (slot, at) = (self.slot(frame, a), self.at(frame, a));
+                        for c in 0..usize::from(slot.components) {
+                            let bits = self.regs[at + c * self.stride + t as usize];
+                            words.push(slot.scalar.map_or(bits, |s| super::scalar::widen(s, bits)));
+                        }
+                    }
+                    let record = log::record(init, &words);
+                    self.logs.push(LogRecord { record, thread: self.position_in_grid(t), span: inst.span });
                 }
             }
             Op::Trap(message) => {

@@ -42,7 +42,6 @@
 mod decode;
 mod elementwise;
 mod exec;
-mod log;
 mod memory;
 mod memory_ops;
 pub mod scalar;
@@ -54,8 +53,6 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use msl_base::{Span, Symbol};
-
-pub use log::{LogValue, format as format_log};
 
 use crate::*;
 
@@ -268,7 +265,7 @@ impl std::error::Error for SetupError {}
 /// A record of [`Op::Log`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRecord {
-    pub message: String,
+    pub record: log::LogRecord,
     /// `thread_position_in_grid`.
     pub thread: [u32; 3],
     pub span: Span,

@@ -23,6 +23,11 @@ pub fn extend(s: Scalar, bits: u64) -> i64 {
     if s.is_signed() { ((bits << shift) as i64) >> shift } else { bits as i64 }
 }
 
+/// The word that log records hold: an integer extended, a float as the bits of a `double`.
+pub fn widen(s: Scalar, bits: u64) -> u64 {
+    if s.is_float() { f64::from(to_f32(s, bits)).to_bits() } else { extend(s, bits) as u64 }
+}
+
 /// The value of a float, exactly.
 #[inline]
 pub fn to_f32(s: Scalar, bits: u64) -> f32 {

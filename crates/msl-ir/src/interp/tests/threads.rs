@@ -203,7 +203,7 @@ fn logs_are_formatted_and_name_the_thread() {
     machine.dispatch([3, 1, 1], [3, 1, 1], DispatchKind::Threads).unwrap();
     let logs = machine.take_logs();
     assert_eq!(
-        logs.iter().map(|l| (l.message.as_str(), l.thread[0])).collect::<Vec<_>>(),
+        logs.iter().map(|l| (l.record.message.as_str(), l.thread[0])).collect::<Vec<_>>(),
         [("x=2 %s\n", 1), ("x=2 %s\n", 2)]
     );
     assert!(machine.take_logs().is_empty());

@@ -7,15 +7,6 @@ use super::*;
 use crate::constant::unary_scalar;
 use crate::hir::{BinaryOp, Stmt};
 
-/// Whether a string literal is all there is.
-fn is_text(e: &Expr) -> bool {
-    match &e.kind {
-        ExprKind::String(_) => true,
-        ExprKind::Convert(_, inner) => is_text(inner),
-        _ => false,
-    }
-}
-
 impl Machine<'_, '_> {
     fn place(&mut self, e: &Expr) -> Eval<Place> {
         match self.known_place(e) {
@@ -332,9 +323,8 @@ impl Machine<'_, '_> {
                 let object = self.allocate(fresh, e.ty);
                 let this = Const::Pointer(Some(Pointer { object: Object::Memory(object), path: Vec::new() }));
                 let mut values = vec![this];
-                // Names of loggers are not kept.
                 for a in args {
-                    values.push(if is_text(a) { Const::Uninit } else { self.rvalue(a)? });
+                    values.push(self.rvalue(a)?);
                 }
                 self.call(*function, values, span)?;
                 self.memory[object].0.clone()

@@ -101,3 +101,25 @@ kernel void far(device const float* a [[buffer(0)]], device float* b [[buffer(1)
         return;
     } else b[i] = -x;
 }
+//--- one of two objects is read: constants, variables, elements of buffers, vectors
+// buffer 0: i32 = 0 1 0 5
+// buffer 1: i32 = iota(4, 10)
+// dispatch: one_of_two grid=4 threadgroup=4
+// expect 0: i32 = 4063 2104 4065 2106
+#include <metal_stdlib>
+using namespace metal;
+constant constexpr int one_of_two_a = 1, one_of_two_b = 2;
+constant int one_of_two_list[2] = {50, 60};
+static int one_of_two_twice(int x) { return x * 2; }
+kernel void one_of_two(device int* o [[buffer(0)]], device const int* in [[buffer(1)]], uint i [[thread_position_in_grid]]) {
+    const bool c = o[i] != 0;
+    int x = 1, y = 2;
+    int4 v = int4(40), w = int4(41);
+    int sum = one_of_two_twice(c ? one_of_two_a : one_of_two_b) * 1000 + (c ? x : y) + (c ? v : w).y;
+    sum += c ? one_of_two_list[0] + in[i] * 0 : one_of_two_list[1] - 50;
+    sum += (c ? in[i] : in[i]);
+    (c ? x : y) = 7;
+    sum += c ? x - 7 : y - 7;
+    (c ? v : w).x += 3;
+    o[i] = sum + (c ? v.x - 4 - 37 : w.x - 44);
+}

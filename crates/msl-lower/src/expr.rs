@@ -75,6 +75,10 @@ impl FunctionLowerer<'_, '_> {
                 let ty = self.cx.value_type(expr.ty);
                 self.constant(0, ty)
             }
+            // Of two objects one is read, rather than its place be chosen: that would say nothing about where it is.
+            ExprKind::Load(object) if let ExprKind::Conditional { condition, then, otherwise } = &object.kind => {
+                self.lower_conditional(expr, condition, then, otherwise)
+            }
             ExprKind::Load(object) => {
                 let place = self.lower_place(object);
                 self.load(&place)

@@ -34,7 +34,7 @@ impl CpuDevice {
     /// With the vector instructions that a value of `PYMETALLIC_CPU_FEATURES` stands for; an error where the machine
     /// lacks them.
     pub fn with_features(threads: usize, features: &str) -> Result<CpuDevice> {
-        CpuDevice::with_start(threads, features, Start::of_environment(threads)?)
+        CpuDevice::with_start(threads, features, Start::of_environment()?)
     }
 
     /// Likewise, with what code kernels start.

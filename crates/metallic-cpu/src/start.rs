@@ -1,10 +1,12 @@
 //! With what code kernels start: code that is made well, or at first code that is made quickly.
 //!
-//! Good code takes LLVM five times as long as code that is up to six times slower. By default a kernel starts with the
+//! Good code takes LLVM five times as long as code that is up to six times slower. On request a kernel starts with the
 //! latter, while a thread makes the former; it takes over at the next threadgroup, or after so many that a slice of time
 //! is over ([`crate::encoder`]). Both give the same results to the bit, in fast mode as well, so nobody can tell when
 //! that was. At the end of the process the thread is waited for and starts nothing more: LLVM must not be in use when
-//! what it consists of is torn down.
+//! what it consists of is torn down. Where a process ends by `exit` alone that comes too late for what LLVM made after
+//! [`finish`] was registered, and the process may crash at its very end; so this is not the default yet. Those that call
+//! `process::exit` before, as the Python package does, are safe.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,11 +31,10 @@ pub enum Start {
 }
 
 impl Start {
-    /// What the environment asks for. By default, code is made on a thread of its own where there may be several.
-    pub fn of_environment(threads: usize) -> Result<Start> {
+    /// What the environment asks for.
+    pub fn of_environment() -> Result<Start> {
         let value = env::QUICK.get().unwrap_or_default();
         match value.trim() {
-            "" if threads > 1 => Ok(Start::Quickly),
             "" | "off" => Ok(Start::Well),
             "on" => Ok(Start::Quickly),
             "only" => Ok(Start::OnlyQuickly),

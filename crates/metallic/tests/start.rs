@@ -91,6 +91,8 @@ fn code_may_change_in_the_middle_of_a_dispatch() {
             }
         }
     }
+    // Nothing is to be made when the process ends.
+    metallic::hal::process::exit();
 }
 
 #[test]
@@ -100,6 +102,7 @@ fn fast_math_rounds_alike_in_all_code() {
         let Ok(well) = CpuDevice::with_start(2, features, Start::Well) else { continue };
         fast_math_rounds_alike_on(features, &Device::from_hal(Arc::new(well)));
     }
+    metallic::hal::process::exit();
 }
 
 fn fast_math_rounds_alike_on(features: &str, well: &Device) {
@@ -130,6 +133,7 @@ fn a_process_ends_while_code_is_made() {
             std::mem::forget(pipeline);
         }
         run(&device, "walk", true, [64, 8], [32, 4], [64, 8]);
+        metallic::hal::process::exit();
         std::process::exit(7);
     }
     let start = Instant::now();

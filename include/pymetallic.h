@@ -68,6 +68,7 @@ typedef void *metal_compute_pipeline_state_t;
 typedef void *metal_shared_event_t;
 typedef void *metal_function_handle_t;
 typedef void *metal_visible_function_table_t;
+typedef void *metal_log_state_t;
 
 /* ---- errors, counting, text -------------------------------------------------------------- */
 
@@ -528,6 +529,37 @@ PYMETALLIC_API bool metal_command_buffer_set_label(metal_command_buffer_t comman
 /* The caller owns the text. */
 PYMETALLIC_API char *metal_command_buffer_get_label(metal_command_buffer_t command_buffer);
 PYMETALLIC_API void metal_command_buffer_release(metal_command_buffer_t command_buffer);
+
+/* ---- log states --------------------------------------------------------------------------- */
+
+/* MTLLogLevel. */
+enum metal_log_level {
+  METAL_LOG_LEVEL_DEBUG = 1,
+  METAL_LOG_LEVEL_INFO = 2,
+  METAL_LOG_LEVEL_NOTICE = 3,
+  METAL_LOG_LEVEL_ERROR = 4,
+  METAL_LOG_LEVEL_FAULT = 5
+};
+
+/* What a kernel logged. subsystem and category are NULL of os_log_default; level is one of metal_log_level. All text is
+ * borrowed, valid during the call. */
+typedef void (*metal_log_handler)(const char *subsystem, const char *category, int32_t level, const char *message,
+                                  void *user_data);
+/* Takes what kernels log with os_log, from a level (metal_log_level) on; what is below is dropped. */
+PYMETALLIC_API metal_log_state_t metal_device_make_log_state(metal_device_t device, int32_t level);
+/* Calls handler for each record, from any thread, also from several at once, before the command buffer completes.
+ * Without handlers records are printed. The handler must return, not throw, and not wait for the command buffer. */
+PYMETALLIC_API bool metal_log_state_add_log_handler(metal_log_state_t log_state, metal_log_handler handler,
+                                                    void *user_data);
+/* One of metal_log_level; 0 on failure. */
+PYMETALLIC_API int32_t metal_log_state_get_level(metal_log_state_t log_state);
+PYMETALLIC_API void metal_log_state_release(metal_log_state_t log_state);
+/* A queue whose kernels log to log_state; those of other queues log to standard output. */
+PYMETALLIC_API metal_command_queue_t metal_device_make_command_queue_with_log_state(metal_device_t device,
+                                                                                    metal_log_state_t log_state);
+/* A command buffer whose kernels log to log_state, wherever those of its queue do. */
+PYMETALLIC_API metal_command_buffer_t
+metal_command_queue_make_command_buffer_with_log_state(metal_command_queue_t queue, metal_log_state_t log_state);
 
 /* ---- compute command encoders ------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ from .metallic import (
     FunctionHandle,
     Kernel,
     Library,
+    LogState,
     MetalCompileError,
     MetalDeviceError,
     MetalError,
@@ -41,7 +42,7 @@ from .metallic import (
 
 __all__ = [
     "BlitCommandEncoder", "Buffer", "CommandBuffer", "CommandQueue", "ComputeCommandEncoder", "ComputePipelineState",
-    "Device", "Event", "Function", "FunctionHandle", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
+    "Device", "Event", "Function", "FunctionHandle", "Kernel", "Library", "LogState", "MetalCompileError", "MetalDeviceError", "MetalError",
     "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "VisibleFunctionTable", "__version__",
     "async_buffer_from_numpy", "async_buffer_to_numpy", "get_default_device", "run_simple_compute_example", "scalar_add", "scalar_multiply",
 ]

@@ -117,8 +117,13 @@ class Device:
         """Memory that is kept for the next uploads (see ``async_buffer_from_numpy``), in bytes; given back when idle."""
     def supports_shader_barycentric_coordinates(self) -> bool:
         """Whether fragment shaders see barycentric coordinates: False, but on Apple GPUs that have them. We compute only."""
-    def make_command_queue(self) -> CommandQueue:
-        """A new queue of this device. Raises MetalDeviceError when its driver fails."""
+    def make_command_queue(self, log_state: LogState | None = None) -> CommandQueue:
+        """A new queue of this device. Raises MetalDeviceError when its driver fails.
+
+        log_state: takes what kernels of its command buffers log; by default that is printed.
+        """
+    def make_log_state(self, level: str = "debug") -> LogState:
+        """Takes what kernels log with ``os_log``, from a level on: "debug", "info", "notice", "error" or "fault"."""
     @property
     def command_queue(self) -> CommandQueue:
         """A new command queue each time."""
@@ -422,12 +427,30 @@ class ComputePipelineState:
         """
 
 @final
+class LogState:
+    """Takes what kernels log with ``os_log``; made by ``Device.make_log_state``, given to a command queue or command buffer."""
+
+    def add_log_handler(self, handler: Callable[[str | None, str | None, str, str], object]) -> None:
+        """Calls ``handler(subsystem, category, level, message)`` for each record, from any thread, before the command buffer
+        completes.
+
+        The first two are None of ``os_log_default``; the level is "debug", "info", "notice", "error" or "fault". Without
+        handlers, records are printed.
+        """
+    @property
+    def level(self) -> str:
+        """Records below it are dropped."""
+
+@final
 class CommandQueue:
     """Executes command buffers in order."""
 
     def __new__(cls, device: Device) -> CommandQueue: ...
-    def make_command_buffer(self) -> CommandBuffer:
-        """A new, empty command buffer."""
+    def make_command_buffer(self, log_state: LogState | None = None) -> CommandBuffer:
+        """A new, empty command buffer.
+
+        log_state: takes what its kernels log, instead of the queue's.
+        """
     @property
     def device(self) -> Device:
         """The device that executes."""

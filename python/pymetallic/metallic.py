@@ -26,6 +26,7 @@ from ._native import (
     Function,
     FunctionHandle,
     Library,
+    LogState,
     MetalCompileError,
     MetalDeviceError,
     MetalError,
@@ -39,7 +40,7 @@ from ._native import (
 
 __all__ = [
     "BlitCommandEncoder", "Buffer", "CommandBuffer", "CommandQueue", "ComputeCommandEncoder", "ComputePipelineState",
-    "Device", "Event", "Function", "FunctionHandle", "Kernel", "Library", "MetalCompileError", "MetalDeviceError", "MetalError",
+    "Device", "Event", "Function", "FunctionHandle", "Kernel", "Library", "LogState", "MetalCompileError", "MetalDeviceError", "MetalError",
     "MetalExecutionError", "MetalMemoryError", "MetalValidationError", "SamplerState", "Texture", "VisibleFunctionTable", "_KernelCache",
     "_resource_manager", "async_buffer_from_numpy", "async_buffer_to_numpy", "fill_u32", "get_default_device", "kernel_cache", "read_scalar",
     "run_simple_compute_example", "scalar_add", "scalar_multiply",

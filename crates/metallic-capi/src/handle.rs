@@ -103,6 +103,7 @@ objects! {
     SharedEvent(metallic::SharedEvent) = 14 "a shared event";
     FunctionHandle(metallic::FunctionHandle) = 15 "a function handle";
     VisibleFunctionTable(metallic::VisibleFunctionTable) = 16 "a visible function table";
+    LogState(Arc<metallic::LogState>) = 17 "a log state";
 }
 
 /// A new handle, held once.

@@ -26,6 +26,7 @@ pub mod device;
 pub mod event;
 pub mod function_constant_values;
 pub mod library;
+pub mod log_state;
 pub mod object;
 pub mod texture;
 pub mod visible_function_table;

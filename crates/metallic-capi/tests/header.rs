@@ -122,6 +122,7 @@ fn canonical_rust(ty: &syn::Type) -> String {
                 "f64" => "double",
                 "Deallocator" => "metal_deallocator",
                 "CompletedHandler" => "metal_completed_handler",
+                "LogHandler" => "metal_log_handler",
                 "MetalRegion" => "metal_region",
                 "MetalTextureDescriptor" => "metal_texture_descriptor",
                 "MetalSamplerDescriptor" => "metal_sampler_descriptor",
@@ -272,7 +273,9 @@ fn constants() -> BTreeMap<String, u32> {
 
 #[test]
 fn constants_are_those_of_metallic() {
-    use metallic::{AddressMode, BorderColor, CompareFunction, MinMagFilter, MipFilter, StorageMode, TextureType};
+    use metallic::{
+        AddressMode, BorderColor, CompareFunction, LogLevel, MinMagFilter, MipFilter, StorageMode, TextureType,
+    };
     let constants = constants();
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     let group = |prefix: &str| -> BTreeMap<String, u32> {
@@ -295,6 +298,7 @@ fn constants_are_those_of_metallic() {
         MinMagFilter { Nearest Linear } "METAL_SAMPLER_MIN_MAG_FILTER_"
         MipFilter { NotMipmapped Nearest Linear } "METAL_SAMPLER_MIP_FILTER_"
         CompareFunction { Never Less Equal LessEqual Greater NotEqual GreaterEqual Always } "METAL_COMPARE_FUNCTION_"
+        LogLevel { Debug Info Notice Error Fault } "METAL_LOG_LEVEL_"
         BorderColor { TransparentBlack OpaqueBlack OpaqueWhite } "METAL_SAMPLER_BORDER_COLOR_"
     }
     for (name, value) in group("METAL_TEXTURE_TYPE_") {

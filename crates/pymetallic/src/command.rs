@@ -7,6 +7,7 @@ use crate::device::Device;
 use crate::encoder::{BlitCommandEncoder, ComputeCommandEncoder};
 use crate::error::{ToPython, to_python};
 use crate::event::Event;
+use crate::log::LogState;
 use crate::released::CountRelease;
 use crate::shutdown::call_back;
 use crate::wait::wait;
@@ -31,8 +32,12 @@ impl CommandQueue {
         device.inner.make_command_queue().python().map(CommandQueue::from_inner)
     }
     /// A new, empty command buffer.
-    fn make_command_buffer(&self) -> PyResult<CommandBuffer> {
-        self.inner.make_command_buffer().python().map(CommandBuffer::from_inner)
+    ///
+    /// log_state: takes what its kernels log, instead of the queue's.
+    #[pyo3(signature = (log_state = None))]
+    fn make_command_buffer(&self, log_state: Option<&LogState>) -> PyResult<CommandBuffer> {
+        let descriptor = metallic::CommandBufferDescriptor { log_state: log_state.map(|s| s.inner.clone()) };
+        self.inner.make_command_buffer_with_descriptor(&descriptor).python().map(CommandBuffer::from_inner)
     }
     /// The device that executes.
     #[getter]

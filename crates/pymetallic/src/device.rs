@@ -10,6 +10,7 @@ use crate::encoder::ComputeCommandEncoder;
 use crate::error::ToPython;
 use crate::event::Event;
 use crate::library::{ComputePipelineState, Function, Library, compile_options};
+use crate::log::LogState;
 use crate::texture::{SamplerState, Texture, make_sampler_state, make_texture};
 
 /// A device that runs kernels. `Device("cpu")` is one by its id, `Device()` the default one. Equal when the same.
@@ -97,13 +98,22 @@ impl Device {
     }
 
     /// A new queue of this device. Raises MetalDeviceError when its driver fails.
-    fn make_command_queue(&self) -> PyResult<CommandQueue> {
-        self.inner.make_command_queue().python().map(CommandQueue::from_inner)
+    ///
+    /// log_state: takes what kernels of its command buffers log; by default that is printed.
+    #[pyo3(signature = (log_state = None))]
+    fn make_command_queue(&self, log_state: Option<&LogState>) -> PyResult<CommandQueue> {
+        let descriptor = metallic::CommandQueueDescriptor { log_state: log_state.map(|s| s.inner.clone()) };
+        self.inner.make_command_queue_with_descriptor(&descriptor).python().map(CommandQueue::from_inner)
+    }
+    /// Takes what kernels log with `os_log`, from a level on: "debug", "info", "notice", "error" or "fault".
+    #[pyo3(signature = (level = "debug"))]
+    fn make_log_state(&self, level: &str) -> PyResult<LogState> {
+        Ok(LogState::from_inner(self.inner.make_log_state(crate::log::level(level)?)))
     }
     /// A new command queue each time.
     #[getter]
     fn command_queue(&self) -> PyResult<CommandQueue> {
-        self.make_command_queue()
+        self.make_command_queue(None)
     }
     /// A new command buffer of a new queue each time.
     #[getter]

@@ -16,6 +16,7 @@ mod event;
 mod function_table;
 mod gpu_array;
 mod library;
+mod log;
 mod released;
 mod shutdown;
 mod texture;
@@ -33,6 +34,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<device::Device>()?;
     module.add_class::<buffer::Buffer>()?;
     module.add_class::<buffer::Contents>()?;
+    module.add_class::<log::LogState>()?;
     module.add_class::<texture::Texture>()?;
     module.add_class::<texture::SamplerState>()?;
     module.add_class::<library::Library>()?;

@@ -373,13 +373,13 @@ unsafe extern "C" fn find_range(context: *const LaunchContext, address: u64, ran
         .iter()
         .chain(bound)
         .map(|buffer| [buffer.gpu_address(), buffer.gpu_address() + buffer.length()]);
-    // The descriptors of textures, whose addresses a kernel may keep in a local or compute from an index.
-    let descriptors = arguments
+    // Bytes and the descriptors of textures, whose addresses a kernel may keep in a local or compute from an index.
+    let passed = arguments
         .iter()
         .zip(&memory.arguments.slots)
-        .filter(|(argument, _)| matches!(argument, Argument::Textures(_)))
+        .filter(|(argument, _)| matches!(argument, Argument::Textures(_) | Argument::Bytes(_)))
         .map(|(_, slot)| [slot.address, slot.address + slot.length]);
-    *range = buffers.chain(descriptors).find(|[start, end]| (*start..*end).contains(&address)).unwrap_or([0, 0]);
+    *range = buffers.chain(passed).find(|[start, end]| (*start..*end).contains(&address)).unwrap_or([0, 0]);
 }
 
 unsafe extern "C" fn on_log(

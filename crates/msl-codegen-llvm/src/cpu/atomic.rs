@@ -7,6 +7,7 @@ use llvm_sys::LLVMAtomicOrdering as Order;
 use msl_base::Id;
 use msl_ir::{AtomicOp, BinaryOp, FpFlags, Scalar, ValueId};
 
+use super::check::Candidates;
 use super::kernel::Emit;
 use super::memory::{Access, Element};
 use crate::CodegenError;
@@ -398,14 +399,18 @@ impl Emit<'_> {
         }
         let span = self.f.insts[id].span;
         let (base, length) = if p.root == Root::Raw { (ll.null(), ll.c64(0)) } else { self.root_address(p.root) };
-        let site = self.site(FaultKind::Atomic, p.root, span);
+        let into = if p.root == Root::Raw { self.candidates(id, true) } else { Candidates::default() };
+        let site = match p.root {
+            Root::Raw => self.raw_site(FaultKind::Atomic, &into, span),
+            root => self.site(FaultKind::Atomic, root, span),
+        };
         let size = u64::from(s.size());
         let ok = if p.valid {
             ll.cbool(true)
         } else if p.root == Root::Raw {
             let a = ll.splat(offset, self.gang.lanes);
             let one = ll.bitcast(ll.cint(ll.int(self.gang.lanes), 1), self.mask_type());
-            let m = self.raw_check(size, a, one, site, part);
+            let m = self.raw_check(size, a, one, site, part, &into);
             ll.extract(m, 0)
         } else {
             let limit = ll.intrinsic1("usub.sat", ll.int(64), &[length, ll.c64(size - 1)]);

@@ -5,8 +5,11 @@
 //! that fails, be it for a real fault or because the lanes beyond the end are switched off. They stand in
 //! blocks that are cold, and pass what they can in stack memory to keep those small.
 
+use std::collections::HashSet;
+
 use msl_base::{Span, Symbol};
-use msl_ir::{Scalar, ValueId};
+use msl_ir::analysis::Provenance;
+use msl_ir::{Op, Scalar, ValueId};
 
 use super::kernel::Emit;
 use super::layout::Rows;
@@ -16,6 +19,15 @@ use crate::emit::shape::Root;
 use crate::emit::value::memory_type;
 use crate::llvm::{T, V};
 use crate::slow_paths::{self, Form};
+
+/// What an address may point into.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    /// Buffers and constants.
+    roots: Vec<Root>,
+    /// Other buffers too: those that the host knows of.
+    others: bool,
+}
 
 impl Emit<'_> {
     /// Registers a place that can fault.
@@ -261,29 +273,84 @@ impl Emit<'_> {
         ll.ne(good, ll.c32(0))
     }
 
-    /// Which lanes of a part may access `size` bytes at these addresses, which came from nowhere
-    /// the compiler knows. Asks the host for the allocation around each that is in no constant.
-    pub fn raw_check(&self, size: u64, addresses: V, mask: V, site: V, part: u32) -> V {
+    /// Which lanes of a part may access `size` bytes at these addresses, by what they may point into. Where that is not all
+    /// known, asks the host for the allocation around each other address.
+    pub fn raw_check(&self, size: u64, addresses: V, mask: V, site: V, part: u32, into: &Candidates) -> V {
         let ll = self.ll;
-        let in_constants = self.in_addressed_constants(size, addresses);
-        let asked = in_constants.map_or(mask, |known| ll.and(mask, ll.not(known)));
+        let known = self.in_candidates(size, addresses, into);
+        let asked = known.map_or(mask, |known| ll.and(mask, ll.not(known)));
+        if !into.others {
+            self.record_lane(site, self.first_thread(part), addresses, asked);
+            return known.map_or(mask, |known| ll.and(mask, known));
+        }
         let table = self.slow_buffer(0, 8 * u64::from(self.gang.lanes));
         ll.store(addresses, table, 8);
         let (form, thread) = (self.form_of_lanes(0), self.first_thread(part));
         let args = [self.scratch, ll.c64(size), table, form, site, thread, self.wide_bits(asked)];
         let good = self.call_slow(slow_paths::offset::RESIDENT, ll.int(64), &args);
         let good = ll.bitcast(ll.trunc(good, ll.int(self.gang.lanes)), self.mask_type());
-        in_constants.map_or(good, |known| ll.or(good, ll.and(mask, known)))
+        known.map_or(good, |known| ll.or(good, ll.and(mask, known)))
     }
 
-    /// Which lanes' bytes are in constants whose addresses other constants hold; `None` where there are none.
-    fn in_addressed_constants(&self, size: u64, addresses: V) -> Option<V> {
+    /// What the pointer of an access may point into whose root differs from thread to thread, or is not known.
+    pub fn candidates(&self, access: ValueId, is_store: bool) -> Candidates {
+        use msl_ir::analysis::provenance::Root as From;
+        let provenance = self.provenance.get_or_init(|| Provenance::new(self.module, self.f));
+        let mut out = Candidates::default();
+        let sources = match self.f.insts[access].op {
+            Op::Load { ptr, .. } | Op::Store { ptr, .. } | Op::Atomic { ptr, .. } | Op::CompareExchange { ptr, .. } => {
+                provenance.roots(ptr)
+            }
+            Op::Copy { dst: ptr, .. } if is_store => provenance.roots(ptr),
+            Op::Copy { src, .. } => provenance.roots(src),
+            _ => &[],
+        };
+        for source in sources {
+            match *source {
+                From::Param(i) => out.roots.push(Root::Param(i)),
+                From::Global(g) => out.roots.push(Root::Global(g)),
+                From::Local(_) => {}
+                From::Unknown { .. } => out.others = true,
+            }
+        }
+        out.others |= sources.is_empty();
+        if out.others {
+            let escaped = provenance.escaped_globals().iter().copied();
+            let constants = escaped.chain(self.module.addressed_constants()).map(Root::Global);
+            out.roots.extend(constants);
+        }
+        out.roots.retain(|root| !self.is_shared(*root));
+        let mut seen = HashSet::new();
+        out.roots.retain(|root| seen.insert(*root));
+        out
+    }
+
+    /// Registers an access of an address that can fault.
+    pub fn raw_site(&mut self, kind: FaultKind, into: &Candidates, span: Span) -> V {
+        let site = self.site(kind, Root::Raw, span);
+        if !into.others
+            && let Some(site) = self.sites.last_mut()
+        {
+            let names = into.roots.iter().filter_map(|root| match root {
+                Root::Param(i) => self.entry.params.get(*i as usize).map(|p| p.name),
+                Root::Global(g) => Some(self.module.globals[*g].name),
+                Root::Local(_) | Root::Private | Root::Shared | Root::Raw => None,
+            });
+            let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
+            let verb = if kind == FaultKind::Read { "read" } else { "write" };
+            site.message = Some(format!("{verb} outside of all that the pointer may point into: {}", names.join(", ")));
+        }
+        site
+    }
+
+    /// Which lanes' bytes are in one of the candidates; `None` where there are none.
+    fn in_candidates(&self, size: u64, addresses: V, into: &Candidates) -> Option<V> {
         let (ll, lanes) = (self.ll, self.gang.lanes);
-        let tests = self.module.addressed_constants().into_iter().map(|g| {
-            let start = ll.splat(ll.ptr_to_int(self.constant_global(g)), lanes);
-            let length = self.module.types.size_of(self.module.globals[g].ty);
-            let room = ll.splat(ll.c64((length + 1).saturating_sub(size)), lanes);
-            ll.ult(ll.sub(addresses, start), room)
+        let tests = into.roots.iter().map(|root| {
+            let (start, length) = self.root_address(*root);
+            let start = ll.splat(ll.ptr_to_int(start), lanes);
+            let room = ll.intrinsic1("usub.sat", ll.int(64), &[length, ll.c64(size - 1)]);
+            ll.ult(ll.sub(addresses, start), ll.splat(room, lanes))
         });
         tests.reduce(|a, b| ll.or(a, b))
     }

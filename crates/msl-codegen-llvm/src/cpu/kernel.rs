@@ -7,10 +7,11 @@
 //! which has masks and checks anyway, runs the others too, unless it is laid out in another way: then the full ones
 //! among them have a version of their own. Which versions are in one piece of code is up to [`Groups`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use msl_base::{Id, Span};
+use msl_ir::analysis::Provenance;
 use msl_ir::{
     Access, AddressSpace, Block, Builtin, EntryPoint, Function, GlobalId, HOST_SLACK, LocalId, Module, Op, ParamKind,
     Scalar, ValueId,
@@ -159,6 +160,8 @@ pub struct Emit<'a> {
     pub bounds: &'a Bounds,
     /// The access being emitted is one of those.
     pub is_within: bool,
+    /// Where pointers come from, once somebody asks.
+    pub provenance: OnceCell<Provenance>,
 }
 
 /// One of the bodies of a kernel: the function, with what is known of it, and the threadgroups it is for.
@@ -207,13 +210,20 @@ pub fn emit_kernel(
     plan.take(abi::header::SIZE, 64);
     let mut shared_globals = HashMap::new();
     let shared_start = plan.size;
+    if module.globals.values().any(|g| g.space == AddressSpace::Threadgroup)
+        || entry.params.iter().any(|p| matches!(p.kind, ParamKind::Threadgroup { .. }))
+    {
+        // Nothing is at offset 0, which is what null pointers are.
+        plan.take(64, 64);
+    }
+    let variables_start = plan.size;
     for (id, g) in module.globals.iter() {
         if g.space == AddressSpace::Threadgroup {
             let at = plan.take(module.types.size_of(g.ty), u64::from(g.align.max(16)));
             shared_globals.insert(id, at);
         }
     }
-    out.static_threadgroup = plan.size - shared_start;
+    out.static_threadgroup = plan.size - variables_start;
 
     // Arguments.
     let table = ll.load(ll.ptr(), ll.gep_const(context, abi::offset::ARGUMENTS), 8);
@@ -235,7 +245,7 @@ pub fn emit_kernel(
         }
         args.push(Arg { pointer, address, length });
     }
-    let mut shared_size = ll.c64(out.static_threadgroup);
+    let mut shared_size = ll.c64(plan.size - shared_start);
     if !dynamic.is_empty() {
         let mut at = ll.load(ll.int(64), dynamic_start, 8);
         for i in &dynamic {
@@ -474,6 +484,7 @@ pub fn emit_kernel(
             windows: &windows,
             bounds: version.bounds.as_ref().unwrap_or(&nothing),
             is_within: false,
+            provenance: OnceCell::new(),
         };
         e.place_private();
         if let Some(sink) = remarks {
@@ -589,7 +600,8 @@ impl Emit<'_> {
     /// Gives memory to the locals that need an address.
     fn place_private(&mut self) {
         let f = self.f;
-        let mut size = 0u64;
+        // Nothing is at offset 0, which is what null pointers are.
+        let mut size = 8u64;
         let threads = u64::from(self.gang.threads());
         let mut list = Vec::new();
         for (l, local) in f.locals.iter() {
@@ -602,8 +614,8 @@ impl Emit<'_> {
             list.push((l, n));
             size += n;
         }
-        self.private_size = size.max(8);
-        if size == 0 {
+        self.private_size = size;
+        if list.is_empty() {
             return;
         }
         let escapes = self.flow.shapes.iter().any(|s| matches!(s.root, Some((Root::Private, _))))

@@ -287,7 +287,9 @@ impl Emit<'_> {
                         None => {
                             let resident = self.is_resident(at, size);
                             any = ll.or(any, resident);
-                            for g in self.module.addressed_constants() {
+                            let escaped = self.provenance.escaped_globals().iter().copied();
+                            let addressed = self.module.addressed_constants();
+                            for g in addressed.iter().copied().chain(escaped.filter(|g| !addressed.contains(g))) {
                                 let Some((start, length)) =
                                     self.globals.contains_key(&g).then(|| self.extent(Root::Global(g))).flatten()
                                 else {

@@ -54,6 +54,7 @@ pub struct Provenance {
     locals: Vec<LocalUse>,
     contents: Vec<Vec<Root>>,
     params: Vec<ParamUse>,
+    escaped_globals: Vec<GlobalId>,
     unknown_writes: [bool; 4],
 }
 
@@ -83,6 +84,11 @@ impl Provenance {
     }
     pub fn param_use(&self, i: u32) -> ParamUse {
         self.params.get(i as usize).copied().unwrap_or_default()
+    }
+    /// The globals whose address is kept where it cannot be followed, in order: unknown pointers may point to them, beside
+    /// those whose addresses [constants hold](Module::addressed_constants).
+    pub fn escaped_globals(&self) -> &[GlobalId] {
+        &self.escaped_globals
     }
     /// What pointers kept in a pointer-typed local may be derived from.
     pub fn contents(&self, l: LocalId) -> &[Root] {
@@ -126,6 +132,7 @@ impl<'a> Builder<'a> {
             locals: vec![LocalUse::Unused; function.locals.len()],
             contents: vec![Vec::new(); function.locals.len()],
             params: vec![ParamUse::default(); function.params.len()],
+            escaped_globals: Vec::new(),
             unknown_writes: [false; 4],
         };
         Builder { module, function, out, changed: false }
@@ -188,7 +195,13 @@ impl<'a> Builder<'a> {
                         *p = next;
                     }
                 }
-                Root::Global(_) | Root::Unknown { .. } => {}
+                Root::Global(g) => {
+                    if let Err(at) = self.out.escaped_globals.binary_search(&g) {
+                        self.out.escaped_globals.insert(at, g);
+                        self.changed = true;
+                    }
+                }
+                Root::Unknown { .. } => {}
             }
         }
         self.out.values[v.index()] = roots;

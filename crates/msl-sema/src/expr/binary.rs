@@ -670,17 +670,20 @@ impl Checker<'_> {
         self.check_expr(e)
     }
 
-    fn unify_arms(&mut self, a: Value, b: Value, span: Span) -> Option<(Value, Value, bool)> {
+    fn unify_arms(&mut self, mut a: Value, mut b: Value, span: Span) -> Option<(Value, Value, bool)> {
         // Several components of a vector are no object that could be referred to.
         let is_part =
             |c: &Self, v: &Value| matches!(&v.expr.kind, ExprKind::Swizzle { .. }) || c.bits_of(&v.expr).is_some();
         if a.ty() == b.ty()
             && a.is_lvalue()
             && a.expr.category == b.expr.category
-            && a.quals == b.quals
+            && (a.quals.includes(b.quals) || b.quals.includes(a.quals))
             && !is_part(self, &a)
             && !is_part(self, &b)
         {
+            // An object that may be written and one that may not are both referred to as the latter.
+            let quals = if a.quals.includes(b.quals) { a.quals } else { b.quals };
+            (a.quals, b.quals) = (quals, quals);
             return Some((a, b, true));
         }
         let is_class = |c: &Self, v: &Value| c.program.types.as_class(v.ty()).is_some();

@@ -103,9 +103,10 @@ impl Emit<'_> {
         let kind = if is_store { FaultKind::Write } else { FaultKind::Read };
         let span = self.f.insts[id].span;
         if p.root == Root::Raw && !p.valid {
-            let site = self.site(kind, p.root, span);
+            let into = self.candidates(id, is_store);
+            let site = self.raw_site(kind, &into, span);
             self.remark_access(id, p.root, is_store, AccessForm::Raw);
-            return Ok(self.raw_access(p, e, what, site));
+            return Ok(self.raw_access(p, e, what, site, &into));
         }
         let varying_store = matches!(what, Access::Store(v) if v.iter().any(|c| c.shape.lanes()));
         self.is_within = self.bounds.accesses.contains(&id) && matches!(p.root, Root::Param(_));

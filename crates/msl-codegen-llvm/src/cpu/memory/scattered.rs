@@ -6,6 +6,7 @@ use msl_ir::Scalar;
 
 use super::patterned::Request;
 use super::{ALIGN, Access, Element};
+use crate::cpu::check::Candidates;
 use crate::cpu::kernel::Emit;
 use crate::cpu::masks::Mask;
 use crate::emit::shape::{ALL, NEAR, Root, Shape};
@@ -328,8 +329,15 @@ impl Emit<'_> {
         ll.bitcast(ll.trunc(bits, t), ll.vec(memory_type(ll, s), lanes))
     }
 
-    /// Addresses from nowhere known: the host says lane by lane what they may touch.
-    pub(super) fn raw_access(&mut self, p: &Pointer, e: Element, what: &Access, site: V) -> Vec<Comp> {
+    /// Addresses whose root differs or is not known: tested lane by lane against what they may point into.
+    pub(super) fn raw_access(
+        &mut self,
+        p: &Pointer,
+        e: Element,
+        what: &Access,
+        site: V,
+        into: &Candidates,
+    ) -> Vec<Comp> {
         let ll = self.ll;
         let gang = self.gang;
         let address = self.collapse(p, Root::Raw);
@@ -348,7 +356,7 @@ impl Emit<'_> {
             } else {
                 self.mask_part(&self.mask, i)
             };
-            m = self.raw_check(e.size(), a, m, site, i);
+            m = self.raw_check(e.size(), a, m, site, i, into);
             for (k, out) in out.iter_mut().enumerate() {
                 let o = ll.add(a, ll.cint(ll.type_of(a), k as u64 * u64::from(e.scalar.size())));
                 let ptrs = ll.int_to_ptr(o);

@@ -2,9 +2,10 @@
 //! the cache on disk.
 
 use std::collections::BTreeMap;
+use std::sync::Once;
 
 use metallic_hal::explain::{LineValues, Remark};
-use metallic_hal::{Dispatch, Error, Explanation, PipelineSource, Result, env};
+use metallic_hal::{Dispatch, Error, Explanation, PipelineSource, Result, env, process};
 use msl_base::{ExpansionId, Span};
 use msl_codegen_llvm::abi::EntryFn;
 use msl_codegen_llvm::{
@@ -37,6 +38,8 @@ impl Compiler {
         let llvm = CpuCompiler::new(TargetOptions { isa });
         let target = llvm.target_key().map_err(|error| Error::Device(error.to_string()))?;
         let target = format!("{} {target}", env!("CARGO_PKG_VERSION"));
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| process::at_end(close_compiler));
         Ok(Compiler { llvm, cache: Cache::of_user(), target })
     }
 
@@ -155,6 +158,11 @@ impl Compiler {
         }
         Ok(Kernel { compiled })
     }
+}
+
+/// Called at the end of the process: threads may still run command buffers that nobody waits for.
+extern "C" fn close_compiler() {
+    msl_codegen_llvm::close();
 }
 
 impl Kernel {

@@ -1,17 +1,20 @@
 //! With what code kernels start: code that is made well, or at first code that is made quickly.
 //!
-//! Good code takes LLVM five times as long as code that is up to six times slower. On request a kernel starts with the
+//! Good code takes LLVM five times as long as code that is up to six times slower. A kernel may start with the
 //! latter, while a thread makes the former; it takes over at the next threadgroup, or after so many that a slice of time
 //! is over ([`crate::encoder`]). Both give the same results to the bit, in fast mode as well, so nobody can tell when
-//! that was. At the end of the process the thread is waited for and starts nothing more: LLVM must not be in use when
+//! that was. The thread has no lower priority than others: whoever runs a kernel waits for what it makes.
+//!
+//! At the end of the process the thread is waited for and starts nothing more: LLVM must not be in use when
 //! what it consists of is torn down. Where a process ends by `exit` alone that comes too late for what LLVM made after
-//! [`finish`] was registered, and the process may crash at its very end; so this is not the default yet. Those that call
-//! `process::exit` before, as the Python package does, are safe.
+//! [`finish`] was registered, and the process may crash at its very end. So this is the default only where somebody has
+//! promised to say in time that the process ends ([`process::promise_exit`]), as the Python package does; others ask for
+//! it, and call [`process::exit`] before they leave.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
-use std::time::{Duration, Instant};
 
 use metallic_hal::{Error, Result, env, process, threads};
 
@@ -35,6 +38,7 @@ impl Start {
     pub fn of_environment() -> Result<Start> {
         let value = env::QUICK.get().unwrap_or_default();
         match value.trim() {
+            "" if process::is_exit_promised() => Ok(Start::Quickly),
             "" | "off" => Ok(Start::Well),
             "on" => Ok(Start::Quickly),
             "only" => Ok(Start::OnlyQuickly),
@@ -51,8 +55,6 @@ impl Start {
 /// A variant that is gone before its turn has come is forgotten, unless it ran so many threadgroups: who makes a
 /// pipeline for each dispatch finds good code on disk, then.
 const USED: u64 = 256;
-/// How long the end of a process waits for code that is being made.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 struct State {
     waiting: VecDeque<Arc<Variant>>,
@@ -93,7 +95,19 @@ pub(crate) fn improve_next(variant: &Variant) {
     }
 }
 
+thread_local! {
+    /// Whether this is the thread that makes code.
+    static IS_MAKER: Cell<bool> = const { Cell::new(false) };
+}
+
 fn serve() {
+    IS_MAKER.set(true);
+    make_all();
+    // The thread has other work as well.
+    IS_MAKER.set(false);
+}
+
+fn make_all() {
     loop {
         let variant = {
             let mut state = state();
@@ -122,9 +136,9 @@ extern "C" fn finish() {
     state.is_over = true;
     // What they are made of goes with the process.
     std::mem::take(&mut state.waiting).into_iter().for_each(std::mem::forget);
-    let start = Instant::now();
-    while state.running > 0 && start.elapsed() < PATIENCE {
-        let left = PATIENCE.saturating_sub(start.elapsed());
-        state = ENDED.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+    // However long it takes, which is no longer than others may wait for a kernel: the code of large ones is not made here.
+    // LLVM itself may end the process, on the thread that makes code.
+    while state.running > 0 && !IS_MAKER.get() {
+        state = ENDED.wait(state).unwrap_or_else(PoisonError::into_inner);
     }
 }

@@ -12,7 +12,7 @@ pub const DEVICE: Variable = Variable {
 };
 pub const THREADS: Variable = Variable {
     name: "PYMETALLIC_THREADS",
-    help: "how many threads the cpu device uses; by default as many as the process may run at once",
+    help: "how many threads run kernels of the cpu device; by default as many as the process may run at once",
 };
 pub const CPU_FEATURES: Variable = Variable {
     name: "PYMETALLIC_CPU_FEATURES",
@@ -26,7 +26,7 @@ pub const CACHE_SIZE: Variable =
     Variable { name: "PYMETALLIC_CACHE_SIZE", help: "how many bytes the cache may hold; by default 268435456" };
 pub const QUICK: Variable = Variable {
     name: "PYMETALLIC_QUICK",
-    help: "whether kernels of the cpu device start with code that is made quickly: off (the default), on (good code takes over when it is ready), only (it never does), or the number of threadgroups after which it does",
+    help: "whether kernels of the cpu device start with code that is made quickly: on (good code takes over when it is ready; the default in Python), off (the default elsewhere), only (it never does), or the number of threadgroups after which it does",
 };
 
 pub const CHECK: Variable = Variable {

@@ -21,36 +21,72 @@ pub fn watch() {
     }
 }
 
-/// What [`at_exit`] was given.
-static AT_EXIT: Mutex<Vec<extern "C" fn()>> = Mutex::new(Vec::new());
+/// What [`at_exit`] and [`at_end`] were given.
+static AT_EXIT: Mutex<Vec<(Stage, extern "C" fn())>> = Mutex::new(Vec::new());
+static IS_PROMISED: AtomicBool = AtomicBool::new(false);
 
-/// Has `f` called before the process ends or before, by whoever knows that it is about to ([`exit`]); perhaps more than once.
-pub fn at_exit(f: extern "C" fn()) {
-    watch();
-    let mut all = AT_EXIT.lock().unwrap_or_else(PoisonError::into_inner);
-    if all.is_empty() {
-        #[cfg(unix)]
-        // SAFETY: the function may be called at any time.
-        unsafe {
-            libc::atexit(call_at_exit);
-        }
-    }
-    all.push(f);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Exit,
+    End,
 }
 
-/// The process is about to end: calls what was given to [`at_exit`].
+/// Has `f` called when the process is about to end ([`exit`]); perhaps more than once. Nothing that goes on by itself
+/// may begin after it.
+pub fn at_exit(f: extern "C" fn()) {
+    register(Stage::Exit, f);
+}
+
+/// Has `f` called when nobody has use for us any longer ([`end`]); perhaps more than once. Nothing at all may begin after it.
+pub fn at_end(f: extern "C" fn()) {
+    register(Stage::End, f);
+}
+
+fn register(stage: Stage, f: extern "C" fn()) {
+    watch();
+    AT_EXIT.lock().unwrap_or_else(PoisonError::into_inner).push((stage, f));
+    // Each time: what others register in between is to go later.
+    #[cfg(unix)]
+    // SAFETY: the function may be called at any time.
+    unsafe {
+        libc::atexit(call_at_exit);
+    }
+}
+
+/// From now on [`exit`] and [`end`] will be called before the C library's exit functions. Those alone come too late for
+/// threads at work in libraries in C++: what such a library made after ours was registered is destroyed before.
+pub fn promise_exit() {
+    IS_PROMISED.store(true, Ordering::Relaxed);
+}
+
+/// Whether there was such a promise, so that threads may work on what nobody waits for.
+pub fn is_exit_promised() -> bool {
+    IS_PROMISED.load(Ordering::Relaxed)
+}
+
+/// The process is about to end: calls what was given to [`at_exit`]. Devices can still be used.
 pub fn exit() {
+    call(Stage::Exit);
+}
+
+/// The process ends, and whoever used devices is gone: calls what was given to [`at_exit`] and [`at_end`].
+pub fn end() {
+    call(Stage::Exit);
+    call(Stage::End);
+}
+
+fn call(stage: Stage) {
     // A child of a fork may have the lock of a thread that it has not.
     if is_forked() {
         return;
     }
     let all = AT_EXIT.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    all.into_iter().for_each(|f| f());
+    all.into_iter().filter(|(s, _)| *s == stage).for_each(|(_, f)| f());
 }
 
 #[cfg(unix)]
 extern "C" fn call_at_exit() {
-    exit();
+    end();
 }
 
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use crate::CodegenError;
 use crate::abi::EntryFn;
 use crate::cpu::{Body, any_inst, emit_kernel};
 use crate::fuse::fuse;
+use crate::gate;
 use crate::jit::LoadedObject;
 use crate::lines::{AsmLine, Lines};
 use crate::llvm::{CONTRACT, Ll, REORDER};
@@ -215,6 +216,7 @@ impl CpuCompiler {
 
     /// Names the CPU and features that code is made for, as part of a cache key.
     pub fn target_key(&self) -> Result<String, CodegenError> {
+        let _inside = gate::enter()?;
         let t = Lease::new(&self.options, false)?;
         Ok(format!("{} {} {}", t.triple, t.cpu, t.features))
     }
@@ -225,6 +227,7 @@ impl CpuCompiler {
         entry: &str,
         options: &CompileOptions,
     ) -> Result<CompiledKernel, CodegenError> {
+        let _inside = gate::enter()?;
         let (ll, target, body, mut stats) = self.build(module, entry, options, true, Watch::default())?;
         let t = Instant::now();
         let object = target.emit(&ll, false)?;
@@ -251,6 +254,7 @@ impl CpuCompiler {
 
     /// Whether a kernel can be compiled: all errors but LLVM's own, for a fraction of the time.
     pub fn check(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<(), CodegenError> {
+        let _inside = gate::enter()?;
         self.build(module, entry, options, false, Watch::default()).map(|_| ())
     }
 
@@ -262,12 +266,14 @@ impl CpuCompiler {
         options: &CompileOptions,
         optimized: bool,
     ) -> Result<String, CodegenError> {
+        let _inside = gate::enter()?;
         let (ll, ..) = self.build(module, entry, options, optimized, Watch::default())?;
         Ok(ll.to_text())
     }
 
     /// Assembly text.
     pub fn emit_asm(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<String, CodegenError> {
+        let _inside = gate::enter()?;
         let (ll, target, ..) = self.build(module, entry, options, true, Watch::default())?;
         let bytes = target.emit(&ll, true)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -280,6 +286,7 @@ impl CpuCompiler {
         entry: &str,
         options: &CompileOptions,
     ) -> Result<Vec<AsmLine>, CodegenError> {
+        let _inside = gate::enter()?;
         let lines = Lines::default();
         let watch = Watch { lines: Some(&lines), remarks: None };
         let (ll, target, ..) = self.build(module, entry, options, true, watch)?;
@@ -289,6 +296,7 @@ impl CpuCompiler {
 
     /// What becomes of the kernel's lines, and why.
     pub fn explain(&self, module: &Module, entry: &str, options: &CompileOptions) -> Result<Explanation, CodegenError> {
+        let _inside = gate::enter()?;
         let sink = Remarks::default();
         let (_, _, body, _) = self.build(module, entry, options, false, Watch { remarks: Some(&sink), lines: None })?;
         let point = module.entry_points.iter().find(|e| e.name == entry);

@@ -17,6 +17,7 @@ use llvm_sys::orc2::lljit::*;
 use llvm_sys::orc2::*;
 
 use crate::CodegenError;
+use crate::gate;
 use crate::llvm::c_string;
 use crate::target::{check, initialize};
 
@@ -136,6 +137,8 @@ extern "C" fn found(error: LLVMErrorRef, pairs: LLVMOrcCSymbolMapPairs, count: u
 
 impl Drop for LoadedObject {
     fn drop(&mut self) {
+        // At the end of the process the code goes with it.
+        let Ok(_inside) = gate::enter() else { return };
         // SAFETY: the tracker was created in `load` and is owned here. An error has no receiver; the
         // library is then not used again.
         let removed = unsafe {
@@ -152,6 +155,7 @@ impl Drop for LoadedObject {
 impl LoadedObject {
     /// Loads an object made for this machine and finds `symbol` in it.
     pub fn load(bytes: &[u8], symbol: &str) -> Result<LoadedObject, CodegenError> {
+        let _inside = gate::enter()?;
         let jit = Jit::get()?;
         let library = jit.library()?;
         // SAFETY: the object is handed over exactly once; the buffer is copied by LLVM.

@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod emit;
 mod error;
 mod fuse;
+mod gate;
 mod jit;
 mod lines;
 mod llvm;
@@ -25,6 +26,7 @@ mod target;
 
 pub use compiler::{CompileOptions, CompileStats, CompiledKernel, CpuCompiler, FaultKind, FaultSite, Groups, Quick};
 pub use error::CodegenError;
+pub use gate::close;
 pub use lines::AsmLine;
 pub use nvptx::{NvptxCompiler, NvptxKernel, NvptxOptions};
 pub use remarks::{Explanation, Form, Remark};

@@ -53,8 +53,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(released::released_objects, module)?)?;
     module.add_function(wrap_pyfunction!(transfer::async_buffer_from_numpy, module)?)?;
     module.add_function(wrap_pyfunction!(transfer::async_buffer_to_numpy, module)?)?;
-    let shutdown = wrap_pyfunction!(shutdown::_shutdown, module)?;
-    module.py().import("atexit")?.call_method1("register", (shutdown,))?;
+    shutdown::install(module)?;
     module.add_function(wrap_pyfunction!(run_command_line, module)?)?;
     Ok(())
 }

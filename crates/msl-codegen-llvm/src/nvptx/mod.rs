@@ -45,6 +45,7 @@ use msl_ir::{EntryPoint, Module};
 
 use crate::CodegenError;
 use crate::compiler::FaultSite;
+use crate::gate;
 use crate::llvm::Ll;
 use crate::target::Target;
 
@@ -218,6 +219,7 @@ pub struct NvptxCompiler;
 
 impl NvptxCompiler {
     pub fn compile(&self, module: &Module, entry: &str, options: &NvptxOptions) -> Result<NvptxKernel, CodegenError> {
+        let _inside = gate::enter()?;
         let (ll, target, mut kernel) = self.build(module, entry, options, true)?;
         kernel.ptx = assembler::corrected(&String::from_utf8_lossy(&target.emit(&ll, true)?));
         Ok(kernel)
@@ -231,6 +233,7 @@ impl NvptxCompiler {
         options: &NvptxOptions,
         optimized: bool,
     ) -> Result<String, CodegenError> {
+        let _inside = gate::enter()?;
         Ok(self.build(module, entry, options, optimized)?.0.to_text())
     }
 

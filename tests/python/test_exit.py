@@ -20,15 +20,12 @@ import pymetallic as pm
 SOURCE = '''
 #include <metal_stdlib>
 using namespace metal;
-kernel void walk(device float* x, uint i [[thread_position_in_grid]], uint t [[thread_index_in_threadgroup]]) {
-    threadgroup float tile[256];
+kernel void walk(device float* x, uint i [[thread_position_in_grid]]) {
     float sum = x[i], other = float(%d);
     for (int k = 0; k < 24; k++) {
-        tile[t] = sin(sum) * other;
-        threadgroup_barrier(mem_flags::mem_threadgroup);
-        sum += tile[(t + k) & 255] / (fabs(other) + 1.0f);
-        threadgroup_barrier(mem_flags::mem_threadgroup);
-        other = exp(-fabs(sum)) + float(k);
+        if (sum > 3.0f) sum = pow(fabs(sum), 0.3f) + tan(other) * x[(i + k) & 1023];
+        sum += sin(sum) * other / (fabs(other) + 1.0f);
+        other = exp(-fabs(sum)) + float(k) - atan2(sum, other);
     }
     x[i] = sum * 0.0f + float(i);
 }

@@ -75,7 +75,7 @@ def main() -> int:
         return 0
     is_right = True
     for features in sets:
-        environment = {**os.environ, "PYMETALLIC_CPU_FEATURES": features}
+        environment = {**os.environ, "PYMETALLIC_CPU_FEATURES": features, "PYMETALLIC_QUICK": "off"}
         for variable in ("PYMETALLIC_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             environment[variable] = "1"
         if features in OPENBLAS:

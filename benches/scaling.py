@@ -94,7 +94,7 @@ def main() -> None:
     counts = [1 << i for i in range(options.most.bit_length()) if 1 << i <= options.most]
     table = {}
     for count in counts:
-        environment = {**os.environ, "PYMETALLIC_THREADS": str(count), "OPENBLAS_NUM_THREADS": str(count)}
+        environment = {**os.environ, "PYMETALLIC_THREADS": str(count), "PYMETALLIC_QUICK": "off", "OPENBLAS_NUM_THREADS": str(count)}
         command = [sys.executable, __file__, "--measure", "--rounds", str(options.rounds)]
         table[count] = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
     print(f"{'threads':<14}{'':<10}" + "".join(f"{count:>16}" for count in counts))

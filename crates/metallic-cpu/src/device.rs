@@ -10,7 +10,8 @@ use metallic_hal::{
 use crate::compiler::Compiler;
 use crate::encoder::Encoder;
 use crate::pipeline::CpuPipeline;
-use crate::pool::Pool;
+use crate::pool::{Counts, Pool};
+use crate::processors::default_threads;
 use crate::start::Start;
 
 /// All processors of the machine as one Metal device.
@@ -22,9 +23,10 @@ pub struct CpuDevice {
 }
 
 impl CpuDevice {
-    /// With as many threads as [`Pool::default_threads`] says.
+    /// With as many threads as `PYMETALLIC_THREADS` says or the process may run at once (affinity and
+    /// control groups considered); an error where it says no number.
     pub fn new() -> Result<CpuDevice> {
-        CpuDevice::with_threads(Pool::default_threads())
+        CpuDevice::with_threads(default_threads()?)
     }
 
     pub fn with_threads(threads: usize) -> Result<CpuDevice> {
@@ -43,6 +45,11 @@ impl CpuDevice {
         info.compute_units = u32::try_from(threads).unwrap_or(u32::MAX);
         let compiler = Arc::new(Compiler::new(features)?);
         Ok(CpuDevice { info, compiler, start, executor: Arc::new(Encoder::new(Pool::new(threads))) })
+    }
+
+    /// What its threads have done so far.
+    pub fn counts(&self) -> Counts {
+        self.executor.counts()
     }
 }
 

@@ -14,7 +14,7 @@ use msl_ir::passes::assume_textures::KnownTexture;
 
 use crate::edge::{self, Edge};
 use crate::pipeline::{CpuPipeline, Shape, Variant};
-use crate::pool::Pool;
+use crate::pool::{Counts, Pool};
 use crate::scratch::with_scratch;
 use crate::start;
 
@@ -36,6 +36,9 @@ pub(crate) struct Encoder {
 impl Encoder {
     pub fn new(pool: Arc<Pool>) -> Encoder {
         Encoder { pool }
+    }
+    pub fn counts(&self) -> Counts {
+        self.pool.counts()
     }
 }
 

@@ -9,7 +9,7 @@
 //! * `pipeline`: machine code per threadgroup size, compiled when first needed;
 //! * `start`: what code kernels start with, and who makes better code;
 //! * `encoder`: executes commands: binds arguments, splits the grid, reports faults;
-//! * [`pool`]: the threads;
+//! * [`pool`]: the threads; `processors`: how many there are by default;
 //! * `compiler`: the code generator and its cache on disk.
 
 mod compiler;
@@ -18,6 +18,7 @@ mod edge;
 mod encoder;
 mod pipeline;
 pub mod pool;
+mod processors;
 mod scratch;
 mod start;
 

@@ -34,6 +34,20 @@ pub struct Pool {
     parked: AtomicUsize,
     lock: Mutex<()>,
     wake: Condvar,
+    queues_scheduled: AtomicU64,
+    ranges_opened: AtomicU64,
+    wakes: AtomicU64,
+}
+
+/// What a pool has done: how often it cost something beyond the calling thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Queues that workers were asked to drive.
+    pub queues: u64,
+    /// Ranges that were opened to several threads.
+    pub ranges: u64,
+    /// Threads that were woken.
+    pub wakes: u64,
 }
 
 /// Indices that several threads work through, in chunks.
@@ -75,24 +89,27 @@ impl Pool {
             parked: AtomicUsize::new(0),
             lock: Mutex::new(()),
             wake: Condvar::new(),
+            queues_scheduled: AtomicU64::new(0),
+            ranges_opened: AtomicU64::new(0),
+            wakes: AtomicU64::new(0),
         })
-    }
-
-    /// As many threads as `PYMETALLIC_THREADS` says or the process may run at once (affinity and
-    /// control groups considered).
-    pub fn default_threads() -> usize {
-        let asked =
-            metallic_hal::env::THREADS.get().and_then(|v| v.trim().parse().ok()).filter(|n| (1..=1024).contains(n));
-        asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
     }
 
     pub fn threads(&self) -> usize {
         self.threads
     }
 
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        let [queues, ranges, wakes] =
+            [&self.queues_scheduled, &self.ranges_opened, &self.wakes].map(|count| count.load(Ordering::Relaxed));
+        Counts { queues, ranges, wakes }
+    }
+
     /// Has a worker drive the queue.
     pub fn schedule(self: &Arc<Pool>, queue: Arc<SerialQueue>) {
         self.start();
+        self.queues_scheduled.fetch_add(1, Ordering::Relaxed);
         lock(&self.ready).push_back(queue);
         self.ready_count.fetch_add(1, Ordering::SeqCst);
         // A spinning worker sees it; were it about to park, it would look again first.
@@ -111,6 +128,7 @@ impl Pool {
             return;
         }
         self.start();
+        self.ranges_opened.fetch_add(1, Ordering::Relaxed);
         // SAFETY: only the lifetime changes; see `Range` for why the closure outlives its uses.
         let work: &'static (dyn Fn(u64, u64) + Sync) = unsafe { std::mem::transmute(work) };
         let range = Arc::new(Range {
@@ -246,6 +264,7 @@ impl Pool {
 
     fn wake_one(&self) {
         if self.parked.load(Ordering::SeqCst) > 0 {
+            self.wakes.fetch_add(1, Ordering::Relaxed);
             drop(lock(&self.lock));
             self.wake.notify_one();
         }

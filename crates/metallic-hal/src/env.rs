@@ -12,7 +12,7 @@ pub const DEVICE: Variable = Variable {
 };
 pub const THREADS: Variable = Variable {
     name: "PYMETALLIC_THREADS",
-    help: "how many threads run kernels of the cpu device; by default as many as the process may run at once",
+    help: "how many threads run kernels of the cpu device; by default as many as the process may run at once, by its affinity and its control groups",
 };
 pub const CPU_FEATURES: Variable = Variable {
     name: "PYMETALLIC_CPU_FEATURES",

@@ -187,18 +187,18 @@ kernel void shared(device int* o [[buffer(0)]], threadgroup int* z [[threadgroup
 }
 //--- two buffers, and writes and atomic operations through the pointer
 // buffer 0: i32 = 0 1 0 1
-// buffer 1: i32 = 10 20 30 40
-// buffer 2: i32 = 50 60 70 80
+// buffer 1: i32 = 10 20 30 40 1
+// buffer 2: i32 = 50 60 70 80 2
 // dispatch: buffers grid=4 threadgroup=4
 // expect 0: i32 = 50 20 70 40
-// expect 1: i32 = 12 21 30 41
-// expect 2: i32 = 53 60 71 80
+// expect 1: i32 = 10 21 30 41 3
+// expect 2: i32 = 51 60 71 80 4
 kernel void buffers(device int* o [[buffer(0)]], device int* x [[buffer(1)]], device int* y [[buffer(2)]],
                     uint i [[thread_position_in_grid]]) {
     device int* p = o[i] ? x : y;
     o[i] = p[i];
     p[i] += 1;
-    atomic_fetch_add_explicit((device atomic_int*)p, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit((device atomic_int*)(p + 4), 1, memory_order_relaxed);
 }
 //--- beyond the chosen one
 // buffer 0: i32 = 0 1 0 1
@@ -232,8 +232,11 @@ kernel void maybe(device int* o [[buffer(0)]], uint i [[thread_position_in_grid]
 // expect 0: i32 = -1 3 4 -1
 kernel void maybe(device int* o [[buffer(0)]], uint i [[thread_position_in_grid]]) {
     threadgroup int x[1], y[1];
-    x[0] = 3;
-    y[0] = 4;
+    if (i == 0) {
+        x[0] = 3;
+        y[0] = 4;
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
     threadgroup int* p = o[i] == 0 ? nullptr : o[i] == 1 ? x : y;
     o[i] = p != nullptr ? *p : -1;
 }

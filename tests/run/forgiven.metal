@@ -121,3 +121,60 @@ kernel void h(device int* out [[buffer(0)]], device const int* in [[buffer(1)]],
     }
     out[i] = sum;
 }
+//--- threads of a simdgroup go through a loop with a barrier differently often, and leave it in its middle
+// buffer 0: i32 = zeros(96)
+// dispatch: k grid=96 threadgroup=96
+// expect 0: i32 = expr(96, eq(i % 4, 1) + 103 * eq(i % 4, 2) + 106 * eq(i % 4, 3) + 3000 * lt(29, i % 32))
+#include <metal_stdlib>
+using namespace metal;
+kernel void k(device int* out [[buffer(0)]], uint i [[thread_position_in_threadgroup]], uint lane [[thread_index_in_simdgroup]],
+              uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+    threadgroup int turn[3];
+    int sum = 0;
+    for (int round = 0; round < int(lane % 4); round++) {
+        if (lane == 3) turn[simdgroup] = round + 1;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        sum += turn[(simdgroup + 1) % 3];
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        if (lane % 4 == 1) break;
+        if (round == 0 && lane < 32) continue;
+        if (round == 1) sum += 100;
+        if (lane < 30) continue;
+    }
+    while (lane >= 30) {
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        sum += 1000;
+        if (sum >= 3000) break;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    out[i] = sum;
+}
+//--- a barrier in a function that most threads have left, in both branches of a condition, and before some return
+// buffer 0: i32 = zeros(128)
+// dispatch: l grid=128 threadgroup=64
+// expect 0: i32 = expr(128, (1 - eq(i % 32, 31)) * (lt(i % 32, 3) * (10 - 10 * (floor(i / 32) % 2) + i % 32) + 7000 + 100 * (i % 2)) - 5 * eq(i % 32, 31))
+#include <metal_stdlib>
+using namespace metal;
+static int exchanged(threadgroup int* s, uint lane, uint simdgroup) {
+    if (lane > 2) return 0;
+    s[4 * simdgroup + lane] = int(10 * simdgroup + lane);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    return s[4 * (1 - simdgroup) + lane];
+}
+kernel void l(device int* out [[buffer(0)]], uint at [[thread_position_in_grid]], uint lane [[thread_index_in_simdgroup]],
+              uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+    threadgroup int s[8];
+    threadgroup int t[4];
+    int sum = exchanged(s, lane, simdgroup);
+    if (lane % 2 == 0) {
+        t[simdgroup] = 7000;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        sum += t[1 - simdgroup];
+    } else {
+        t[2 + simdgroup] = t[1 - simdgroup] + 100;
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        if (lane == 31) { out[at] = -5; return; }
+        sum += t[3 - simdgroup];
+    }
+    out[at] = sum;
+}

@@ -52,6 +52,7 @@ pub struct Arguments {
     /// By parameter, for the first ones: how many bytes are passed by value, or 0.
     by_value: [u16; MOST_BY_VALUE],
     small: bool,
+    aligned: bool,
     few_threads: bool,
 }
 
@@ -87,10 +88,11 @@ impl Arguments {
             }
         }
         let small = (0..n).all(|i| bound(i).is_none_or(|(start, end, _)| end - start < 1 << 32));
+        let aligned = (0..n).all(|i| bound(i).is_none_or(|(start, ..)| start.is_multiple_of(16)));
         let along = |i: usize| u64::from(grid[i].div_ceil(threadgroup[i].max(1))) * u64::from(threadgroup[i]);
         let threads = along(0).saturating_mul(along(1)).saturating_mul(along(2));
         let few_threads = threads <= u64::from(multiprocessors) * 1024;
-        Arguments { threadgroup, edge_groups, noalias, by_value, small, few_threads }
+        Arguments { threadgroup, edge_groups, noalias, by_value, small, aligned, few_threads }
     }
 }
 
@@ -121,6 +123,7 @@ impl CudaPipeline {
                 noalias: true,
                 by_value: [0; MOST_BY_VALUE],
                 small: true,
+                aligned: true,
                 few_threads: true,
             })?;
         }
@@ -176,6 +179,7 @@ impl CudaPipeline {
             run_passes: true,
             by_value: arguments.by_value.map(u32::from).to_vec(),
             small: arguments.small,
+            aligned: arguments.aligned,
             few_threads: arguments.few_threads,
         };
         let kernel = library::compile_cached(&self.source, &options, &CACHE)?;

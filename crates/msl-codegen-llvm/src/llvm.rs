@@ -152,6 +152,9 @@ impl Ll {
     pub fn is_vector(&self, t: T) -> bool {
         unsafe { LLVMGetTypeKind(t) == LLVMTypeKind::LLVMVectorTypeKind }
     }
+    pub fn is_pointer(&self, t: T) -> bool {
+        unsafe { LLVMGetTypeKind(t) == LLVMTypeKind::LLVMPointerTypeKind }
+    }
     /// Lanes of a vector type, 1 otherwise.
     pub fn lanes(&self, t: T) -> u32 {
         if self.is_vector(t) { unsafe { LLVMGetVectorSize(t) } } else { 1 }

@@ -28,6 +28,7 @@ impl Emit<'_> {
         }
         let here: HashSet<ValueId> = list.iter().copied().collect();
         let mut tests: Vec<(ValueId, FaultKind, Bounds)> = Vec::new();
+        let mut alignments = Vec::new();
         let mut writes_locals = false;
         for id in list {
             let op = &self.f.insts[*id].op;
@@ -50,6 +51,9 @@ impl Emit<'_> {
                         if let Some(bounds) = self.bounds(ptr, p, size) {
                             tests.push((*id, kind, bounds));
                         }
+                        self.common_tests.remove(id);
+                        let test = self.alignment_test(*id, (ptr, p), p.p, self.alignment_of(*id));
+                        alignments.extend(test.map(|test| (*id, test)));
                         self.checked.insert(*id);
                     } else if is_store && space == AddressSpace::Thread {
                         writes_locals = true;
@@ -60,6 +64,10 @@ impl Emit<'_> {
             }
         }
         self.branch_on(tests);
+        // One test for all: LLVM makes one branch of those that depend on the same.
+        if let Some(all) = alignments.iter().map(|(_, test)| *test).reduce(|a, b| self.ll.and(a, b)) {
+            self.common_tests.extend(alignments.into_iter().map(|(id, _)| (id, all)));
+        }
         Ok(())
     }
 

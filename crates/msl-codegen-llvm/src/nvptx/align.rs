@@ -1,13 +1,13 @@
 //! How well addresses are aligned.
 //!
-//! In threadgroup memory the form of the offsets says it. LLVM asks the same, but only so deep; what it does
-//! not find out costs it the wide accesses. Elsewhere the type says it, but for members of structures that
-//! are accessed as something larger: there the hardware does not forgive what it forgives on a CPU.
+//! The form of an address says of how many bytes it is a multiple for sure; LLVM asks the same, but only so deep, and what
+//! it does not find out costs it the wide accesses. Where that is less than the type of the access wants, as behind casts, the
+//! address is tested when it is known: the hardware does not forgive what it forgives on a CPU (`msl-ir`, "What is
+//! forgiven"). Members of structures that are accessed as something larger are taken apart without asking.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use msl_ir::analysis::Root;
 use msl_ir::{AddressSpace, BinaryOp, Builtin, Function, LocalId, Op, Scalar, Type, ValueId};
 
 use super::kernel::Emit;
@@ -52,13 +52,39 @@ impl Locals {
     }
 }
 
+/// The alignment of an access, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alignment {
+    /// What the type of the access wants, as far as structures around it have it.
+    pub usual: u32,
+    /// What every address has that gets here.
+    pub sure: u32,
+}
+
+impl Alignment {
+    pub fn is_sure(self) -> bool {
+        self.sure >= self.usual
+    }
+}
+
 impl Emit<'_> {
     /// The alignment of an access whose type has `align`.
-    pub fn alignment(&self, pointer: ValueId, align: u32) -> u32 {
-        if self.space_of(pointer) != AddressSpace::Threadgroup {
-            return align.min(self.alignment_of_structures(pointer));
+    pub fn alignment(&self, pointer: ValueId, align: u32) -> Alignment {
+        let usual = align.max(1).min(self.alignment_of_structures(pointer));
+        if self.provenance.is_trusted(pointer) {
+            return Alignment { usual, sure: usual };
         }
-        align.max(1 << self.zeros_of_pointer(pointer, DEPTH))
+        let sure = 1 << self.zeros_of_pointer(pointer, DEPTH);
+        let is_shared = self.space_of(pointer) == AddressSpace::Threadgroup;
+        Alignment { usual: if is_shared { usual.max(sure) } else { usual }, sure }
+    }
+
+    /// The alignment of a load or store.
+    pub fn alignment_of(&self, access: ValueId) -> Alignment {
+        match self.f.insts[access].op {
+            Op::Load { ptr, align, .. } | Op::Store { ptr, align, .. } => self.alignment(ptr, align),
+            _ => Alignment { usual: 1, sure: 1 },
+        }
     }
 
     /// How many low bits of an integer are known to be zero.
@@ -67,7 +93,7 @@ impl Emit<'_> {
     }
 
     /// The least alignment of the structures that a pointer was led through. Other casts are taken at
-    /// their word: `device char*` is how hosts pass arrays of everything.
+    /// their word, as the usual case: `device char*` is how hosts pass arrays of everything.
     fn alignment_of_structures(&self, mut v: ValueId) -> u32 {
         let types = &self.module.types;
         let mut least = u32::MAX;
@@ -96,9 +122,13 @@ impl Emit<'_> {
         let pointee = |base: ValueId| types.pointee(self.ty(base)).map(|p| p.1);
         let size = |n: u64| n.trailing_zeros().min(MOST);
         match &self.f.insts[v].op {
-            // All threadgroup memory starts at a multiple of 16, whoever declares it.
+            // Variables start at multiples of 16, and threadgroup memory whoever declares it.
             Op::GlobalAddr(_) => MOST,
-            Op::Param(_) if matches!(self.provenance.roots(v), [Root::Param(_)]) => MOST,
+            Op::Param(i) => match self.args.get(*i as usize) {
+                Some(arg) if !arg.is_aligned => 0,
+                _ => MOST,
+            },
+            Op::LocalAddr(l) => size(u64::from(self.f.locals[*l].align.max(1))),
             Op::PtrCast(base) | Op::AssumeValid(base) => self.zeros_of_pointer(*base, depth - 1),
             Op::FieldAddr { base, field } => {
                 let offset = match pointee(*base).map(|t| types.get(t)) {
@@ -123,8 +153,22 @@ impl Emit<'_> {
                 self.zeros_of_pointer(*base, depth - 1).min(own)
             }
             Op::Select { a, b, .. } => self.zeros_of_pointer(*a, depth - 1).min(self.zeros_of_pointer(*b, depth - 1)),
-            _ => 0,
+            Op::Load { ptr, .. } if let Op::LocalAddr(l) = self.f.insts[*ptr].op => self.zeros_of_kept(l, depth - 1),
+            // Hosts and programs that make addresses of numbers say what is there.
+            _ => pointee(v).map_or(0, |t| size(u64::from(types.align_of(t).max(1)))),
         }
+    }
+
+    /// The least of all pointers that a local ever holds.
+    fn zeros_of_kept(&self, local: LocalId, depth: u32) -> u32 {
+        let Some(values) = self.alignments.stored.get(&local) else { return 0 };
+        if self.alignments.assumed.borrow().contains(&local) {
+            return MOST;
+        }
+        self.alignments.assumed.borrow_mut().push(local);
+        let least = values.iter().map(|v| self.zeros_of_pointer(*v, depth)).min();
+        self.alignments.assumed.borrow_mut().pop();
+        least.unwrap_or(0)
     }
 
     /// The bits that are zero in everything that a local ever holds.

@@ -16,6 +16,7 @@ use super::ahead::is_quiet;
 use super::interval::Interval;
 use super::kernel::Emit;
 use super::lanes::Place;
+use super::meetings::is_barrier;
 use crate::compiler::FaultKind;
 
 /// The bytes of a copy: others do not go past the nearest cache, and gain less.
@@ -89,7 +90,7 @@ fn note_copies(e: &Emit, block: &Block, found: &mut Vec<ValueId>) {
                 fresh.insert(*id);
             }
             Op::Store { ptr, value, align, volatile: false } if e.space_of(*ptr) == AddressSpace::Threadgroup => {
-                let is_aligned = || e.alignment(*ptr, *align) >= SIZE as u32;
+                let is_aligned = || e.alignment(*ptr, *align).usual >= SIZE as u32;
                 if fresh.contains(value) && e.uses[value.index()] == 1 && is_plain_load(e, *value) && is_aligned() {
                     found.push(*id);
                 }
@@ -108,7 +109,7 @@ fn is_plain_load(e: &Emit, v: ValueId) -> bool {
     let types = &e.module.types;
     let ty = e.f.insts[v].ty;
     let size = types.scalar_of(ty).map(|s| u64::from(s.size()) * u64::from(types.component_count(ty)));
-    types.pointee(ty).is_none() && size == Some(SIZE) && e.alignment(ptr, align) >= SIZE as u32
+    types.pointee(ty).is_none() && size == Some(SIZE) && e.alignment(ptr, align).usual >= SIZE as u32
 }
 
 pub fn touched(e: &Emit, access: ValueId) -> Touched {
@@ -187,7 +188,7 @@ impl Search<'_> {
             let op = &self.e.f.insts[*id].op;
             let inner = |block: &Block| self.flow(&block.insts);
             let flow = match op {
-                Op::Barrier { .. } => Flow::default(),
+                op if is_barrier(op) => Flow::default(),
                 Op::Break(_) | Op::Continue(_) | Op::Return(_) => Flow { leaves: true, ..Flow::default() },
                 Op::If { then, otherwise, .. } => {
                     let (a, b) = (inner(then), inner(otherwise));
@@ -252,9 +253,9 @@ impl Emit<'_> {
             return false;
         }
         let (from, to) = (self.pointer(source), self.pointer(ptr));
-        let from = self.check(value, source, from, SIZE, source_align, FaultKind::Read);
-        let to = self.check(store, ptr, to, SIZE, align.max(SIZE as u32), FaultKind::Write);
-        self.ll.intrinsic("llvm.nvvm.cp.async.cg.shared.global.16", self.ll.void(), &[to, from]);
+        let from = self.place_of(value, source, from, SIZE, source_align, FaultKind::Read);
+        let to = self.place_of(store, ptr, to, SIZE, align, FaultKind::Write);
+        self.copy_past(&to, &from);
         true
     }
 

@@ -12,6 +12,7 @@ use msl_ir::{BarrierScope, Block, LabelId, Op, ValueId};
 
 use super::async_copy::{Touched, touched};
 use super::kernel::Emit;
+use super::meetings::is_barrier;
 
 /// Groups that may be under way at once.
 const MOST: u32 = 4;
@@ -34,11 +35,11 @@ pub fn find(e: &Emit) -> HashMap<ValueId, u32> {
     }
     let mut paths = Paths::default();
     paths.walk(e, &e.f.body, Last::from([None]));
-    let is_barrier = |v: &ValueId| matches!(e.f.insts[*v].op, Op::Barrier { .. });
+    let waits_here = |v: &ValueId| is_barrier(&e.f.insts[*v].op);
     let (mut copies, mut accesses): (Vec<(&Last, Touched)>, Vec<(&Last, Touched)>) = Default::default();
     for (v, last) in &paths.before {
         match &e.f.insts[*v].op {
-            Op::Barrier { .. } => {}
+            op if is_barrier(op) => {}
             _ => {
                 if e.copies.contains(v) {
                     copies.push((last, touched(e, *v)));
@@ -51,7 +52,7 @@ pub fn find(e: &Emit) -> HashMap<ValueId, u32> {
         accesses.iter().any(|(last, access)| last.contains(&Some(barrier)) && access.may_meet(copy))
     };
     let mut waits = HashMap::new();
-    for barrier in paths.before.keys().copied().filter(is_barrier) {
+    for barrier in paths.before.keys().copied().filter(waits_here) {
         let conflicting: Vec<&Last> =
             copies.iter().filter(|(_, copy)| conflicts(barrier, copy)).map(|(last, _)| *last).collect();
         let mut ends = BTreeSet::from([barrier]);
@@ -78,7 +79,7 @@ impl Paths {
                 break;
             }
             match &e.f.insts[*id].op {
-                Op::Barrier { .. } => {
+                op if is_barrier(op) => {
                     self.note(*id, &last);
                     last = Last::from([Some(*id)]);
                 }

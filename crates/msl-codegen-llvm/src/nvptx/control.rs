@@ -3,6 +3,7 @@
 use msl_ir::{Block, Case, LabelId, LoopHint, Op, ValueId};
 
 use super::kernel::{Emit, Val};
+use super::meetings::Meetings;
 use crate::CodegenError;
 use crate::llvm::B;
 
@@ -65,27 +66,31 @@ impl Emit<'_> {
                 let c = self.scalar(*condition);
                 let (yes, no, after) = (ll.new_block("then"), ll.new_block("else"), ll.new_block("endif"));
                 let masks = (self.mask, self.branch_masks(id, c, then, otherwise));
+                let meetings = self.enter(id);
                 ll.cond_br(c, yes, no);
                 ll.at_end(yes);
                 self.mask = masks.1[0];
                 self.block_to(then, after)?;
                 ll.at_end(no);
                 self.mask = masks.1[1];
+                self.wait_for_deeper(meetings.between);
                 self.block_to(otherwise, after)?;
                 ll.at_end(after);
+                self.leave(meetings);
                 self.mask = self.mask_after_if(id, masks.0, masks.1, then, otherwise);
             }
             Op::Loop { label, body, continuing, hint } => {
                 let after = ll.new_block("endloop");
                 let mask = self.mask;
-                if let Some((ok, known)) = self.hoist_checks(body, continuing, *label)? {
+                let meetings = self.enter(id);
+                if let Some((ok, known)) = self.hoist_checks(id, body, continuing, *label)? {
                     let (fast, slow) = (ll.new_block("unchecked"), ll.new_block("checked"));
                     ll.likely_br(ok, fast, slow);
                     ll.at_end(fast);
                     let saved = (self.checked.clone(), self.ahead.clone());
                     let outer = std::mem::replace(&mut self.known, known);
                     self.known.extend(outer.iter().map(|(k, v)| (*k, *v)));
-                    self.loop_to(id, *label, body, continuing, *hint, after)?;
+                    self.loop_to(id, *label, body, continuing, (*hint, meetings), after)?;
                     self.known = outer;
                     (self.checked, self.ahead) = saved;
                     self.forget(body);
@@ -93,21 +98,24 @@ impl Emit<'_> {
                     ll.at_end(slow);
                     // One version of what is inside is enough here.
                     let may_hoist = std::mem::replace(&mut self.may_hoist, false);
-                    self.loop_to(id, *label, body, continuing, *hint, after)?;
+                    self.loop_to(id, *label, body, continuing, (*hint, meetings), after)?;
                     self.may_hoist = may_hoist;
                 } else {
-                    self.loop_to(id, *label, body, continuing, *hint, after)?;
+                    self.loop_to(id, *label, body, continuing, (*hint, meetings), after)?;
                 }
                 ll.at_end(after);
+                self.leave(meetings);
                 self.mask = self.mask_after(mask, *label, [body, continuing]);
             }
             Op::Scope { label, body } => {
                 let after = ll.new_block("endscope");
                 let mask = self.mask;
+                let meetings = self.enter(id);
                 self.frames.push(Frame { label: *label, on_break: after, on_continue: None });
                 self.block_to(body, after)?;
                 self.frames.pop();
                 ll.at_end(after);
+                self.leave(meetings);
                 self.mask = self.mask_after(mask, *label, [body]);
             }
             Op::Switch { label, value, cases } => self.switch(id, *label, *value, cases)?,
@@ -149,7 +157,7 @@ impl Emit<'_> {
         label: LabelId,
         body: &Block,
         continuing: &Block,
-        hint: LoopHint,
+        (hint, meetings): (LoopHint, Meetings),
         after: B,
     ) -> Result<(), CodegenError> {
         let ll = self.ll;
@@ -165,6 +173,7 @@ impl Emit<'_> {
         self.rounds.extend(rounds);
         self.block_to(body, next)?;
         ll.at_end(next);
+        self.wait_for_deeper(meetings.between);
         self.mask = self.rounds.pop_if(|_| is_kept).map(|rounds| self.mask_after_round(&rounds)).or(stays);
         if self.block(continuing)? {
             let back = ll.br_back(head);
@@ -243,6 +252,7 @@ impl Emit<'_> {
             }
         }
         let (mask, masks) = (self.mask, self.case_masks(id, v, bits, cases));
+        let meetings = self.enter(id);
         ll.switch(v, default, &list);
         self.frames.push(Frame { label, on_break: after, on_continue: None });
         for (i, case) in cases.iter().enumerate() {
@@ -252,6 +262,7 @@ impl Emit<'_> {
         }
         self.frames.pop();
         ll.at_end(after);
+        self.leave(meetings);
         self.mask = self.mask_after(mask, label, cases.iter().map(|case| &case.body));
         Ok(())
     }

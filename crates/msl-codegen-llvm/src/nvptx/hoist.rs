@@ -1,4 +1,4 @@
-//! Bounds checks of a counted loop, done once before it.
+//! Bounds checks of a counted loop, and those of alignment, done once before it.
 //!
 //! For a loop `for (k = k0; k < n; k += step)`, every access whose address is affine in `k` lies between its
 //! first and its last place. Both are computed before the loop, in 64 bits; when all of them are within bounds, a version
@@ -65,6 +65,7 @@ impl Emit<'_> {
     /// Emits the tests of a loop: whether they hold, and for which accesses.
     pub fn hoist_checks(
         &mut self,
+        id: ValueId,
         body: &Block,
         continuing: &Block,
         label: msl_ir::LabelId,
@@ -73,6 +74,9 @@ impl Emit<'_> {
             return Ok(None);
         }
         let Some(counted) = self.counted(body, continuing, label) else { return Ok(None) };
+        if counted.synchronizes && !self.uniformity.lane_divergence().is_full_of_remaining(id) {
+            return Ok(None);
+        }
         let mut accesses = Vec::new();
         self.collect(&body.insts[counted.test + 1..], &mut accesses);
         if accesses.is_empty() || accesses.len() > MOST {
@@ -114,6 +118,11 @@ impl Emit<'_> {
                 good = ll.and(good, c);
             }
             good = ll.and(good, ll.and(ll.ult(first, limit), ll.ult(last, limit)));
+            let alignment = self.alignment_of(a);
+            if !alignment.is_sure() {
+                let places = ll.or(ll.add(ll.ptr_to_int(start), first), step);
+                good = ll.and(good, self.is_multiple(places, alignment.usual));
+            }
             ok = ll.and(ok, good);
             known.insert(a, Known { start, first, step, counter: counted.counter, from, ty: counted.ty });
         }
@@ -349,6 +358,7 @@ impl Emit<'_> {
                     most = LARGEST_OF_PRODUCTS;
                 }
                 match &f.insts[v].op {
+                    op @ Op::Barrier { .. } if !super::meetings::is_barrier(op) => {}
                     Op::Barrier { scope: msl_ir::BarrierScope::Threadgroup, .. } => synchronizes = true,
                     // Threads of a warp must arrive at these together, in one of the versions.
                     Op::Barrier { .. } | Op::Simd(..) | Op::Call { .. } => simple = false,

@@ -176,12 +176,10 @@ impl Emit<'_> {
             }
             Op::Builtin(b) => comps(self.builtin(*b)),
             Op::Simd(op, args) => comps(self.simd(id, *op, args)),
-            Op::Barrier { scope, .. } => {
+            op @ Op::Barrier { scope, .. } if super::meetings::is_barrier(op) => {
                 self.finish_copies(id);
                 match scope {
-                    msl_ir::BarrierScope::Threadgroup => {
-                        ll.intrinsic("llvm.nvvm.barrier.cta.sync.aligned.all", ll.void(), &[ll.c32(0)]);
-                    }
+                    msl_ir::BarrierScope::Threadgroup => self.threadgroup_barrier(id),
                     msl_ir::BarrierScope::Simdgroup => {
                         let mask = self.active_mask(id);
                         ll.intrinsic("llvm.nvvm.bar.warp.sync", ll.void(), &[mask]);
@@ -189,6 +187,7 @@ impl Emit<'_> {
                 }
                 Ok(None)
             }
+            Op::Barrier { .. } => Ok(None),
             Op::Log { format, args } => {
                 self.log(*format, args);
                 Ok(None)

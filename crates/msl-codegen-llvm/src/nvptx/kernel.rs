@@ -60,6 +60,8 @@ pub struct Arg {
     pub length: V,
     /// How many whole elements are bound, and bytes of one.
     pub count: Option<(V, u64)>,
+    /// It starts at a multiple of 16.
+    pub is_aligned: bool,
 }
 
 /// The emitter of one kernel.
@@ -92,6 +94,10 @@ pub struct Emit<'a> {
     pub masked: HashSet<ValueId>,
     /// The loops around that it changes in.
     pub rounds: Vec<super::masks::Rounds>,
+    /// In kernels with barriers that only some threads of a warp reach: where a warp tells how deep inside its threads are.
+    pub meeting: Option<V>,
+    /// How many places where threads meet are around.
+    pub depth: u32,
     pub dispatch: V,
     pub range_count: V,
     pub status: V,
@@ -122,6 +128,10 @@ pub struct Emit<'a> {
     pub nesting: u32,
     /// Accesses that are tested.
     pub checked: HashSet<ValueId>,
+    /// Accesses that were tested to have their usual alignment.
+    pub aligned: HashSet<ValueId>,
+    /// Tests of alignment that accesses share which come after each other.
+    pub common_tests: HashMap<ValueId, V>,
     pub alignments: super::align::Locals,
     pub intervals: RefCell<HashMap<ValueId, Option<Interval>>>,
     pub sums: RefCell<HashMap<ValueId, Option<Rc<Sum>>>>,
@@ -220,20 +230,23 @@ pub fn emit_kernel(
     for (i, (p, ty)) in entry.params.iter().zip(&f.params).enumerate() {
         if let Some(bytes) = inline[i] {
             let length = ll.c64(u64::from(bytes));
-            args.push(Arg { value: ll.param(function, places[i]), length, count: None });
+            let value = ll.param(function, places[i]);
+            args.push(Arg { value, length, count: None, is_aligned: true });
             continue;
         }
         let (a, b) = (ll.param(function, places[i]), ll.param(function, places[i] + 1));
         args.push(match &p.kind {
             ParamKind::Buffer { .. } | ParamKind::Sampler => {
                 let count = elements[i].map(|n| (ll.param(function, places[i] + 2), n));
-                Arg { value: a, length: b, count }
+                Arg { value: a, length: b, count, is_aligned: options.aligned }
             }
-            ParamKind::Threadgroup { .. } => Arg { value: ll.gep(dynamic_shared, a), length: b, count: None },
+            ParamKind::Threadgroup { .. } => {
+                Arg { value: ll.gep(dynamic_shared, a), length: b, count: None, is_aligned: true }
+            }
             // The runtime binds as many descriptors as the type says.
             ParamKind::Texture { array_len, .. } => {
                 let one = module.types.pointee(*ty).map_or(0, |(_, t)| module.types.size_of(t));
-                Arg { value: a, length: ll.c64(one * u64::from((*array_len).max(1))), count: None }
+                Arg { value: a, length: ll.c64(one * u64::from((*array_len).max(1))), count: None, is_aligned: true }
             }
         });
     }
@@ -262,6 +275,8 @@ pub fn emit_kernel(
         mask: None,
         masked: HashSet::new(),
         rounds: Vec::new(),
+        meeting: None,
+        depth: 0,
         dispatch: info(9),
         range_count: info(11),
         status: ll.param(function, first),
@@ -280,6 +295,8 @@ pub fn emit_kernel(
         hides_indices: false,
         nesting: 0,
         checked: HashSet::new(),
+        aligned: HashSet::new(),
+        common_tests: HashMap::new(),
         alignments: super::align::Locals::new(f),
         intervals: RefCell::default(),
         sums: RefCell::default(),
@@ -315,11 +332,14 @@ pub fn emit_kernel(
         locals.sort_by_key(|local| local.index());
         e.rights = locals.into_iter().map(|local| (local, ll.alloca(i32t, 4))).collect();
     }
-    e.copies = super::async_copy::find(&e);
+    if e.meeting.is_none() {
+        e.copies = super::async_copy::find(&e);
+    }
     if !e.copies.is_empty() {
         e.waits = super::async_waits::find(&e);
     }
     e.begin();
+    e.begin_meetings();
     e.masked = super::masks::find(&e);
     e.mask = Some(e.entry_mask).filter(|_| !e.masked.is_empty());
     if e.block(&f.body)? {
@@ -360,7 +380,17 @@ impl Emit<'_> {
             places.insert(id, start);
             self.static_shared = start + module.types.size_of(g.ty);
         }
+        let words = super::meetings::are_needed(self).then(|| {
+            let warps = u64::from(self.options.threadgroup.iter().product::<u32>().div_ceil(32));
+            let start = self.static_shared.next_multiple_of(4);
+            self.static_shared = start + 4 * warps;
+            (start, 4 * warps)
+        });
         let is_dynamic = super::is_dynamic(self.static_shared);
+        self.meeting = words.map(|(start, size)| match is_dynamic {
+            true => ll.gep_const(dynamic_shared, start),
+            false => ll.global_bytes("meetings", size, None, 4, 3),
+        });
         // Those whose addresses stand in others come earlier in the module.
         for (id, g) in module.globals.iter().collect::<Vec<_>>().into_iter().rev() {
             if used.contains(&id) {

@@ -12,6 +12,7 @@ use msl_ir::analysis::Root;
 use msl_ir::{AddressSpace, Op, Scalar, Type, TypeId, ValueId};
 
 use super::kernel::{Emit, Ptr, Val, space_number};
+use super::misaligned;
 use crate::compiler::FaultKind;
 use crate::emit::arith;
 use crate::emit::value::{memory_type, register_type};
@@ -368,43 +369,41 @@ impl Emit<'_> {
         match f.insts[id].op {
             Op::Load { .. } | Op::Store { .. } if self.access_right(id) => None,
             Op::Load { ptr, align, volatile } => {
-                let align = self.alignment(ptr, align);
                 let p = self.pointer(ptr);
                 let ty = f.insts[id].ty;
                 let n = u32::from(self.module.types.component_count(ty)).max(1);
                 if self.module.types.pointee(ty).is_some() {
-                    let at = self.check(id, ptr, p, 8, align, FaultKind::Read);
-                    let v = ll.load(self.register_of(ty), at, align);
-                    if volatile {
-                        ll.set_volatile(v);
-                    }
+                    let place = self.place_of(id, ptr, p, 8, align, FaultKind::Read);
+                    let mark = |v: V| {
+                        if volatile {
+                            ll.set_volatile(v)
+                        }
+                    };
+                    let v = self.load_at(&place, self.register_of(ty), mark);
                     return Some(Val::Ptr(Ptr { p: v, offset: None, valid: self.provenance.is_trusted(id) }));
                 }
                 let s = self.module.types.scalar_of(ty).unwrap_or(Scalar::U32);
-                let at = self.check(id, ptr, p, u64::from(n * s.size()), align, FaultKind::Read);
+                let place = self.place_of(id, ptr, p, u64::from(n * s.size()), align, FaultKind::Read);
                 let m = memory_type(ll, s);
-                let v = ll.load(if n == 1 { m } else { ll.vec(m, n) }, at, align);
-                if volatile {
-                    ll.set_volatile(v);
-                } else if self.never_changes(ptr) {
-                    ll.set_md(v, "invariant.load", ll.md_node(&[]));
-                }
+                let v = self.load_at(&place, if n == 1 { m } else { ll.vec(m, n) }, |v| {
+                    if volatile {
+                        ll.set_volatile(v);
+                    } else if self.never_changes(ptr) {
+                        ll.set_md(v, "invariant.load", ll.md_node(&[]));
+                    }
+                });
                 let comps = (0..n).map(|i| if n == 1 { v } else { ll.extract(v, i) });
                 Some(Val::Comps(comps.map(|v| self.loaded(s, v)).collect()))
             }
             Op::Store { .. } if self.copy_past_registers(id) => None,
             Op::Store { ptr, value, align, volatile } => {
-                let align = self.alignment(ptr, align);
                 let p = self.pointer(ptr);
                 let ty = self.ty(value);
-                let st = if self.module.types.pointee(ty).is_some() {
-                    let at = self.check(id, ptr, p, 8, align, FaultKind::Write);
-                    ll.store(self.scalar(value), at, align)
+                let (size, v) = if self.module.types.pointee(ty).is_some() {
+                    (8, self.scalar(value))
                 } else {
                     let s = self.scalar_of(value);
                     let c: Vec<V> = self.comps(value).into_iter().map(|v| self.to_memory(s, v)).collect();
-                    let size = c.len() as u64 * u64::from(s.size());
-                    let at = self.check(id, ptr, p, size, align, FaultKind::Write);
                     let mut v = c[0];
                     if c.len() > 1 {
                         v = ll.poison(ll.vec(memory_type(ll, s), c.len() as u32));
@@ -412,11 +411,14 @@ impl Emit<'_> {
                             v = ll.insert(v, *x, i as u32);
                         }
                     }
-                    ll.store(v, at, align)
+                    (c.len() as u64 * u64::from(s.size()), v)
                 };
-                if volatile {
-                    ll.set_volatile(st);
-                }
+                let place = self.place_of(id, ptr, p, size, align, FaultKind::Write);
+                self.store_at(&place, v, |st| {
+                    if volatile {
+                        ll.set_volatile(st);
+                    }
+                });
                 None
             }
             Op::Copy { dst, src, align } => {
@@ -428,11 +430,28 @@ impl Emit<'_> {
                 let from = self.check(id, src, s, size, align, FaultKind::Read);
                 let to = self.check(id, dst, d, size, align, FaultKind::Write);
                 let (sd, ss) = (space_number(self.space_of(dst)), space_number(self.space_of(src)));
-                ll.copy_bytes(to, sd, from, ss, size, align);
+                let alignments = [self.alignment(dst, align), self.alignment(src, align)];
+                self.copy_at(id, (to, sd), (from, ss), size, alignments);
                 None
             }
             _ => None,
         }
+    }
+
+    /// The place of a load or store, after its test.
+    pub fn place_of(
+        &mut self,
+        id: ValueId,
+        pointer: ValueId,
+        p: Ptr,
+        size: u64,
+        align: u32,
+        kind: FaultKind,
+    ) -> misaligned::Place {
+        let alignment = self.alignment(pointer, align);
+        let at = self.check(id, pointer, p, size, alignment.sure, kind);
+        let test = self.alignment_test(id, (pointer, p), at, alignment);
+        misaligned::Place { at, space: space_number(self.space_of(pointer)), size, alignment, test }
     }
 
     /// Nothing writes this memory while the kernel runs.

@@ -9,9 +9,10 @@
 //!
 //! * `kernel`: the entry: parameters, positions, the end of a thread;
 //! * `inst`, `math`, `remainder`: values; `memory`, `atomic`: pointers and accesses; `ahead`, `hoist`, `versions`: fewer tests of them;
-//!   `align`: wider ones; `interval`, `lanes`: what is known of places while compiling;
+//!   `align`, `misaligned`: wider ones; `interval`, `lanes`: what is known of places while compiling;
 //! * `async_copy`, `async_waits`: from device to threadgroup memory past the registers;
 //! * `control`: branches; `fault`: how a thread ends that may not go on;
+//! * `masks`, `meetings`: which threads of a warp are together, and barriers that only some of them reach;
 //! * `simdgroup`: operations among the threads of a warp; `matrix`, `matrix_load`: tensor cores;
 //! * `assembler`: what NVIDIA's assembler gets wrong, written otherwise.
 
@@ -33,7 +34,9 @@ mod masks;
 mod math;
 mod matrix;
 mod matrix_load;
+mod meetings;
 mod memory;
+mod misaligned;
 mod remainder;
 mod simdgroup;
 mod versions;
@@ -70,6 +73,8 @@ pub struct NvptxOptions {
     pub by_value: Vec<u32>,
     /// Each buffer bound has fewer than 2³² elements: indices of 32 bits are compared as they are.
     pub small: bool,
+    /// Each buffer bound starts at a multiple of 16.
+    pub aligned: bool,
     /// The grid has so few threads that a multiprocessor gets 1024 of them at most: each may have twice the registers that
     /// the assembler gives it where there are more. It hides latency with other work of the same thread instead.
     pub few_threads: bool,
@@ -85,6 +90,7 @@ impl NvptxOptions {
             run_passes: true,
             by_value: Vec::new(),
             small: true,
+            aligned: true,
             few_threads: false,
         }
     }

@@ -15,8 +15,8 @@ use msl_ir::{AddressSpace, BinaryOp, Op, ValueId};
 
 use super::ahead::is_quiet;
 use super::kernel::{Emit, Val};
-use super::memory::Bounds;
 use crate::CodegenError;
+use crate::llvm::V;
 
 /// Instructions that are emitted twice, at most.
 const LARGEST: usize = 250;
@@ -56,7 +56,7 @@ impl Emit<'_> {
         if !saves(&search.found) {
             return Ok(false);
         }
-        let mut tests: Vec<Bounds> = Vec::new();
+        let mut tests: Vec<V> = Vec::new();
         let mut tested = Vec::new();
         for c in std::mem::take(&mut search.found) {
             let Some((ptr, size, _)) = self.access(c.id) else { continue };
@@ -66,27 +66,29 @@ impl Emit<'_> {
                 continue;
             }
             let p = self.pointer(ptr);
-            tests.extend(self.bounds(ptr, p, size));
+            tests.extend(self.bounds(ptr, p, size).map(|bounds| bounds.ok));
+            tests.extend(self.alignment_test(c.id, (ptr, p), p.p, self.alignment_of(c.id)));
             tested.push(c);
         }
         if tests.is_empty() || !saves(&tested) {
             return Ok(false);
         }
         let ll = self.ll;
-        let all = tests.iter().fold(ll.cbool(true), |all, bounds| ll.and(all, bounds.ok));
+        let all = tests.into_iter().fold(ll.cbool(true), |all, test| ll.and(all, test));
         let (fast, slow, after) = (ll.new_block("untested"), ll.new_block("tested"), ll.new_block("either"));
         ll.likely_br(all, fast, slow);
         self.forget_pointers(&search.here);
-        let saved = (self.vals.clone(), self.ahead.clone(), self.checked.clone());
+        let saved = (self.vals.clone(), self.ahead.clone(), self.checked.clone(), self.aligned.clone());
         // Nothing in it needs to know, and threads of a warp may be in both.
         self.mask = None;
         self.may_split = false;
         self.checked.extend(tested.iter().map(|c| c.id));
+        self.aligned.extend(tested.iter().map(|c| c.id));
         ll.at_end(fast);
         if self.list(list)? {
             ll.br(after);
         }
-        (self.vals, self.ahead, self.checked) = saved;
+        (self.vals, self.ahead, self.checked, self.aligned) = saved;
         ll.at_end(slow);
         let end = self.end;
         if self.nesting == 0 {

@@ -66,7 +66,7 @@ pub fn describe(
     let id = match site.kind {
         FaultKind::Trap => "trap",
         FaultKind::Barrier => "divergent-barrier",
-        _ if site.param.is_none() => "invalid-pointer",
+        _ if site.param.is_none() && site.message.is_none() => "invalid-pointer",
         FaultKind::Read | FaultKind::Write | FaultKind::Atomic => "out-of-bounds",
     };
     let location = pipeline.source.location(site.span).map(String::into_boxed_str);

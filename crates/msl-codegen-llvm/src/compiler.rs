@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use msl_base::Span;
+use msl_base::{Span, Symbol};
 use msl_ir::passes::assume_textures::{KnownTexture, assume_textures};
 use msl_ir::passes::expand_switches::{expand_switches, has_switches_with_barriers};
 use msl_ir::passes::pipeline;
@@ -108,6 +108,13 @@ pub struct FaultSite {
     pub param: Option<u32>,
     pub span: Span,
     pub message: Option<String>,
+}
+
+/// What a fault says of an access through a pointer that may point into several objects.
+pub(crate) fn outside_of_all(kind: FaultKind, names: impl Iterator<Item = Symbol>) -> String {
+    let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
+    let verb = if kind == FaultKind::Read { "read" } else { "write" };
+    format!("{verb} outside of all that the pointer may point into: {}", names.join(", "))
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -14,7 +14,7 @@ use msl_ir::{Op, Scalar, ValueId};
 use super::kernel::Emit;
 use super::layout::Rows;
 use crate::abi;
-use crate::compiler::{FaultKind, FaultSite};
+use crate::compiler::{FaultKind, FaultSite, outside_of_all};
 use crate::emit::shape::Root;
 use crate::emit::value::memory_type;
 use crate::llvm::{T, V};
@@ -336,9 +336,7 @@ impl Emit<'_> {
                 Root::Global(g) => Some(self.module.globals[*g].name),
                 Root::Local(_) | Root::Private | Root::Shared | Root::Raw => None,
             });
-            let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
-            let verb = if kind == FaultKind::Read { "read" } else { "write" };
-            site.message = Some(format!("{verb} outside of all that the pointer may point into: {}", names.join(", ")));
+            site.message = Some(outside_of_all(kind, names));
         }
         site
     }

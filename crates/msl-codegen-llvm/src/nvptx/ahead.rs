@@ -147,7 +147,7 @@ impl Emit<'_> {
         ll.at_end(bad);
         let mut found = None;
         for (id, kind, bounds) in tests.iter().rev() {
-            let site = self.site(*kind, bounds.param, self.f.insts[*id].span, None);
+            let site = self.site(*kind, bounds.param, self.f.insts[*id].span, self.outside(*kind, &bounds.among));
             let offset = bounds.place.emit(ll);
             found = Some(match found {
                 None => (site, offset),

@@ -7,10 +7,11 @@
 //! the kernel's first branch, for all threads, whereas a copy reads the launch's parameters only where it is reached.
 
 use msl_base::Span;
+use msl_ir::analysis::Root;
 
 use super::kernel::Emit;
 use super::status;
-use crate::compiler::{FaultKind, FaultSite};
+use crate::compiler::{FaultKind, FaultSite, outside_of_all};
 use crate::llvm::{Ll, T, V};
 
 /// Kernels with so many places that can fault, at most, have no function for them.
@@ -31,6 +32,16 @@ impl Emit<'_> {
     pub fn site(&mut self, kind: FaultKind, param: Option<u32>, span: Span, message: Option<String>) -> V {
         self.sites.push(FaultSite { kind, param, span, message });
         self.ll.c32(self.sites.len() as u32 - 1)
+    }
+
+    /// What is said of an access outside of several objects.
+    pub fn outside(&self, kind: FaultKind, among: &[Root]) -> Option<String> {
+        let names = among.iter().filter_map(|root| match root {
+            Root::Param(i) => self.entry.params.get(*i as usize).map(|p| p.name),
+            Root::Global(g) => Some(self.module.globals[*g].name),
+            Root::Local(_) | Root::Unknown { .. } => None,
+        });
+        (!among.is_empty()).then(|| outside_of_all(kind, names))
     }
 
     /// Ends the current block with a fault of this thread.

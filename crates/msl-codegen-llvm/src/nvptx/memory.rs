@@ -24,6 +24,8 @@ pub struct Bounds {
     /// For the record.
     pub place: Place,
     pub param: Option<u32>,
+    /// What the pointer may point into, where that is all known and more than one thing.
+    pub among: Vec<Root>,
 }
 
 /// What a thread that may not go on tells about where.
@@ -288,6 +290,16 @@ impl Emit<'_> {
                         None => {
                             let resident = self.is_resident(at, size);
                             any = ll.or(any, resident);
+                            for i in 0..self.args.len() as u32 {
+                                let ty = self.module.types.pointee(self.f.params[i as usize]);
+                                let is_near = matches!(ty, Some((AddressSpace::Threadgroup, _)) | None);
+                                if is_near || !self.provenance.param_use(i).escapes {
+                                    continue;
+                                }
+                                let Some((start, length)) = self.extent(Root::Param(i)) else { continue };
+                                let limit = self.limit(length, size);
+                                any = ll.or(any, ll.ult(ll.sub(at, ll.ptr_to_int(start)), limit));
+                            }
                             let escaped = self.provenance.escaped_globals().iter().copied();
                             let addressed = self.module.addressed_constants();
                             for g in addressed.iter().copied().chain(escaped.filter(|g| !addressed.contains(g))) {
@@ -306,7 +318,8 @@ impl Emit<'_> {
                 (ok, place, param) = (any, Place::Offset(at), None);
             }
         }
-        Some(Bounds { ok, place, param })
+        let is_known = roots.len() > 1 && !roots.iter().any(|root| matches!(root, Root::Unknown { .. }));
+        Some(Bounds { ok, place, param, among: if is_known { roots } else { Vec::new() } })
     }
 
     /// The address of the first variable in threadgroup memory.

@@ -81,8 +81,8 @@ impl Emit<'_> {
             64 => "l",
             32 => "r",
             16 => "h",
-            // There are none of 8 bits.
-            _ => return ll.trunc(self.hidden(ll.zext(v, ll.int(32)), 32), ll.int(8)),
+            // There are none of fewer.
+            _ => return v,
         };
         let text = format!("mov.b{bits} $0, $1;");
         ll.plain_asm(&text, &format!("={register},{register}"), ll.int(bits), &[v])
@@ -104,13 +104,18 @@ impl Emit<'_> {
         let loaded = match place.test {
             None => usual(),
             Some(test) => self.either(test, usual, || {
-                let (piece, count) = pieces(place.size, place.alignment.sure);
-                let t = ll.int(8 * piece);
+                let word = 1 << place.size.trailing_zeros().min(2);
+                let (t, count) = (ll.int(8 * word), place.size as u32 / word);
+                let piece = place.alignment.sure.min(word);
                 let mut all = ll.poison(ll.vec(t, count));
                 let at = self.hidden_place(place.at, place.space);
                 for i in 0..count {
-                    let v = load(t, ll.gep_const(at, u64::from(i * piece)), piece);
-                    all = ll.insert(all, self.hidden(v, 8 * piece), i);
+                    let bits = (0..word).step_by(piece as usize).map(|byte| {
+                        let v = load(ll.int(8 * piece), ll.gep_const(at, u64::from(i * word + byte)), piece);
+                        ll.shl(ll.zext(v, t), ll.cint(t, u64::from(8 * byte)))
+                    });
+                    let bits = bits.reduce(|a, b| ll.or(a, b)).unwrap_or_else(|| ll.poison(t));
+                    all = ll.insert(all, self.hidden(bits, 8 * word), i);
                 }
                 Some(match ll.is_pointer(ty) {
                     true => ll.cast(O::LLVMIntToPtr, ll.bitcast(all, ll.int(64)), ty),

@@ -148,8 +148,10 @@ for _ in range(60_000):
     quick = names("quick", 0, PYMETALLIC_QUICK="only")
     good = names("good", 0, PYMETALLIC_QUICK="off")
     assert quick - good and good - quick
-    both = quick | good
-    assert names("both", len(both)) == both
+    # Which shapes of threadgroups get quick code depends on what is ready when; one does, and it gets good code too.
+    both = names("both", len(quick | good))
+    assert both <= quick | good
+    assert both & (quick - good) and both & (good - quick)
     # Good code on disk is all that a process wants.
     assert names("good", 0) == good
 

@@ -18,22 +18,36 @@ use crate::types::{Type, TypeTable};
 
 /// Instructions of one function after inlining.
 pub const LIMIT: usize = 2_000_000;
+/// A callee is simplified when at least one instruction of so many is new to the passes.
+const FRESH_PART: usize = 4;
 
 pub fn inline_calls(module: &mut Module, entry: FunctionId) -> Result<(), Box<Diagnostic>> {
     let order = callees_first(module, entry)?;
     let mut done: FxMap<FunctionId, Function> = FxMap::default();
+    // Instructions of each that no pass has looked at since they stand where they are.
+    let mut fresh: FxMap<FunctionId, usize> = FxMap::default();
     for id in order {
         if id == entry {
             with_function(module, id, |module, f| inline_into(&mut module.types, f, &done))?;
         } else {
             let written = module.functions[id].clone();
+            let mut new = size(&written);
+            new += callees(&written).iter().filter_map(|(callee, _)| fresh.get(callee)).sum::<usize>();
             with_function(module, id, |module, f| inline_into(&mut module.types, f, &done))?;
-            // Once here, or once per call later.
-            super::pipeline::clean_callee(module, id);
+            // Once here, or once per call later; what merely passes arguments on is left to those who call it.
+            if new >= size(&module.functions[id]) / FRESH_PART {
+                super::pipeline::clean_callee(module, id);
+                new = 0;
+            }
+            fresh.insert(id, new);
             done.insert(id, std::mem::replace(&mut module.functions[id], written));
         }
     }
     Ok(())
+}
+
+fn size(function: &Function) -> usize {
+    super::rewrite::count(function, &function.body.insts)
 }
 
 /// The functions that `entry` reaches, each after those that it calls.

@@ -519,8 +519,8 @@ inline float rsqrt_precise(float x) {
   return pick((s > 0.0f) & (s < inf()), r, y);
 }
 
-// The remainder of truncating division, exactly: long division of the mantissas.
-inline float fmod_precise(float x, float y) {
+// The remainder of truncating division by long division of the mantissas.
+inline float long_fmod(float x, float y) {
   uint ax = float_bits(x) & 0x7fffffffu, ay = float_bits(y) & 0x7fffffffu;
   uint sign = float_bits(x) & 0x80000000u;
   if (ay == 0u || ax >= 0x7f800000u || ay > 0x7f800000u) return nan();
@@ -541,7 +541,16 @@ inline float fmod_precise(float x, float y) {
   uint result = ex > 0 ? (mx - 0x00800000u) | (uint(ex) << 23) : mx >> uint(1 - ex);
   return bits_float(result | sign);
 }
-inline float fmod_fast(float x, float y) { return x - y * __metal_trunc(x / y); }
+// The same. Where the quotient is below 2^23 its integer part is right or, if it was rounded up, one too large: what it leaves
+// is a multiple of y's last bit and not larger than y, so that nothing is rounded.
+inline float fmod_precise(float x, float y) {
+  float a = __metal_abs(x), b = __metal_abs(y), quotient = a / b;
+  float r = fmaf(-__metal_trunc(quotient), b, a);
+  r = __metal_copysign(pick(r < 0.0f, r + b, r), x);
+  if (!((quotient < 0x1p23f) & (b < inf()))) r = long_fmod(x, y);
+  return r;
+}
+inline float fmod_fast(float x, float y) { return fmod_precise(x, y); }
 // In three steps; on the way down the first two keep enough bits that only the last one rounds.
 inline float ldexp(float x, int k) {
   int a = __metal_min(__metal_max(k, -330), 330);

@@ -2,10 +2,12 @@
 //!
 //! Each function runs over the whole range of its type: every exponent with samples of the mantissa, zeros, subnormals,
 //! infinities, NaN and the neighborhoods of special values; functions of two arguments over a product of such sets.
-//! Results are compared with double precision. In safe mode `precise::f` and plain `f` must keep the bound for every argument and
-//! give zeros the right sign; vector forms must give the bits of the scalar form; `half` and `bfloat` must be within one unit
-//! (`accuracy/small.rs`). In fast mode only normal numbers count.
+//! Results are compared with double precision. `precise::f`, and plain `f` in safe mode, must keep the bound for every argument
+//! and give zeros the right sign; vector forms must give the bits of the scalar form; `half` and `bfloat` must be within one unit
+//! (`accuracy/small.rs`). For `fast::f`, and plain `f` in fast mode, only normal numbers count. What is exact is in
+//! `accuracy/exact.rs`.
 
+mod exact;
 mod small;
 
 use std::collections::BTreeMap;
@@ -69,12 +71,11 @@ const UNARY: &[Unary] = &[
     unary("asinh", f64::asinh, 4.0, Bound::Ulp(5.0)),
     unary("acosh", f64::acosh, 4.0, Bound::Ulp(5.0)),
     unary("atanh", f64::atanh, 5.0, Bound::Ulp(5.0)),
+    unary("sincos_sine", f64::sin, 4.0, CIRCLE),
+    unary("sincos_cosine", f64::cos, 4.0, CIRCLE),
     unary("sqrt", f64::sqrt, 0.5, Bound::Ulp(3.0)),
     unary("rsqrt", |x| 1.0 / x.sqrt(), 0.5, Bound::Ulp(2.0)),
 ];
-
-/// Functions that have no `precise::` form of this shape.
-const PLAIN: &[(&str, fn(f64) -> f64, f64)] = &[("sincos_sine", f64::sin, 4.0), ("sincos_cosine", f64::cos, 4.0)];
 
 struct Binary {
     name: &'static str,
@@ -97,113 +98,6 @@ const BINARY: &[Binary] = &[
 /// `pow(1, NaN)` and `pow(x, 0)` are one. Rust's `powf` does the same; `powr` differs where this is asked.
 fn power(x: f64, y: f64) -> f64 {
     x.powf(y)
-}
-
-/// The expression over `a`, `b` (float) and the value, where results are exact.
-type Exact = (&'static str, fn(f32, f32) -> f32);
-
-const EXACT: &[Exact] = &[
-    ("abs(a)", |a, _| a.abs()),
-    ("fabs(a)", |a, _| a.abs()),
-    ("floor(a)", |a, _| a.floor()),
-    ("ceil(a)", |a, _| a.ceil()),
-    ("trunc(a)", |a, _| a.trunc()),
-    ("rint(a)", |a, _| a.round_ties_even()),
-    ("round(a)", |a, _| a.round()),
-    ("sign(a)", |a, _| if a.is_nan() || a == 0.0 { if a == 0.0 { a } else { 0.0 } } else { a.signum() }),
-    ("a + b", |a, b| a + b),
-    ("a - b", |a, b| a - b),
-    ("a * b", |a, b| a * b),
-    ("a / b", |a, b| a / b),
-    ("fma(a, b, 1.5f)", |a, b| a.mul_add(b, 1.5)),
-    ("fma(a, b, -a)", |a, b| a.mul_add(b, -a)),
-    ("copysign(a, b)", f32::copysign),
-    ("float(isnan(a))", |a, _| f32::from(u8::from(a.is_nan()))),
-    ("float(isinf(a))", |a, _| f32::from(u8::from(a.is_infinite()))),
-    ("float(isfinite(a))", |a, _| f32::from(u8::from(a.is_finite()))),
-    ("float(isnormal(a))", |a, _| f32::from(u8::from(a.is_normal()))),
-    ("float(signbit(a))", |a, _| f32::from(u8::from(a.is_sign_negative()))),
-    ("float(isordered(a, b))", |a, b| f32::from(u8::from(!a.is_nan() && !b.is_nan()))),
-    ("float(isunordered(a, b))", |a, b| f32::from(u8::from(a.is_nan() || b.is_nan()))),
-    ("float(a < b)", |a, b| f32::from(u8::from(a < b))),
-    ("float(a >= b)", |a, b| f32::from(u8::from(a >= b))),
-    ("float(a == b)", |a, b| f32::from(u8::from(a == b))),
-    ("float(a != b)", |a, b| f32::from(u8::from(a != b))),
-    ("step(a, b)", |a, b| if b < a { 0.0 } else { 1.0 }),
-    ("nextafter(a, b)", next_after),
-    ("ldexp(a, isnan(b) ? 0 : int(clamp(b, -400.0f, 400.0f)))", |a, b| {
-        (f64::from(a) * 2f64.powi(b.clamp(-400.0, 400.0) as i32)) as f32
-    }),
-    ("float(ilogb(a))", |a, _| exponent(a) as f32),
-    ("mantissa_of(a)", |a, _| if a == 0.0 || !a.is_finite() { a } else { significand(a) }),
-    ("exponent_of(a)", |a, _| if a == 0.0 || !a.is_finite() { 0.0 } else { (exponent(a) + 1) as f32 }),
-    ("fraction_of(a)", |a, _| (if a.is_infinite() { 0.0 } else { a - a.trunc() }).copysign(a)),
-    ("whole_of(a)", |a, _| a.trunc()),
-    ("logb(a)", |a, _| match a.abs() {
-        0.0 => f32::NEG_INFINITY,
-        m if m.is_finite() => exponent(a) as f32,
-        m => m,
-    }),
-    ("fdim(a, b)", |a, b| {
-        if a.is_nan() || b.is_nan() {
-            f32::NAN
-        } else if a > b {
-            a - b
-        } else {
-            0.0
-        }
-    }),
-    // Which zero is the smaller one is not said.
-    ("fmin(a, b) + 0.0f", |a, b| a.min(b) + 0.0),
-    ("fmax(a, b) + 0.0f", |a, b| a.max(b) + 0.0),
-    ("fmin3(a, b, 0.25f) + 0.0f", |a, b| a.min(b).min(0.25) + 0.0),
-    ("fmax3(a, b, 0.25f) + 0.0f", |a, b| a.max(b).max(0.25) + 0.0),
-    ("isnan(a) || isnan(b) ? 0.0f : fmedian3(a, b, 0.25f) + 0.0f", |a, b| {
-        if a.is_nan() || b.is_nan() { 0.0 } else { a.min(b).max(a.max(b).min(0.25)) + 0.0 }
-    }),
-    ("isnan(a) ? 0.0f : saturate(a) + 0.0f", |a, _| if a.is_nan() { 0.0 } else { a.clamp(0.0, 1.0) + 0.0 }),
-    ("isinf(a) ? 0.0f : fract(a)", |a, _| match a {
-        _ if a.is_infinite() => 0.0,
-        _ if a.is_nan() => a,
-        _ => (a - a.floor()).min(1f32.next_down()),
-    }),
-    ("isnan(a) ? 0.0f : float(long(a))", |a, _| if a.is_nan() { 0.0 } else { a as i64 as f32 }),
-    ("isnan(a) ? 0.0f : float(ulong(a))", |a, _| if a.is_nan() { 0.0 } else { a as u64 as f32 }),
-    ("float(int(a))", |a, _| a as i32 as f32),
-    ("float(uint(a))", |a, _| a as u32 as f32),
-    ("float(half(a))", |a, _| half::f16::from_f32(a).to_f32()),
-    ("float(bfloat(a))", |a, _| half::bf16::from_f32(a).to_f32()),
-];
-
-/// Functions that the table above uses.
-const HELPERS: &str = "
-static float mantissa_of(float x) { int e; return frexp(x, e); }
-static float exponent_of(float x) { int e; frexp(x, e); return float(e); }
-static float fraction_of(float x) { float w; return modf(x, w); }
-static float sincos_sine(float x) { float c; return sincos(x, c); }
-static float sincos_cosine(float x) { float c; sincos(x, c); return c; }
-static float whole_of(float x) { float w; modf(x, w); return w; }
-";
-
-fn next_after(a: f32, b: f32) -> f32 {
-    match a.partial_cmp(&b) {
-        None => f32::NAN,
-        Some(std::cmp::Ordering::Less) => a.next_up(),
-        Some(std::cmp::Ordering::Equal) => b,
-        Some(std::cmp::Ordering::Greater) => a.next_down(),
-    }
-}
-
-fn exponent(a: f32) -> i32 {
-    match a.abs() {
-        0.0 => i32::MIN,
-        x if x.is_finite() => floor_log2(f64::from(x)),
-        _ => i32::MAX,
-    }
-}
-
-fn significand(a: f32) -> f32 {
-    (f64::from(a) / 2f64.powi(exponent(a) + 1)) as f32
 }
 
 /// Of a normal number.
@@ -302,7 +196,7 @@ struct Runner<'e> {
 
 impl Runner<'_> {
     fn open(&mut self, kernels: &str, math_mode: MathMode) -> Result<(), String> {
-        let source = format!("#include <metal_stdlib>\nusing namespace metal;\n{HELPERS}{kernels}");
+        let source = format!("#include <metal_stdlib>\nusing namespace metal;\n{}{kernels}", exact::helpers());
         let options = CompileOptions { math_mode, ..CompileOptions::default() };
         self.executor.open("math_accuracy.metal", &source, &options, &NoFiles).map_err(|e| e.to_string())
     }
@@ -377,206 +271,160 @@ fn from_bytes(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
 }
 
-fn kernel(name: &str, ty: &str, arguments: usize, body: &str) -> String {
-    let second = if arguments > 1 { format!("device const {ty}* y [[buffer(2)]], ") } else { String::new() };
-    format!(
-        "kernel void {name}(device {ty}* out [[buffer(0)]], device const {ty}* x [[buffer(1)]], {second}uint i [[thread_position_in_grid]]) \
-         {{ {ty} a = x[i]; {}out[i] = {body}; }}\n",
-        if arguments > 1 { format!("{ty} b = y[i]; ") } else { String::new() }
-    )
-}
-
 /// Checks every function; the error lists those that miss their bounds. More samples per exponent take longer and find more.
 pub fn check_math(executor: &mut dyn Executor, per_exponent: u32) -> Result<(), String> {
     let mut runner = Runner { executor, failures: Vec::new() };
-    check_safe(&mut runner, per_exponent)?;
-    check_exact(&mut runner, per_exponent)?;
+    check_functions(&mut runner, per_exponent)?;
+    exact::check_exact(&mut runner, per_exponent)?;
     small::check_small(&mut runner, (48 / per_exponent.clamp(1, 48)) as usize)?;
-    check_fast(&mut runner, per_exponent)?;
     if runner.failures.is_empty() { Ok(()) } else { Err(runner.failures.join("\n")) }
 }
 
-fn check_safe(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String> {
+/// The names that a function has: `f`, `fast::f` and `precise::f`; what stands for `@` and for `#` in expressions.
+const FORMS: [(&str, &str); 3] = [("", ""), ("fast::", "fast_"), ("precise::", "precise_")];
+
+fn spell(text: &str, (namespace, prefix): (&str, &str)) -> String {
+    text.replace('@', namespace).replace('#', prefix)
+}
+
+/// A kernel that writes the results of all forms one after the other.
+fn kernel_of_forms(name: &str, expression: &str) -> String {
+    let stores: String =
+        (0..FORMS.len()).map(|i| format!(" out[{i} * n + i] = {};", spell(expression, FORMS[i]))).collect();
+    format!(
+        "kernel void {name}(device float* out [[buffer(0)]], device const float* x [[buffer(1)]], device const float* y [[buffer(2)]], \
+         uint i [[thread_position_in_grid]], uint n [[threads_per_grid]]) {{ float a = x[i], b = y[i];{stores} }}\n"
+    )
+}
+
+/// A call of the function with the arguments given.
+fn call(name: &str, arguments: &str) -> String {
+    // Functions of more than one result are helpers.
+    let mark = if name.starts_with("sincos_") { '#' } else { '@' };
+    format!("{mark}{name}({arguments})")
+}
+
+fn check_functions(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String> {
+    let functions = || UNARY.iter().map(|u| (u.name, "a", "")).chain(BINARY.iter().map(|b| (b.name, "a, b", ", y[i]")));
     let mut source = String::new();
-    for Unary { name, .. } in UNARY {
-        source += &kernel(&format!("plain_{name}"), "float", 1, &format!("{name}(a)"));
-        source += &kernel(&format!("precise_{name}"), "float", 1, &format!("precise::{name}(a)"));
+    for (name, arguments, more) in functions() {
+        source += &kernel_of_forms(&format!("forms_{name}"), &call(name, arguments));
         for n in 2..=4 {
             // One thread makes one vector; three components overlap into the next element and are stored one by one.
+            let more = more.replace("y[i]", &format!("float{n}(y[i])"));
             source += &format!(
                 "kernel void vector{n}_{name}(device packed_float{n}* out [[buffer(0)]], device const packed_float{n}* x [[buffer(1)]], \
-                 uint i [[thread_position_in_grid]]) {{ out[i] = {name}(float{n}(x[i])); }}\n"
+                 device const packed_float{n}* y [[buffer(2)]], uint i [[thread_position_in_grid]]) \
+                 {{ out[i] = {name}(float{n}(x[i]){more}); }}\n"
             );
         }
     }
-    for (name, ..) in PLAIN {
-        source += &kernel(&format!("plain_{name}"), "float", 1, &format!("{name}(a)"));
-    }
-    for Binary { name, .. } in BINARY {
-        source += &kernel(&format!("plain_{name}"), "float", 2, &format!("{name}(a, b)"));
-        source += &kernel(&format!("precise_{name}"), "float", 2, &format!("precise::{name}(a, b)"));
-    }
-    runner.open(&source, MathMode::Safe)?;
-    let x = samples(per_exponent);
-    let bytes = to_bytes(&x);
-    for Unary { name, reference, precise, .. } in UNARY {
-        for form in ["plain", "precise"] {
-            let kernel = format!("{form}_{name}");
-            let Some(out) = runner.run(&kernel, std::slice::from_ref(&bytes), x.len(), bytes.len()) else { continue };
-            let results = x.iter().zip(from_bytes(&out)).map(|(&x, found)| {
-                let x = f64::from(x);
-                strict(vec![x], f64::from(found), reference(x), *precise, F32)
-            });
-            runner.judge(&kernel, results);
-        }
-        // A few samples of each exponent are enough to see that vectors are made of scalars.
-        let few: Vec<f32> = x.iter().copied().step_by(13).collect();
-        let few = &few[..few.len() / 12 * 12];
-        let few_bytes = to_bytes(few);
-        let scalar = runner.run(&format!("plain_{name}"), std::slice::from_ref(&few_bytes), few.len(), few_bytes.len());
-        for n in 2..=4 {
-            let vector = runner.run(
-                &format!("vector{n}_{name}"),
-                std::slice::from_ref(&few_bytes),
-                few.len() / n,
-                few_bytes.len(),
-            );
-            if let (Some(scalar), Some(vector)) = (&scalar, vector) {
-                let same = from_bytes(scalar)
-                    .iter()
-                    .zip(from_bytes(&vector))
-                    .all(|(s, v)| s.to_bits() == v.to_bits() || s.is_nan() && v.is_nan());
-                if !same {
-                    runner.failures.push(format!("{name} of float{n} differs from {name} of float"));
-                }
-            }
-        }
-    }
-    for (name, reference, bound) in PLAIN {
-        let kernel = format!("plain_{name}");
-        let Some(out) = runner.run(&kernel, std::slice::from_ref(&bytes), x.len(), bytes.len()) else { continue };
-        let results = x.iter().zip(from_bytes(&out)).map(|(&x, found)| {
-            let x = f64::from(x);
-            strict(vec![x], f64::from(found), reference(x), *bound, F32)
-        });
-        runner.judge(&kernel, results);
-    }
-    let (x, y) = pairs(per_exponent);
-    let inputs = [to_bytes(&x), to_bytes(&y)];
-    for Binary { name, reference, precise } in BINARY {
-        for form in ["plain", "precise"] {
-            let kernel = format!("{form}_{name}");
-            let Some(out) = runner.run(&kernel, &inputs, x.len(), inputs[0].len()) else { continue };
-            let results = x.iter().zip(&y).zip(from_bytes(&out)).map(|((&x, &y), found)| {
-                let (x, y) = (f64::from(x), f64::from(y));
-                strict(vec![x, y], f64::from(found), reference(x, y), *precise, F32)
-            });
-            // NaN wins in `powr`, even against a base of one and an exponent of zero.
-            let is_powr = *name == "powr";
-            let kept = results.filter(|v| !(is_powr && v.args[1].is_nan()));
-            runner.judge(&kernel, kept);
-        }
-    }
-    Ok(())
-}
-
-fn check_exact(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String> {
-    let mut source = String::new();
-    for (i, (expression, _)) in EXACT.iter().enumerate() {
-        source += &kernel(&format!("exact{i}"), "float", 2, expression);
-    }
-    runner.open(&source, MathMode::Safe)?;
-    let (mut x, mut y) = pairs(per_exponent);
-    // Rounding at all magnitudes.
-    for value in samples(per_exponent) {
-        x.push(value);
-        y.push(value * 0.75);
-    }
-    let inputs = [to_bytes(&x), to_bytes(&y)];
-    for (i, (expression, reference)) in EXACT.iter().enumerate() {
-        let Some(out) = runner.run(&format!("exact{i}"), &inputs, x.len(), inputs[0].len()) else { continue };
-        let results = x.iter().zip(&y).zip(from_bytes(&out)).map(|((&x, &y), found)| {
-            let want = reference(x, y);
-            let same = found.to_bits() == want.to_bits() || found.is_nan() && want.is_nan();
-            let error = if same { 0.0 } else { f64::INFINITY };
-            Verdict {
-                args: vec![f64::from(x), f64::from(y)],
-                found: f64::from(found),
-                want: f64::from(want),
-                error,
-                bound: 0.0,
-            }
-        });
-        // A conversion of NaN to an integer is zero; what exponent NaN has is not said.
-        let is_exponent = expression.contains("ilogb");
-        runner.judge(expression, results.filter(|v| !(is_exponent && v.args[0].is_nan())));
-    }
-    Ok(())
-}
-
-fn check_fast(runner: &mut Runner<'_>, per_exponent: u32) -> Result<(), String> {
-    let mut source = String::new();
-    for Unary { name, .. } in UNARY {
-        source += &kernel(&format!("plain_{name}"), "float", 1, &format!("{name}(a)"));
-        source += &kernel(&format!("fast_{name}"), "float", 1, &format!("fast::{name}(a)"));
-        source += &kernel(&format!("precise_{name}"), "float", 1, &format!("precise::{name}(a)"));
-    }
-    for Binary { name, .. } in BINARY {
-        source += &kernel(&format!("fast_{name}"), "float", 2, &format!("fast::{name}(a, b)"));
-    }
-    runner.open(&source, MathMode::Fast)?;
-    let is_plain_number = |x: f64| x == 0.0 || (1.2e-38..3.4e38).contains(&x.abs());
-    let x = samples(per_exponent);
-    let bytes = to_bytes(&x);
-    for Unary { name, reference, precise, fast } in UNARY {
-        for form in ["plain", "fast", "precise"] {
-            let kernel = format!("{form}_{name}");
-            let bound = if form == "precise" { Bound::Ulp(*precise) } else { *fast };
-            let Some(out) = runner.run(&kernel, std::slice::from_ref(&bytes), x.len(), bytes.len()) else { continue };
-            let results = x.iter().zip(from_bytes(&out)).filter_map(|(&x, found)| {
-                let (x, found) = (f64::from(x), f64::from(found));
-                let want = reference(x);
-                if !is_plain_number(x) || !is_plain_number(want) {
-                    return None;
-                }
+    for mode in [MathMode::Safe, MathMode::Fast] {
+        runner.open(&source, mode)?;
+        let x = samples(per_exponent);
+        for Unary { name, reference, precise, fast } in UNARY {
+            let references: Vec<f64> = x.iter().map(|&x| reference(f64::from(x))).collect();
+            check_forms(runner, name, mode, &[&x], &references, *precise, |args, found, want| {
                 let units = error(found, want, F32);
-                let (error, bound) = match bound {
-                    Bound::Ulp(u) => (units, u),
-                    Bound::Exponential => (units, 3.0 + (2.0 * x).abs().floor()),
-                    Bound::Near { low, high, absolute, .. } if (low..=high).contains(&x) => {
-                        ((found - want).abs(), absolute)
+                match *fast {
+                    Bound::Ulp(u) => Some((units, u)),
+                    Bound::Exponential => Some((units, 3.0 + (2.0 * args[0]).abs().floor())),
+                    Bound::Near { low, high, absolute, .. } if (low..=high).contains(&args[0]) => {
+                        Some(((found - want).abs(), absolute))
                     }
-                    Bound::Near { ulp, .. } if ulp > 0.0 => (units, ulp),
-                    Bound::Near { .. } => return None,
-                };
-                Some(Verdict { args: vec![x], found, want, error, bound })
+                    Bound::Near { ulp, .. } if ulp > 0.0 => Some((units, ulp)),
+                    Bound::Near { .. } => None,
+                }
             });
-            runner.judge(&format!("{kernel} in fast mode"), results);
+            if mode == MathMode::Safe {
+                // A few samples of each exponent are enough to see that vectors are made of scalars.
+                let few: Vec<f32> = x.iter().copied().step_by(13).collect();
+                check_vectors(runner, name, &[&few]);
+            }
+        }
+        let (x, y) = pairs(per_exponent);
+        for Binary { name, reference, precise } in BINARY {
+            let references: Vec<f64> = x.iter().zip(&y).map(|(&x, &y)| reference(f64::from(x), f64::from(y))).collect();
+            check_forms(runner, name, mode, &[&x, &y], &references, *precise, |args, found, want| {
+                let (x, y) = (args[0], args[1]);
+                // Powers are exp2(y log2(x)); quotients are made with a reciprocal.
+                let bound = match *name {
+                    "pow" | "powr" => 16.0 + 4.0 * (y * x.abs().log2()).abs(),
+                    "divide" => 2.5,
+                    _ => *precise,
+                };
+                let is_exact = *name == "fmod";
+                let counts =
+                    is_exact || [x / y, 1.0 / y].iter().all(|&v| is_plain_number(v)) && x != 0.0 && y.abs() < 8e37;
+                counts.then(|| (error(found, want, F32), bound))
+            });
+            if mode == MathMode::Safe {
+                let few = |values: &[f32]| values.iter().copied().step_by(13).collect::<Vec<_>>();
+                check_vectors(runner, name, &[&few(&x), &few(&y)]);
+            }
         }
     }
-    let (x, y) = pairs(per_exponent);
-    let inputs = [to_bytes(&x), to_bytes(&y)];
-    for Binary { name, reference, .. } in BINARY {
-        let kernel = format!("fast_{name}");
-        let Some(out) = runner.run(&kernel, &inputs, x.len(), inputs[0].len()) else { continue };
-        let results = x.iter().zip(&y).zip(from_bytes(&out)).filter_map(|((&x, &y), found)| {
-            let (x, y, found) = (f64::from(x), f64::from(y), f64::from(found));
-            let want = reference(x, y);
-            let quotient = x / y;
-            // Powers are exp2(y log2(x)); remainders and quotients are made with a reciprocal.
-            let bound = match *name {
-                "pow" | "powr" => 16.0 + 4.0 * (y * x.abs().log2()).abs(),
-                "atan2" => 6.0,
-                "divide" => 2.5,
-                _ => return None,
-            };
-            let counts =
-                [x, y, want, quotient, 1.0 / y].iter().all(|&v| is_plain_number(v)) && x != 0.0 && y.abs() < 8e37;
-            counts.then(|| Verdict { args: vec![x, y], found, want, error: error(found, want, F32), bound })
-        });
-        runner.judge(&format!("{kernel} in fast mode"), results);
-    }
     Ok(())
+}
+
+/// Zero or normal, with some distance to the limits.
+fn is_plain_number(x: f64) -> bool {
+    x == 0.0 || (1.2e-38..3.4e38).contains(&x.abs())
+}
+
+/// Compares every form of a function with the truth: the precise ones for all arguments, the fast ones for normal numbers, by
+/// error and bound that `judge_fast` gives where something is promised.
+fn check_forms(
+    runner: &mut Runner<'_>,
+    name: &str,
+    mode: MathMode,
+    args: &[&[f32]],
+    references: &[f64],
+    precise: f64,
+    judge_fast: impl Fn(&[f64], f64, f64) -> Option<(f64, f64)>,
+) {
+    let count = references.len();
+    // A function of one argument has none to read from the second buffer.
+    let inputs = [to_bytes(args[0]), to_bytes(args.get(1).unwrap_or(&args[0]))];
+    let Some(out) = runner.run(&format!("forms_{name}"), &inputs, count, FORMS.len() * inputs[0].len()) else { return };
+    for (form, found) in FORMS.iter().zip(from_bytes(&out).chunks(count)) {
+        let is_precise = form.0 == "precise::" || form.0.is_empty() && mode == MathMode::Safe;
+        let results = (0..count).filter_map(|i| {
+            let args: Vec<f64> = args.iter().map(|a| f64::from(a[i])).collect();
+            let (found, want) = (f64::from(found[i]), references[i]);
+            if is_precise {
+                return Some(strict(args, found, want, precise, F32));
+            }
+            if !args.iter().chain([&want]).all(|&v| is_plain_number(v)) {
+                return None;
+            }
+            let (error, bound) = judge_fast(&args, found, want)?;
+            Some(Verdict { args, found, want, error, bound })
+        });
+        // NaN wins in `powr`, even against a base of one and an exponent of zero.
+        let kept = results.filter(|v| !(name == "powr" && v.args[1].is_nan()));
+        runner.judge(&format!("{} in {mode:?} mode", spell(&call(name, ""), *form)), kept);
+    }
+}
+
+/// Vectors of each length have the bits of scalars.
+fn check_vectors(runner: &mut Runner<'_>, name: &str, args: &[&[f32]]) {
+    let count = args[0].len() / 12 * 12;
+    let inputs = [to_bytes(&args[0][..count]), to_bytes(&args.get(1).unwrap_or(&args[0])[..count])];
+    let size = inputs[0].len();
+    let scalars = runner.run(&format!("forms_{name}"), &inputs, count, FORMS.len() * size);
+    for n in 2..=4 {
+        let vectors = runner.run(&format!("vector{n}_{name}"), &inputs, count / n, size);
+        if let (Some(scalars), Some(vectors)) = (&scalars, vectors) {
+            let same = from_bytes(&scalars[..size])
+                .iter()
+                .zip(from_bytes(&vectors))
+                .all(|(s, v)| s.to_bits() == v.to_bits() || s.is_nan() && v.is_nan());
+            if !same {
+                runner.failures.push(format!("{name} of float{n} differs from {name} of float"));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

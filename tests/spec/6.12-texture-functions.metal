@@ -15,6 +15,8 @@ using namespace metal;
 // see: tests/run/std_texture.metal (three dimensions)
 //--- cubes and arrays of cubes
 // see: tests/run/std_texture.metal (cubes)
+//--- filtering across the edges and corners of cubes
+// see: tests/run/std_texture_cube.metal (a cube is filtered across its edges; in its corners, where three texels meet, the fourth is their mean)
 //--- `level`, `bias`, `gradient2d`, `min_lod_clamp`
 // see: tests/run/std_texture.metal (options of samples)
 //--- mipmap levels

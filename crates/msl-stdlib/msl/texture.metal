@@ -1,5 +1,5 @@
-// Textures and samplers (MSL specification, sections 2.9, 2.10 and 6.12): addressing, formats and
-// filtering are written here, once, for every device.
+// Textures and samplers (MSL specification, sections 2.9, 2.10 and 6.12): addressing and filtering are written here, once, for
+// every device; the formats of texels in pixel_format.metal.
 
 namespace metal {
 
@@ -100,165 +100,6 @@ inline device uchar* texel(constant __texture_descriptor* t, uint x, uint y, uin
 }
 inline uint extent(uint full, uint level) { return __metal_max(full >> level, 1u); }
 
-// A texel is up to 16 bytes: it is read and written as whole words, and taken apart in registers. Memory is touched
-// in five places instead of once per format and channel.
-inline uint4 load_texel(device uchar* p, uint bytes) {
-  switch (bytes) {
-    case 1: return uint4(uint(p[0]), 0u, 0u, 0u);
-    case 2: return uint4(uint(*(device ushort*)p), 0u, 0u, 0u);
-    case 4: return uint4(*(device uint*)p, 0u, 0u, 0u);
-    case 8: return uint4(*(device uint2*)p, 0u, 0u);
-    default: return *(device uint4*)p;
-  }
-}
-inline void store_texel(device uchar* p, uint bytes, uint4 w) {
-  switch (bytes) {
-    case 1: p[0] = uchar(w.x); break;
-    case 2: *(device ushort*)p = ushort(w.x); break;
-    case 4: *(device uint*)p = w.x; break;
-    case 8: *(device uint2*)p = w.xy; break;
-    default: *(device uint4*)p = w; break;
-  }
-}
-
-// The formats below are Metal's numbers (`MTLPixelFormat`), which group them by the number of channels.
-inline uint channels(uint format) {
-  return format < 30u || (format >= 53u && format < 60u) ? 1u : format < 40u || (format >= 60u && format < 70u) || (format >= 103u && format < 110u) ? 2u : 4u;
-}
-inline bool is_srgb(uint format) { return format == 11u || format == 31u || format == 71u || format == 81u; }
-inline bool is_bgra(uint format) { return format == 80u || format == 81u || format == 94u; }
-
-inline uint4 bytes_of(uint w) { return uint4(w & 255u, (w >> 8) & 255u, (w >> 16) & 255u, w >> 24); }
-inline uint4 halves_of(uint4 w) { return uint4(w.x & 65535u, w.x >> 16, w.y & 65535u, w.y >> 16); }
-inline uint4 from_halves(uint4 v) { return uint4(v.x | (v.y << 16), v.z | (v.w << 16), 0u, 0u); }
-inline uint from_bytes(uint4 v) { return v.x | (v.y << 8) | (v.z << 16) | (v.w << 24); }
-inline float half_value(uint bits) { return float(__metal_bitcast<half>(ushort(bits))); }
-inline uint half_bits(float x) { return uint(__metal_bitcast<ushort>(half(x))); }
-
-// An unsigned small float of `mantissa` bits after 5 bits of exponent (RG11B10Float).
-inline float small_float(uint bits, uint mantissa) { return half_value(bits << (10u - mantissa)); }
-inline uint to_small_float(float x, uint mantissa) { return half_bits(__metal_max(x, 0.0f)) >> (10u - mantissa); }
-
-inline float4 decode_float(uint format, uint4 w) {
-  uint v = w.x;
-  float4 c = float4(0.0f);
-  switch (format) {
-    case 10: case 11: case 30: case 31: case 70: case 71: case 80: case 81: c = float4(bytes_of(v)) / 255.0f; break;
-    case 12: case 32: case 72: c = unpack_snorm4x8_to_float(v); break;
-    case 20: case 60: case 110: c = float4(halves_of(w)) / 65535.0f; break;
-    case 22: case 62: case 112: {
-      uint4 h = halves_of(w);
-      c = float4(__pack::from_snorm16(h.x), __pack::from_snorm16(h.y), __pack::from_snorm16(h.z), __pack::from_snorm16(h.w));
-      break;
-    }
-    case 25: case 65: case 115: {
-      uint4 h = halves_of(w);
-      c = float4(half_value(h.x), half_value(h.y), half_value(h.z), half_value(h.w));
-      break;
-    }
-    case 55: case 105: case 125: c = __metal_bitcast<float4>(w); break;
-    case 1: return float4(0.0f, 0.0f, 0.0f, float(v) / 255.0f);
-    case 40: return float4(float(v >> 11) / 31.0f, float((v >> 5) & 63u) / 63.0f, float(v & 31u) / 31.0f, 1.0f);
-    case 41: return float4(float(v >> 11) / 31.0f, float((v >> 6) & 31u) / 31.0f, float((v >> 1) & 31u) / 31.0f, float(v & 1u));
-    case 42: return float4(float(v >> 12), float((v >> 8) & 15u), float((v >> 4) & 15u), float(v & 15u)) / 15.0f;
-    case 43: return float4(float((v >> 10) & 31u) / 31.0f, float((v >> 5) & 31u) / 31.0f, float(v & 31u) / 31.0f, float(v >> 15));
-    case 90: case 94: c = unpack_unorm10a2_to_float(v); break;
-    case 92: return float4(small_float(v & 2047u, 6u), small_float((v >> 11) & 2047u, 6u), small_float(v >> 22, 5u), 1.0f);
-    case 93: {
-      // 2^(e - 24) is a normal float for every 5-bit e.
-      float scale = __math::power_of_two(int(v >> 27) - 24);
-      return float4(float(v & 511u) * scale, float((v >> 9) & 511u) * scale, float((v >> 18) & 511u) * scale, 1.0f);
-    }
-    default: return float4(0.0f);
-  }
-  uint n = channels(format);
-  if (n == 1u) c = float4(c.x, 0.0f, 0.0f, 1.0f);
-  if (n == 2u) c = float4(c.xy, 0.0f, 1.0f);
-  if (is_bgra(format)) c = c.zyxw;
-  // Linear values; channels that are not there stay 0.
-  if (is_srgb(format)) c = float4(__pack::from_srgb(c.x), __pack::from_srgb(c.y), __pack::from_srgb(c.z), c.w);
-  return c;
-}
-inline uint4 decode_uint(uint format, uint4 w) {
-  uint4 c = w;
-  switch (format) {
-    case 13: case 33: case 73: c = bytes_of(w.x); break;
-    case 23: case 63: case 113: c = halves_of(w); break;
-    case 53: case 103: case 123: break;
-    case 91: return uint4(w.x & 1023u, (w.x >> 10) & 1023u, (w.x >> 20) & 1023u, w.x >> 30);
-    default: return uint4(0u);
-  }
-  uint n = channels(format);
-  return n == 1u ? uint4(c.x, 0u, 0u, 1u) : n == 2u ? uint4(c.xy, 0u, 1u) : c;
-}
-inline int4 decode_int(uint format, uint4 w) {
-  int4 c = int4(w);
-  switch (format) {
-    case 14: case 34: case 74: c = (int4(bytes_of(w.x)) << 24) >> 24; break;
-    case 24: case 64: case 114: c = (int4(halves_of(w)) << 16) >> 16; break;
-    case 54: case 104: case 124: break;
-    default: return int4(0);
-  }
-  uint n = channels(format);
-  return n == 1u ? int4(c.x, 0, 0, 1) : n == 2u ? int4(c.xy, 0, 1) : c;
-}
-
-inline uint4 encode_float(uint format, float4 color) {
-  float4 c = color;
-  if (is_srgb(format)) c = float4(__pack::to_srgb(c.x), __pack::to_srgb(c.y), __pack::to_srgb(c.z), c.w);
-  if (is_bgra(format)) c = c.zyxw;
-  switch (format) {
-    case 10: case 11: case 30: case 31: case 70: case 71: case 80: case 81: return uint4(pack_float_to_unorm4x8(c), 0u, 0u, 0u);
-    case 12: case 32: case 72: return uint4(pack_float_to_snorm4x8(c), 0u, 0u, 0u);
-    case 20: case 60: case 110: return uint4(pack_float_to_unorm2x16(c.xy), pack_float_to_unorm2x16(c.zw), 0u, 0u);
-    case 22: case 62: case 112: return uint4(pack_float_to_snorm2x16(c.xy), pack_float_to_snorm2x16(c.zw), 0u, 0u);
-    case 25: case 65: case 115: return from_halves(uint4(half_bits(c.x), half_bits(c.y), half_bits(c.z), half_bits(c.w)));
-    case 55: case 105: case 125: return __metal_bitcast<uint4>(c);
-    case 90: case 94: return uint4(pack_float_to_unorm10a2(c), 0u, 0u, 0u);
-    default: break;
-  }
-  uint v = 0u;
-  switch (format) {
-    case 1: v = __pack::unorm(c.w, 255.0f); break;
-    case 40: v = (__pack::unorm(c.x, 31.0f) << 11) | (__pack::unorm(c.y, 63.0f) << 5) | __pack::unorm(c.z, 31.0f); break;
-    case 41: v = (__pack::unorm(c.x, 31.0f) << 11) | (__pack::unorm(c.y, 31.0f) << 6) | (__pack::unorm(c.z, 31.0f) << 1) | __pack::unorm(c.w, 1.0f); break;
-    case 42: v = (__pack::unorm(c.x, 15.0f) << 12) | (__pack::unorm(c.y, 15.0f) << 8) | (__pack::unorm(c.z, 15.0f) << 4) | __pack::unorm(c.w, 15.0f); break;
-    case 43: v = (__pack::unorm(c.w, 1.0f) << 15) | (__pack::unorm(c.x, 31.0f) << 10) | (__pack::unorm(c.y, 31.0f) << 5) | __pack::unorm(c.z, 31.0f); break;
-    case 92: v = to_small_float(c.x, 6u) | (to_small_float(c.y, 6u) << 11) | (to_small_float(c.z, 5u) << 22); break;
-    case 93: {
-      float r = __metal_min(__metal_max(c.x, 0.0f), 65408.0f), g = __metal_min(__metal_max(c.y, 0.0f), 65408.0f), b = __metal_min(__metal_max(c.z, 0.0f), 65408.0f);
-      float m = __metal_max(r, __metal_max(g, b));
-      int e = __metal_max(int(__metal_bitcast<uint>(m) >> 23) - 127, -16) + 16;
-      float scale = __math::power_of_two(24 - e);
-      bool carries = uint(__metal_rint(m * scale)) == 512u;
-      e += carries ? 1 : 0;
-      scale = carries ? scale * 0.5f : scale;
-      v = uint(__metal_rint(r * scale)) | (uint(__metal_rint(g * scale)) << 9) | (uint(__metal_rint(b * scale)) << 18) | (uint(e) << 27);
-      break;
-    }
-    default: break;
-  }
-  return uint4(v, 0u, 0u, 0u);
-}
-inline uint4 encode_uint(uint format, uint4 c) {
-  switch (format) {
-    case 13: case 33: case 73: return uint4(from_bytes(__metal_min(c, uint4(255u))), 0u, 0u, 0u);
-    case 23: case 63: case 113: return from_halves(__metal_min(c, uint4(65535u)));
-    case 91: {
-      uint4 v = __metal_min(c, uint4(1023u, 1023u, 1023u, 3u));
-      return uint4(v.x | (v.y << 10) | (v.z << 20) | (v.w << 30), 0u, 0u, 0u);
-    }
-    default: return c;
-  }
-}
-inline uint4 encode_int(uint format, int4 c) {
-  switch (format) {
-    case 14: case 34: case 74: return uint4(from_bytes(uint4(__metal_min(__metal_max(c, int4(-128)), int4(127))) & 255u), 0u, 0u, 0u);
-    case 24: case 64: case 114: return from_halves(uint4(__metal_min(__metal_max(c, int4(-32768)), int4(32767))) & 65535u);
-    default: return uint4(c);
-  }
-}
-
 template <typename T> inline vec<T, 4> decode_words(constant __texture_descriptor* t, uint4 w) {
   if constexpr (is_floating_point_v<T>) return vec<T, 4>(decode_float(t->format, w));
   else if constexpr (is_signed_v<T>) return vec<T, 4>(decode_int(t->format, w));
@@ -313,13 +154,68 @@ template <typename T> inline vec<T, 4> fetch(constant __texture_descriptor* t, s
   if ((x < 0) | (y < 0) | (z < 0)) return border<T>(t, s, x < 0 ? sm : y < 0 ? tm : rm);
   return decode<T>(t, texel(t, uint(x), uint(y), uint(z), slice, l));
 }
+// A direction to face and position on it, from the middle and with the distance of the face (Vulkan's and Metal's table are
+// the same).
+template <typename V> inline V project(V d, thread uint& face) {
+  auto ax = __metal_abs(d.x), ay = __metal_abs(d.y), az = __metal_abs(d.z);
+  if (az >= ax && az >= ay) { face = d.z < 0 ? 5u : 4u; return V(d.z < 0 ? -d.x : d.x, -d.y, az); }
+  if (ay >= ax) { face = d.y < 0 ? 3u : 2u; return V(d.x, d.y < 0 ? -d.z : d.z, ay); }
+  face = d.x < 0 ? 1u : 0u;
+  return V(d.x < 0 ? d.z : -d.z, -d.y, ax);
+}
+inline float2 cube_face(float3 d, thread uint& face) {
+  float3 p = project(d, face);
+  return float2(p.x / p.z, p.y / p.z) * 0.5f + 0.5f;
+}
+// Filtering knows no edges between the faces of a cube: a texel beside one lies on another. In half texels from the middle
+// of the cube, what is over an edge is folded down.
+inline int2 fold_cube(int2 i, int n, thread uint& face) {
+  int x = 2 * i.x + 1 - n, y = 2 * i.y + 1 - n;
+  int z = n - __metal_max(__metal_abs(x) - n, 0) - __metal_max(__metal_abs(y) - n, 0);
+  x = __metal_min(__metal_max(x, -n), n);
+  y = __metal_min(__metal_max(y, -n), n);
+  int3 d;
+  switch (face) {
+    case 0: d = int3(z, -y, -x); break;
+    case 1: d = int3(-z, -y, x); break;
+    case 2: d = int3(x, z, y); break;
+    case 3: d = int3(x, -z, -y); break;
+    case 4: d = int3(x, -y, z); break;
+    default: d = int3(-x, -y, -z); break;
+  }
+  int3 p = project(d, face);
+  return (p.xy + n - 1) / 2;
+}
+template <typename T> inline vec<T, 4> fetch_cube(constant __texture_descriptor* t, int2 i, uint slice, uint l) {
+  int n = int(extent(t->width, l));
+  uint face = slice % 6u, first = slice - face;
+  bool is_corner = ((i.x < 0) | (i.x >= n)) & ((i.y < 0) | (i.y >= n));
+  int2 inside = __metal_min(__metal_max(i, int2(0)), int2(n - 1));
+  int2 at = fold_cube(is_corner ? inside : i, n, face);
+  return decode<T>(t, texel(t, uint(at.x), uint(at.y), 0u, first + face, l));
+}
+// Three texels meet in a corner. The one of a footprint of 2x2 texels, the first of which is at i, that would be behind it;
+// 4 where there is none.
+inline uint cube_corner(int2 i, int n) {
+  uint x = i.x < 0 ? 0u : i.x + 1 >= n ? 1u : 4u, y = i.y < 0 ? 0u : i.y + 1 >= n ? 2u : 4u;
+  return x + y < 4u ? x + y : 4u;
+}
 inline float safe_coordinate(float x) { return __metal_isnan(x) ? 0.0f : __metal_min(__metal_max(x, -1.0e9f), 1.0e9f); }
 
 // The least or greatest of values, component by component.
 template <typename T> inline vec<T, 4> reduce(uint mode, vec<T, 4> a, vec<T, 4> b) { return mode == 1u ? __metal_min(a, b) : __metal_max(a, b); }
 
-// One mip level: D coordinates, in texels.
-template <typename T, int D> inline vec<T, 4> sample_level(constant __texture_descriptor* t, sampler s, float3 c, uint slice, uint l, int3 offset, bool is_linear) {
+// The mean of three of four texels; integers have none, and are not filtered.
+template <typename T> inline vec<T, 4> mean_of_others(thread vec<T, 4>* texels, uint corner) {
+  if constexpr (!is_floating_point_v<T>) return texels[corner];
+  float4 sum = float4(0.0f);
+#pragma clang loop unroll(disable)
+  for (uint k = 0u; k < 4u; k++) sum += k == corner ? float4(0.0f) : float4(texels[k]);
+  return vec<T, 4>(sum / 3.0f);
+}
+
+// One mip level: D coordinates, in texels, those of a cube on a face.
+template <typename T, int D, bool is_cube> inline vec<T, 4> sample_level(constant __texture_descriptor* t, sampler s, float3 c, uint slice, uint l, int3 offset, bool is_linear) {
   float3 size = float3(float(extent(t->width, l)), float(extent(t->height, l)), float(extent(t->depth, l)));
   float3 u = s.__bits(13, 1) != 0u ? c : c * size;
   u = float3(safe_coordinate(u.x), safe_coordinate(u.y), safe_coordinate(u.z));
@@ -328,13 +224,23 @@ template <typename T, int D> inline vec<T, 4> sample_level(constant __texture_de
   // All texels of the footprint are fetched by one loop: every call of `fetch` is inlined, with a case per format.
   float3 v = is_linear ? u - 0.5f : u;
   float3 base = __metal_floor(v);
+  // The last texel of a face has the edge, too.
+  if (is_cube && !is_linear) base = __metal_min(base, size - float3(1.0f));
   float3 f = v - base;
   int3 i = int3(base) + offset;
   vec<T, 4> texels[1 << D];
   uint count = is_linear ? 1u << uint(D) : 1u;
 #pragma clang loop unroll(disable)
-  for (uint k = 0u; k < count; k++) texels[k] = fetch<T>(t, s, i + int3(int(k & 1u), int((k >> 1) & 1u), int(k >> 2)), slice, l);
+  for (uint k = 0u; k < count; k++) {
+    int3 at = i + int3(int(k & 1u), int((k >> 1) & 1u), int(k >> 2));
+    if constexpr (is_cube) texels[k] = fetch_cube<T>(t, at.xy, slice, l);
+    else texels[k] = fetch<T>(t, s, at, slice, l);
+  }
   if (!is_linear) return texels[0];
+  if constexpr (is_cube) {
+    uint corner = cube_corner(i.xy, int(extent(t->width, l)));
+    if (corner < 4u) texels[corner] = mean_of_others<T>(texels, corner);
+  }
   uint mode = s.__bits(56, 2);
   if (mode != 0u) {
     // Of the texels that would have a part in the mean.
@@ -374,7 +280,7 @@ inline uint choose_levels(constant __texture_descriptor* t, sampler s, float lod
   fraction = mip == 2u ? l - whole : 0.0f;
   return uint(whole);
 }
-template <typename T, int D> inline vec<T, 4> sample(constant __texture_descriptor* t, sampler s, float3 c, uint slice, float lod, int3 offset) {
+template <typename T, int D, bool is_cube = false> inline vec<T, 4> sample(constant __texture_descriptor* t, sampler s, float3 c, uint slice, float lod, int3 offset) {
   uint slice_used = __metal_min(slice, t->array_length - 1u);
   float fraction;
   bool is_linear;
@@ -382,7 +288,7 @@ template <typename T, int D> inline vec<T, 4> sample(constant __texture_descript
   bool both = fraction != 0.0f;
   vec<T, 4> levels[2];
 #pragma clang loop unroll(disable)
-  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = sample_level<T, D>(t, s, c, slice_used, first + k, offset, is_linear);
+  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = sample_level<T, D, is_cube>(t, s, c, slice_used, first + k, offset, is_linear);
   if (!both) return levels[0];
   if (s.__bits(56, 2) != 0u) return reduce<T>(s.__bits(56, 2), levels[0], levels[1]);
   return vec<T, 4>(float4(levels[0]) + (float4(levels[1]) - float4(levels[0])) * fraction);
@@ -401,16 +307,25 @@ inline float lod(constant __texture_descriptor* t, gradientcube g) { return lod(
 template <typename O> inline float lod(constant __texture_descriptor* t, O option, min_lod_clamp m) { return __metal_max(lod(t, option), m.value); }
 
 // The four texels of a bilinear footprint, counter-clockwise from the lower left, one component each.
-template <typename T> inline vec<T, 4> gather(constant __texture_descriptor* t, sampler s, float2 c, uint slice, int2 offset, component which) {
+template <typename T, bool is_cube = false> inline vec<T, 4> gather(constant __texture_descriptor* t, sampler s, float2 c, uint slice, int2 offset, component which) {
   float2 u = s.__bits(13, 1) != 0u ? c : c * float2(float(t->width), float(t->height));
   float2 base = __metal_floor(float2(safe_coordinate(u.x), safe_coordinate(u.y)) - 0.5f);
   int3 i = int3(int2(base) + offset, 0);
   uint n = uint(which);
   uint used = __metal_min(slice, t->array_length - 1u);
-  vec<T, 4> result;
+  // Row by row.
+  vec<T, 4> texels[4];
 #pragma clang loop unroll(disable)
-  for (uint k = 0u; k < 4u; k++) result[k] = fetch<T>(t, s, i + int3(int((k == 1u) | (k == 2u)), int(k < 2u), 0), used, 0u)[n];
-  return result;
+  for (uint k = 0u; k < 4u; k++) {
+    int3 at = i + int3(int(k & 1u), int(k >> 1), 0);
+    if constexpr (is_cube) texels[k] = fetch_cube<T>(t, at.xy, used, 0u);
+    else texels[k] = fetch<T>(t, s, at, used, 0u);
+  }
+  if constexpr (is_cube) {
+    uint corner = cube_corner(i.xy, int(t->width));
+    if (corner < 4u) texels[corner] = mean_of_others<T>(texels, corner);
+  }
+  return vec<T, 4>(texels[2][n], texels[3][n], texels[1][n], texels[0][n]);
 }
 inline float compare_one(uint func, float reference, float texel) {
   switch (func) {
@@ -425,21 +340,36 @@ inline float compare_one(uint func, float reference, float texel) {
   }
 }
 // The share of the texels of a footprint that pass, on one mip level.
-inline float compare_level(constant __texture_descriptor* t, sampler s, float2 c, uint slice, uint l, float reference, int2 offset, bool is_linear) {
+template <bool is_cube> inline float compare_level(constant __texture_descriptor* t, sampler s, float2 c, uint slice, uint l, float reference, int2 offset, bool is_linear) {
   float2 u = s.__bits(13, 1) != 0u ? c : c * float2(float(extent(t->width, l)), float(extent(t->height, l)));
   u = float2(safe_coordinate(u.x), safe_coordinate(u.y));
   float2 v = is_linear ? u - 0.5f : u;
-  float2 base = __metal_floor(v), f = v - base;
+  float2 base = __metal_floor(v);
+  if (is_cube && !is_linear) base = __metal_min(base, float2(float(extent(t->width, l)) - 1.0f));
+  float2 f = v - base;
   int3 i = int3(int2(base) + offset, 0);
   uint func = s.__bits(14, 4), count = is_linear ? 4u : 1u;
   float4 passed;
 #pragma clang loop unroll(disable)
-  for (uint k = 0u; k < count; k++) passed[k] = compare_one(func, reference, fetch<float>(t, s, i + int3(int(k & 1u), int(k >> 1), 0), slice, l).x);
+  for (uint k = 0u; k < count; k++) {
+    int3 at = i + int3(int(k & 1u), int(k >> 1), 0);
+    float4 texel;
+    if constexpr (is_cube) texel = fetch_cube<float>(t, at.xy, slice, l);
+    else texel = fetch<float>(t, s, at, slice, l);
+    passed[k] = compare_one(func, reference, texel.x);
+  }
   if (!is_linear) return passed.x;
+  if constexpr (is_cube) {
+    uint corner = cube_corner(i.xy, int(extent(t->width, l)));
+    if (corner < 4u) {
+      passed[corner] = 0.0f;
+      passed[corner] = (passed.x + passed.y + passed.z + passed.w) / 3.0f;
+    }
+  }
   float top = passed.x + (passed.y - passed.x) * f.x, bottom = passed.z + (passed.w - passed.z) * f.x;
   return top + (bottom - top) * f.y;
 }
-inline float sample_compare(constant __texture_descriptor* t, sampler s, float2 c, uint slice, float reference, float lod, int2 offset) {
+template <bool is_cube = false> inline float sample_compare(constant __texture_descriptor* t, sampler s, float2 c, uint slice, float reference, float lod, int2 offset) {
   uint used = __metal_min(slice, t->array_length - 1u);
   float fraction;
   bool is_linear;
@@ -447,38 +377,38 @@ inline float sample_compare(constant __texture_descriptor* t, sampler s, float2 
   bool both = fraction != 0.0f;
   float2 levels;
 #pragma clang loop unroll(disable)
-  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = compare_level(t, s, c, used, first + k, reference, offset, is_linear);
+  for (uint k = 0u; k < (both ? 2u : 1u); k++) levels[k] = compare_level<is_cube>(t, s, c, used, first + k, reference, offset, is_linear);
   return both ? levels.x + (levels.y - levels.x) * fraction : levels.x;
 }
-// A direction to face and coordinates on it (Vulkan's and Metal's table are the same).
-inline float2 cube_face(float3 d, thread uint& face) {
-  float ax = __metal_abs(d.x), ay = __metal_abs(d.y), az = __metal_abs(d.z);
-  float ma, sc, tc;
-  if (az >= ax && az >= ay) { face = d.z < 0.0f ? 5u : 4u; sc = d.z < 0.0f ? -d.x : d.x; tc = -d.y; ma = az; }
-  else if (ay >= ax) { face = d.y < 0.0f ? 3u : 2u; sc = d.x; tc = d.y < 0.0f ? -d.z : d.z; ma = ay; }
-  else { face = d.x < 0.0f ? 1u : 0u; sc = d.x < 0.0f ? d.z : -d.z; tc = -d.y; ma = ax; }
-  return float2(sc / ma, tc / ma) * 0.5f + 0.5f;
+// The slice of a face; of cubes beyond the last, that is taken.
+inline uint cube_slice(constant __texture_descriptor* t, uint cube, uint face) {
+  return __metal_min(cube, t->array_length / 6u - 1u) * 6u + face;
 }
-template <typename T> inline vec<T, 4> sample_cube(constant __texture_descriptor* t, sampler s, float3 d, uint slice, float lod) {
+template <typename T> inline vec<T, 4> sample_cube(constant __texture_descriptor* t, sampler s, float3 d, uint cube, float lod) {
   uint face;
   float2 c = cube_face(d, face);
-  return sample<T, 2>(t, s, float3(c, 0.0f), slice * 6u + face, lod, int3(0));
+  return sample<T, 2, true>(t, s, float3(c, 0.0f), cube_slice(t, cube, face), lod, int3(0));
 }
-inline float compare_cube(constant __texture_descriptor* t, sampler s, float3 d, uint slice, float reference, float lod) {
+inline float compare_cube(constant __texture_descriptor* t, sampler s, float3 d, uint cube, float reference, float lod) {
   uint face;
   float2 c = cube_face(d, face);
-  return sample_compare(t, s, c, slice * 6u + face, reference, lod, int2(0));
+  return sample_compare<true>(t, s, c, cube_slice(t, cube, face), reference, lod, int2(0));
 }
-template <typename T> inline vec<T, 4> gather_cube(constant __texture_descriptor* t, sampler s, float3 d, uint slice, component n) {
+template <typename T> inline vec<T, 4> gather_cube(constant __texture_descriptor* t, sampler s, float3 d, uint cube, component n) {
   uint face;
   float2 c = cube_face(d, face);
-  return gather<T>(t, s, c, slice * 6u + face, int2(0), n);
+  return gather<T, true>(t, s, c, cube_slice(t, cube, face), int2(0), n);
 }
 // Each of the four texels compared.
-inline float4 gather_compare(constant __texture_descriptor* t, sampler s, float2 c, uint slice, float reference, int2 offset) {
-  float4 v = gather<float>(t, s, c, slice, offset, component::x);
+inline float4 compare_all(sampler s, float reference, float4 v) {
   uint f = s.__bits(14, 4);
   return float4(compare_one(f, reference, v.x), compare_one(f, reference, v.y), compare_one(f, reference, v.z), compare_one(f, reference, v.w));
+}
+inline float4 gather_compare(constant __texture_descriptor* t, sampler s, float2 c, uint slice, float reference, int2 offset) {
+  return compare_all(s, reference, gather<float>(t, s, c, slice, offset, component::x));
+}
+inline float4 gather_compare_cube(constant __texture_descriptor* t, sampler s, float3 d, uint cube, float reference) {
+  return compare_all(s, reference, gather_cube<float>(t, s, d, cube, component::x));
 }
 
 // Atomic operations use the first component; outside the texture they do nothing.
@@ -721,9 +651,7 @@ template <typename T, access A = access::sample, memory_coherence __c = memory_c
   } \
   vec<T, 4> gather(sampler s, float3 d extra) const { __CAN_SAMPLE return __texture::gather_cube<T>(__t, s, d, slice, component::x); } \
   vec<T, 4> gather_compare(sampler s, float3 d extra, float reference) const { __CAN_SAMPLE \
-    uint face; \
-    float2 c = __texture::cube_face(d, face); \
-    return vec<T, 4>(__texture::gather_compare(__t, s, c, slice * 6u + face, reference, int2(0))); \
+    return vec<T, 4>(__texture::gather_compare_cube(__t, s, d, slice, reference)); \
   }
 template <typename T, access A = access::sample, memory_coherence __c = memory_coherence_threadgroup> struct [[__metal_special("depthcube")]] depthcube {
   __TEXTURE_COMMON __TEXTURE_WIDTH __TEXTURE_HEIGHT

@@ -42,6 +42,7 @@ headers![
     "atomic.metal",
     "simdgroup.metal",
     "pack.metal",
+    "pixel_format.metal",
     "texture.metal",
     "graphics.metal",
     "tensor.metal",

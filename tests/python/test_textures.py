@@ -41,6 +41,23 @@ def test_formats(device, pixel_format, dtype, channels):
     assert np.array_equal(result, values)
 
 
+@pytest.mark.parametrize("pixel_format, reason", [("bc7_rgbaUnorm", "compressed"), ("astc_4x4_srgb", "compressed"), (130, "compressed"), ("gbgr422", "share colors"),
+                                                  ("depth24Unorm_stencil8", "depth and stencil"), (260, "depth and stencil"), ("rgba9", "no pixel format"), (9, "no pixel format")])
+def test_formats_that_there_are_not(device, pixel_format, reason):
+    with pytest.raises(pm.MetalError, match=f"pixel_format {pixel_format} is .*{reason}"):
+        device.make_texture(8, 8, pixel_format=pixel_format)
+
+
+def test_formats_of_an_extended_range_and_of_depth(device):
+    for pixel_format, dtype, shape in (("bgr10_xr", "u4", (2, 3)), ("bgra10_xr_srgb", "u8", (2, 3)), ("depth16unorm", "u2", (2, 3)), ("depth32float", "f4", (2, 3)), ("stencil8", "u1", (2, 3))):
+        texture = device.make_texture(3, 2, pixel_format=pixel_format)
+        values = np.arange(6).astype(dtype).reshape(shape)
+        texture.replace_region(values)
+        assert texture.to_numpy().dtype == np.dtype(dtype) and np.array_equal(texture.to_numpy(), values)
+    with pytest.raises(pm.MetalValidationError, match="can only be read"):
+        device.make_kernel(COPY, "copy")(device.make_texture(4, 4), device.make_texture(4, 4, pixel_format="depth32float"))
+
+
 def test_types(device):
     for options, kind in (({}, "texture2d"), ({"texture_type": "2d"}, "texture2d"), ({"depth": 3}, "texture3d"), ({"texture_type": "2d_array", "array_length": 4}, "texture2d_array"),
                           ({"texture_type": "cube"}, "texturecube")):

@@ -17,3 +17,9 @@ kernel void f(device float* o) { o[0] = int(3.9f); o[1] = int(-3.9f); int a = 16
 kernel void f(device half* o) { o[0] = half(2049.0f); o[1] = half(2051.0f) - 2; o[2] = half(1e10f); o[3] = half(0x1p-24f); }
 //--- 8.7 conversions of normalized pixels
 // see: tests/run/std_texture_formats.metal (float and normalized formats are read and written)
+//--- edge values of normalized, packed and extended-range formats
+// see: tests/run/std_texture_edges.metal (edge values of float and normalized formats: NaN, infinities, what is out of range, rounding)
+//--- formats of an extended range: `BGR10_XR`, `BGRA10_XR`, with and without sRGB
+// see: tests/run/std_texture_edges.metal (formats of an extended range are read; beyond them is zero)
+//--- formats of depth and stencil
+// see: tests/run/std_texture_edges.metal (depth and stencil are read, sampled and compared)

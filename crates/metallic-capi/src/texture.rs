@@ -217,7 +217,7 @@ pub extern "C" fn metal_texture_release(texture: Handle) {
 fn pixel_format(number: u32) -> Result<PixelFormat> {
     let info = PixelFormatInfo::from_raw(number);
     info.map(|info| info.format)
-        .ok_or_else(|| Failure::argument(format!("pixel format {number} is none of METAL_PIXEL_FORMAT")))
+        .ok_or_else(|| Failure::argument(format!("pixel format {}", PixelFormatInfo::why_not_number(number))))
 }
 
 // ---- sampler states ------------------------------------------------------------------------

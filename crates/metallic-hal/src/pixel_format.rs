@@ -45,6 +45,8 @@ formats! {
     RG32Uint 8 2 Uint; RG32Sint 8 2 Sint; RG32Float 8 2 Float;
     RGBA16Unorm 8 4 Float; RGBA16Snorm 8 4 Float; RGBA16Uint 8 4 Uint; RGBA16Sint 8 4 Sint; RGBA16Float 8 4 Float;
     RGBA32Uint 16 4 Uint; RGBA32Sint 16 4 Sint; RGBA32Float 16 4 Float;
+    Depth16Unorm 2 1 Float; Depth32Float 4 1 Float; Stencil8 1 1 Uint;
+    BGRA10Xr 8 4 Float; BGRA10XrSrgb 8 4 Float; BGR10Xr 4 3 Float; BGR10XrSrgb 4 3 Float;
 }
 
 impl PixelFormatInfo {
@@ -55,10 +57,46 @@ impl PixelFormatInfo {
     pub fn from_raw(number: u32) -> Option<&'static PixelFormatInfo> {
         ALL.iter().find(|info| info.format as u32 == number)
     }
+    /// Whether kernels can write texels of the format; of depth and stencil they can only read.
+    pub fn is_writable(&self) -> bool {
+        !matches!(self.format, PixelFormat::Depth16Unorm | PixelFormat::Depth32Float | PixelFormat::Stencil8)
+    }
     /// By Metal's name, in any case: `rgba8unorm`, `RGBA8Unorm`, `rgba8unorm_srgb`.
     pub fn from_name(name: &str) -> Option<&'static PixelFormatInfo> {
         let name: String = name.chars().filter(|c| *c != '_').collect();
         ALL.iter().find(|info| info.name.eq_ignore_ascii_case(&name))
+    }
+    /// What is said of a number of `MTLPixelFormat` for which there is no format here.
+    pub fn why_not_number(number: u32) -> String {
+        let what = match number {
+            130..=236 => {
+                "a compressed format, which is not supported: decompress the texels to a format such as RGBA8Unorm"
+            }
+            240 | 241 => {
+                "a format of pixels that share colors, which is not supported: convert the texels to a format such as RGBA8Unorm"
+            }
+            255 | 260..=262 => {
+                "a format of depth and stencil together, which is not supported: use Depth32Float and Stencil8"
+            }
+            _ => "no pixel format",
+        };
+        format!("{number} is {what}")
+    }
+    /// What is said of a name for which there is no format here.
+    pub fn why_not_name(name: &str) -> String {
+        let plain: String = name.chars().filter(|c| *c != '_').collect::<String>().to_ascii_lowercase();
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|p| plain.starts_with(p));
+        // A number of each kind says the rest.
+        let number = if starts(&["bc1", "bc2", "bc3", "bc4", "bc5", "bc6", "bc7", "pvrtc", "eac", "etc2", "astc"]) {
+            130
+        } else if starts(&["gbgr422", "bgrg422"]) {
+            240
+        } else if plain.contains("stencil8") {
+            260
+        } else {
+            0
+        };
+        Self::why_not_number(number).replacen(&number.to_string(), name, 1)
     }
 }
 
@@ -71,6 +109,13 @@ mod tests {
         assert_eq!(PixelFormatInfo::from_raw(70).unwrap().name, "RGBA8Unorm");
         assert_eq!(PixelFormatInfo::from_name("rgba8unorm_srgb").unwrap().format, PixelFormat::RGBA8UnormSrgb);
         assert_eq!(PixelFormatInfo::from_raw(2), None);
+        assert_eq!(PixelFormatInfo::from_name("bgr10_xr_srgb").unwrap().format as u32, 555);
+        for name in ["bc7_rgbaUnorm", "astc_4x4_srgb", "PVRTC_RGB_2BPP", "etc2_rgb8"] {
+            assert!(PixelFormatInfo::why_not_name(name).contains("compressed"), "{name}");
+        }
+        assert!(PixelFormatInfo::why_not_number(204).starts_with("204 is a compressed format"));
+        assert!(PixelFormatInfo::why_not_name("depth24Unorm_stencil8").contains("depth and stencil"));
+        assert_eq!(PixelFormatInfo::why_not_name("rgba9"), "rgba9 is no pixel format");
         assert!(ALL.windows(2).all(|w| (w[0].format as u32) < w[1].format as u32));
     }
 }

@@ -464,6 +464,9 @@ fn check_texture(
         Access::WriteOnly => (TextureUsage::SHADER_WRITE, "writes"),
         Access::ReadWrite => (TextureUsage::READ_WRITE, "reads and writes"),
     };
+    if access != Access::ReadOnly && !info.is_writable() {
+        return Err(format!("the kernel {verb} it, but textures of format {} can only be read", info.name));
+    }
     if !descriptor.usage.allows(needed) {
         return Err(format!("the kernel {verb} it, which the texture's usage does not allow"));
     }

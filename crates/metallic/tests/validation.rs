@@ -161,6 +161,8 @@ fn textures_samplers_and_threadgroup_memory_are_checked() {
     refused(encoder.dispatch_threads(1, 1), "the kernel takes a texture2d, the texture is a texture3d");
     encoder.set_texture(&texture(|d| d.pixel_format = PixelFormat::RGBA8Uint), 0).unwrap();
     refused(encoder.dispatch_threads(1, 1), "texture of floats, the texture's format is RGBA8Uint");
+    encoder.set_texture(&texture(|d| d.pixel_format = PixelFormat::Depth32Float), 0).unwrap();
+    refused(encoder.dispatch_threads(1, 1), "writes it, but textures of format Depth32Float can only be read");
     encoder.set_texture(&texture(|d| d.usage = TextureUsage::SHADER_READ), 0).unwrap();
     refused(encoder.dispatch_threads(1, 1), "writes it, which the texture's usage does not allow");
     encoder.set_texture(&texture(|_| ()), 0).unwrap();

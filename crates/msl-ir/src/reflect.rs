@@ -258,6 +258,13 @@ pub enum PixelFormat {
     RGBA32Uint = 123,
     RGBA32Sint = 124,
     RGBA32Float = 125,
+    Depth16Unorm = 250,
+    Depth32Float = 252,
+    Stencil8 = 253,
+    BGRA10Xr = 552,
+    BGRA10XrSrgb = 553,
+    BGR10Xr = 554,
+    BGR10XrSrgb = 555,
 }
 
 /// The state of a sampler packed in 64 bits, as the standard library's MSL sees it

@@ -9,10 +9,11 @@ inline uint unorm(float x, float scale) { return uint(__metal_rint(clamp01(x) * 
 inline uint snorm(float x, float scale, uint mask) { return uint(int(__metal_rint(clamp11(x) * scale))) & mask; }
 inline float from_snorm8(uint x) { return __metal_max(float(int(x << 24) >> 24) / 127.0f, -1.0f); }
 inline float from_snorm16(uint x) { return __metal_max(float(int(x << 16) >> 16) / 32767.0f, -1.0f); }
-inline float to_srgb(float x) {
-  float c = clamp01(x);
+// Of any c that is not negative.
+inline float srgb_curve(float c) {
   return c <= 0.0031308f ? c * 12.92f : 1.055f * __math::pow_positive(__metal_max(c, 0.0031308f), 1.0f / 2.4f) - 0.055f;
 }
+inline float to_srgb(float x) { return srgb_curve(clamp01(x)); }
 inline float from_srgb(float c) {
   return c <= 0.04045f ? c / 12.92f : __math::pow_positive((c + 0.055f) / 1.055f, 2.4f);
 }

@@ -27,10 +27,32 @@ inline void store_texel(device uchar* p, uint bytes, uint4 w) {
 
 // The formats below are Metal's numbers (`MTLPixelFormat`), which group them by the number of channels.
 inline uint channels(uint format) {
-  return format < 30u || (format >= 53u && format < 60u) ? 1u : format < 40u || (format >= 60u && format < 70u) || (format >= 103u && format < 110u) ? 2u : 4u;
+  return format < 30u || (format >= 53u && format < 60u) || (format >= 250u && format < 260u) ? 1u : format < 40u || (format >= 60u && format < 70u) || (format >= 103u && format < 110u) ? 2u : 4u;
 }
 inline bool is_srgb(uint format) { return format == 11u || format == 31u || format == 71u || format == 81u; }
 inline bool is_bgra(uint format) { return format == 80u || format == 81u || format == 94u; }
+
+// Formats of an extended range: numbers of 10 bits from -384 / 510 to 639 / 510, with or without sRGB's curve. Where the
+// curve is, it goes on through zero.
+inline bool is_extended(uint format) { return format >= 552u && format <= 555u; }
+inline bool has_extended_curve(uint format) { return (format & 1u) != 0u; }
+inline float3 from_extended(uint format, uint3 v) {
+  float3 c = (float3(v) - 384.0f) / 510.0f;
+  if (!has_extended_curve(format)) return c;
+  float3 m = __metal_abs(c);
+  return __metal_copysign(float3(__pack::from_srgb(m.x), __pack::from_srgb(m.y), __pack::from_srgb(m.z)), c);
+}
+inline uint to_extended(uint format, float x) {
+  // Beyond what can be stored nothing changes; NaN is zero.
+  float c = __metal_select(__metal_isnan(x), 0.0f, __metal_min(__metal_max(x, -2.0f), 2.0f));
+  if (has_extended_curve(format)) c = __metal_copysign(__pack::srgb_curve(__metal_abs(c)), c);
+  return uint(__metal_min(__metal_max(__metal_rint(__metal_fma(c, 510.0f, 384.0f)), 0.0f), 1023.0f));
+}
+// The words of zero in all channels.
+inline uint4 zero_texel(uint format) {
+  if (!is_extended(format)) return uint4(0u);
+  return format < 554u ? uint4(0x60006000u, 0x60006000u, 0u, 0u) : uint4(0x18060180u, 0u, 0u, 0u);
+}
 
 inline uint4 bytes_of(uint w) { return uint4(w & 255u, (w >> 8) & 255u, (w >> 16) & 255u, w >> 24); }
 inline uint4 halves_of(uint4 w) { return uint4(w.x & 65535u, w.x >> 16, w.y & 65535u, w.y >> 16); }
@@ -41,7 +63,8 @@ inline uint half_bits(float x) { return uint(__metal_bitcast<ushort>(half(x))); 
 
 // An unsigned small float of `mantissa` bits after 5 bits of exponent (RG11B10Float).
 inline float small_float(uint bits, uint mantissa) { return half_value(bits << (10u - mantissa)); }
-inline uint to_small_float(float x, uint mantissa) { return half_bits(__metal_max(x, 0.0f)) >> (10u - mantissa); }
+// Less than zero is zero, NaN is NaN.
+inline uint to_small_float(float x, uint mantissa) { return half_bits(x < 0.0f ? 0.0f : x) >> (10u - mantissa); }
 
 inline float4 decode_float(uint format, uint4 w) {
   uint v = w.x;
@@ -49,7 +72,7 @@ inline float4 decode_float(uint format, uint4 w) {
   switch (format) {
     case 10: case 11: case 30: case 31: case 70: case 71: case 80: case 81: c = float4(bytes_of(v)) / 255.0f; break;
     case 12: case 32: case 72: c = unpack_snorm4x8_to_float(v); break;
-    case 20: case 60: case 110: c = float4(halves_of(w)) / 65535.0f; break;
+    case 20: case 60: case 110: case 250: c = float4(halves_of(w)) / 65535.0f; break;
     case 22: case 62: case 112: {
       uint4 h = halves_of(w);
       c = float4(__pack::from_snorm16(h.x), __pack::from_snorm16(h.y), __pack::from_snorm16(h.z), __pack::from_snorm16(h.w));
@@ -60,7 +83,7 @@ inline float4 decode_float(uint format, uint4 w) {
       c = float4(half_value(h.x), half_value(h.y), half_value(h.z), half_value(h.w));
       break;
     }
-    case 55: case 105: case 125: c = __metal_bitcast<float4>(w); break;
+    case 55: case 105: case 125: case 252: c = __metal_bitcast<float4>(w); break;
     case 1: return float4(0.0f, 0.0f, 0.0f, float(v) / 255.0f);
     case 40: return float4(float(v >> 11) / 31.0f, float((v >> 5) & 63u) / 63.0f, float(v & 31u) / 31.0f, 1.0f);
     case 41: return float4(float(v >> 11) / 31.0f, float((v >> 6) & 31u) / 31.0f, float((v >> 1) & 31u) / 31.0f, float(v & 1u));
@@ -73,6 +96,11 @@ inline float4 decode_float(uint format, uint4 w) {
       float scale = __math::power_of_two(int(v >> 27) - 24);
       return float4(float(v & 511u) * scale, float((v >> 9) & 511u) * scale, float((v >> 18) & 511u) * scale, 1.0f);
     }
+    case 552: case 553: {
+      uint4 h = halves_of(w) >> 6;
+      return float4(from_extended(format, h.zyx), __pack::clamp01((float(h.w) - 384.0f) / 510.0f));
+    }
+    case 554: case 555: return float4(from_extended(format, uint3(v >> 20, v >> 10, v) & 1023u), 1.0f);
     default: return float4(0.0f);
   }
   uint n = channels(format);
@@ -86,7 +114,7 @@ inline float4 decode_float(uint format, uint4 w) {
 inline uint4 decode_uint(uint format, uint4 w) {
   uint4 c = w;
   switch (format) {
-    case 13: case 33: case 73: c = bytes_of(w.x); break;
+    case 13: case 33: case 73: case 253: c = bytes_of(w.x); break;
     case 23: case 63: case 113: c = halves_of(w); break;
     case 53: case 103: case 123: break;
     case 91: return uint4(w.x & 1023u, (w.x >> 10) & 1023u, (w.x >> 20) & 1023u, w.x >> 30);
@@ -128,6 +156,9 @@ inline uint4 encode_float(uint format, float4 color) {
     case 41: v = (__pack::unorm(c.x, 31.0f) << 11) | (__pack::unorm(c.y, 31.0f) << 6) | (__pack::unorm(c.z, 31.0f) << 1) | __pack::unorm(c.w, 1.0f); break;
     case 42: v = (__pack::unorm(c.x, 15.0f) << 12) | (__pack::unorm(c.y, 15.0f) << 8) | (__pack::unorm(c.z, 15.0f) << 4) | __pack::unorm(c.w, 15.0f); break;
     case 43: v = (__pack::unorm(c.w, 1.0f) << 15) | (__pack::unorm(c.x, 31.0f) << 10) | (__pack::unorm(c.y, 31.0f) << 5) | __pack::unorm(c.z, 31.0f); break;
+    case 552: case 553:
+      return from_halves(uint4(to_extended(format, c.z), to_extended(format, c.y), to_extended(format, c.x), 384u + __pack::unorm(c.w, 510.0f)) << 6);
+    case 554: case 555: v = to_extended(format, c.z) | (to_extended(format, c.y) << 10) | (to_extended(format, c.x) << 20); break;
     case 92: v = to_small_float(c.x, 6u) | (to_small_float(c.y, 6u) << 11) | (to_small_float(c.z, 5u) << 22); break;
     case 93: {
       float r = __metal_min(__metal_max(c.x, 0.0f), 65408.0f), g = __metal_min(__metal_max(c.y, 0.0f), 65408.0f), b = __metal_min(__metal_max(c.z, 0.0f), 65408.0f);

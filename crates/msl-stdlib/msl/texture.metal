@@ -120,7 +120,7 @@ template <typename T> inline void encode(constant __texture_descriptor* t, devic
 template <typename T> inline vec<T, 4> read(constant __texture_descriptor* t, uint x, uint y, uint z, uint slice, uint level) {
   uint l = __metal_min(level, t->mip_levels - 1u);
   bool inside = (level < t->mip_levels) & (x < extent(t->width, l)) & (y < extent(t->height, l)) & (z < extent(t->depth, l)) & (slice < t->array_length);
-  uint4 w = uint4(0u);
+  uint4 w = zero_texel(t->format);
   if (inside) w = load_texel(texel(t, x, y, z, slice, l), t->bytes_per_texel);
   return decode_words<T>(t, w);
 }
@@ -142,7 +142,7 @@ inline int wrap(uint mode, int i, int n) {
 }
 // Zero has the alpha 1 where the format has none.
 template <typename T> inline vec<T, 4> border(constant __texture_descriptor* t, sampler s, uint mode_used) {
-  if (mode_used != 5u) return decode_words<T>(t, uint4(0u));
+  if (mode_used != 5u) return decode_words<T>(t, zero_texel(t->format));
   uint color = s.__bits(18, 2);
   return vec<T, 4>(vec<T, 3>(T(color == 2u)), T(color != 0u));
 }

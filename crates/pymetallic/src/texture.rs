@@ -39,10 +39,13 @@ fn pixel_format(object: Option<&Bound<'_, PyAny>>) -> PyResult<&'static PixelFor
         return Ok(PixelFormatInfo::from_name("rgba32float").expect("the format exists"));
     };
     let found = match object.extract::<u32>() {
-        Ok(number) => PixelFormatInfo::from_raw(number),
-        Err(_) => PixelFormatInfo::from_name(object.extract::<&str>()?),
+        Ok(number) => PixelFormatInfo::from_raw(number).ok_or_else(|| PixelFormatInfo::why_not_number(number)),
+        Err(_) => {
+            let name = object.extract::<&str>()?;
+            PixelFormatInfo::from_name(name).ok_or_else(|| PixelFormatInfo::why_not_name(name))
+        }
     };
-    found.ok_or_else(|| invalid(format!("there is no pixel format {object}")))
+    found.map_err(|why| invalid(format!("pixel_format {why}")))
 }
 
 #[expect(clippy::too_many_arguments)]

@@ -69,6 +69,13 @@ const FORMATS: &[(&str, PixelFormat, u32, Scalar)] = &[
     ("rgba32Uint", PixelFormat::RGBA32Uint, 16, Scalar::U32),
     ("rgba32Sint", PixelFormat::RGBA32Sint, 16, Scalar::I32),
     ("rgba32Float", PixelFormat::RGBA32Float, 16, Scalar::F32),
+    ("depth16Unorm", PixelFormat::Depth16Unorm, 2, Scalar::U16),
+    ("depth32Float", PixelFormat::Depth32Float, 4, Scalar::F32),
+    ("stencil8", PixelFormat::Stencil8, 1, Scalar::U8),
+    ("bgra10_xr", PixelFormat::BGRA10Xr, 8, Scalar::U16),
+    ("bgra10_xr_srgb", PixelFormat::BGRA10XrSrgb, 8, Scalar::U16),
+    ("bgr10_xr", PixelFormat::BGR10Xr, 4, Scalar::U32),
+    ("bgr10_xr_srgb", PixelFormat::BGR10XrSrgb, 4, Scalar::U32),
 ];
 
 impl Texture {

@@ -1,0 +1,129 @@
+// Formats of texels: edge values, round trips, extended range, depth and stencil (MSL specification, section 8.7).
+//--- edge values of float and normalized formats: NaN, infinities, what is out of range, rounding
+// texture 0: r8Unorm 8x1
+// texture 1: a8Unorm 8x1
+// texture 2: rg8Snorm 8x1
+// texture 3: rgba8Unorm 8x1
+// texture 4: rgba8Snorm 8x1
+// texture 5: rgba8Unorm_srgb 8x1
+// texture 6: bgra8Unorm_srgb 8x1
+// texture 7: bgra8Unorm 8x1
+// texture 8: rgba16Unorm 8x1
+// texture 9: rgba16Snorm 8x1
+// texture 10: b5g6r5Unorm 8x1
+// texture 11: a1bgr5Unorm 8x1
+// texture 12: abgr4Unorm 8x1
+// texture 13: bgr5A1Unorm 8x1
+// texture 14: rgb10a2Unorm 8x1
+// texture 15: bgr10a2Unorm 8x1
+// texture 16: rg11b10Float 8x1
+// texture 17: rgb9e5Float 8x1
+// texture 18: bgr10_xr 8x1
+// texture 19: bgr10_xr_srgb 8x1
+// texture 20: bgra10_xr 8x1
+// texture 21: bgra10_xr_srgb 8x1
+// buffer 0: f32 = nan inf -inf nan  -0.0 -9.999999717180685e-10 1000000000.0 -1.0  1.0 0.9990000128746033 0.5009999871253967 1.0010000467300415  0.0019600000232458115 0.005799999926239252 0.25 0.5  65519.0 1.0000000116860974e-07 3.099999958067201e-05 0.75  0.10000000149011612 0.20000000298023224 0.30000001192092896 0.4000000059604645  -0.6000000238418579 1.2000000476837158 1.5 -inf  0.0031308000907301903 0.05000000074505806 0.0020000000949949026 inf
+// dispatch: edges grid=8,22 threadgroup=8,1
+// expect texture 0: u8 = 0  0  255  0  255  26  0  1
+// expect texture 1: u8 = 0  0  255  128  191  102  0  255
+// expect texture 2: i8 = 0 127  0 0  127 127  0 1  127 0  13 25  -76 127  0 6
+// expect texture 3: u8 = 0 255 0 0  0 0 255 0  255 255 128 255  0 1 64 128  255 0 0 191  26 51 76 102  0 255 255 0  1 13 1 255
+// expect texture 4: i8 = 0 127 -127 0  0 0 127 -127  127 127 64 127  0 1 32 64  127 0 0 95  13 25 38 51  -76 127 127 -127  0 6 0 127
+// expect texture 5: u8 = 0 255 0 0  0 0 255 0  255 255 188 255  6 17 137 128  255 0 0 191  89 124 149 102  0 255 255 0  10 63 7 255
+// expect texture 6: u8 = 0 255 0 0  255 0 0 0  188 255 255 255  137 17 6 128  0 0 255 191  149 124 89 102  255 255 0 0  7 63 10 255
+// expect texture 7: u8 = 0 255 0 0  255 0 0 0  128 255 255 255  64 1 0 128  0 0 255 191  76 51 26 102  255 255 0 0  1 13 1 255
+// expect texture 8: u16 = 0 65535 0 0  0 0 65535 0  65535 65469 32833 65535  128 380 16384 32768  65535 0 2 49151  6554 13107 19660 26214  0 65535 65535 0  205 3277 131 65535
+// expect texture 9: i16 = 0 32767 -32767 0  0 0 32767 -32767  32767 32734 16416 32767  64 190 8192 16384  32767 0 1 24575  3277 6553 9830 13107  -19660 32767 32767 -32767  103 1638 66 32767
+// expect texture 10: u16 = 2016  31  65520  8  63488  6569  2047  96
+// expect texture 11: u16 = 1984  62  65505  16  63489  6546  2046  129
+// expect texture 12: u16 = 3840  240  65423  72  61451  9030  4080  271
+// expect texture 13: u16 = 992  31  65520  8  64512  3273  1023  32832
+// expect texture 14: u32 = 1047552  1072693248  3760192511  2415925250  2147484671  1395864678  1073740800  3223374851
+// expect texture 15: u32 = 1047552  1023  4294965761  2149587200  3220176896  1180906803  1048575  3224423426
+// expect texture 16: u32 = 4065248  4160751616  1881013184  1745811840  67110847  1771647718  2082365440  806695334
+// expect texture 17: u32 = 4161011200  4294705152  2181169408  1946160130  4160750079  1959631462  2248304128  1480799258
+// expect texture 18: u32 = 403700736  403047423  938342016  404098560  1073086848  456628761  82809855  405170561
+// expect texture 19: u32 = 403700736  403047423  938343159  416714386  1073086848  589946538  959457  425195917
+// expect texture 20: u16 = 0 65472 24576 24576  65472 24576 24576 24576  40960 57152 57216 57216  32768 24768 24640 40896  24576 24576 65472 49024  34368 31104 27840 37632  65472 63744 4992 24576  24640 26240 24704 57216
+// expect texture 21: u16 = 0 65472 24576 24576  65472 24576 24576 24576  48576 57216 57216 57216  42112 26816 25408 40896  24576 24576 65472 49024  43648 40384 35968 37632  63552 59904 0 24576  25408 32640 25920 57216
+#include <metal_stdlib>
+using namespace metal;
+kernel void edges(array<texture2d<float, access::write>, 22> out [[texture(0)]], device const float4* colors [[buffer(0)]], uint2 i [[thread_position_in_grid]]) {
+    out[i.y].write(colors[i.x], uint2(i.x, 0));
+}
+//--- every texel of 8 and 16 bits is what it was when it was read and written
+// texture 0: r8Unorm 16x16 = iota(256)
+// texture 1: r8Unorm_srgb 16x16 = iota(256)
+// texture 2: a8Unorm 16x16 = iota(256)
+// texture 3: r16Unorm 256x256 = iota(65536)
+// texture 4: b5g6r5Unorm 256x256 = iota(65536)
+// texture 5: a1bgr5Unorm 256x256 = iota(65536)
+// texture 6: abgr4Unorm 256x256 = iota(65536)
+// texture 7: bgr5A1Unorm 256x256 = iota(65536)
+// texture 8: r8Unorm 16x16
+// texture 9: r8Unorm_srgb 16x16
+// texture 10: a8Unorm 16x16
+// texture 11: r16Unorm 256x256
+// texture 12: b5g6r5Unorm 256x256
+// texture 13: a1bgr5Unorm 256x256
+// texture 14: abgr4Unorm 256x256
+// texture 15: bgr5A1Unorm 256x256
+// dispatch: copy grid=256,256,8 threadgroup=64,1,1
+// expect texture 8: u8 = iota(256)
+// expect texture 9: u8 = iota(256)
+// expect texture 10: u8 = iota(256)
+// expect texture 11: u16 = iota(65536)
+// expect texture 12: u16 = iota(65536)
+// expect texture 13: u16 = iota(65536)
+// expect texture 14: u16 = iota(65536)
+// expect texture 15: u16 = iota(65536)
+#include <metal_stdlib>
+using namespace metal;
+kernel void copy(array<texture2d<float, access::read>, 8> in [[texture(0)]], array<texture2d<float, access::write>, 8> out [[texture(8)]],
+                 uint3 i [[thread_position_in_grid]]) {
+    out[i.z].write(in[i.z].read(i.xy), i.xy);
+}
+//--- formats of an extended range are read; beyond them is zero
+// texture 0: bgr10_xr 14x1 = 425065472 670433281 671482980 937836927 938890624 1049230721 1073349008 915861 1965695 105882240 402653054 402654079 403703784 419533823
+// texture 1: bgr10_xr_srgb 14x1 = 425065472 670433281 671482980 937836927 938890624 1049230721 1073349008 915861 1965695 105882240 402653054 402654079 403703784 419533823
+// texture 2: bgra10_xr 14x1 = 0 24512 25920 24640 64 24576 40896 25600 6400 24640 40960 25920 24512 25600 57216 40896 24576 25920 57280 40960 24640 40896 64000 57216 25600 40960 65472 57280 25920 57216 0 64000 40896 57280 64 65472 40960 64000 6400 0 57216 65472 24512 64 57280 0 24576 6400 64000 64 24640 24512 65472 6400 25600 24576
+// texture 3: bgra10_xr_srgb 14x1 = 0 24512 25920 24640 64 24576 40896 25600 6400 24640 40960 25920 24512 25600 57216 40896 24576 25920 57280 40960 24640 40896 64000 57216 25600 40960 65472 57280 25920 57216 0 64000 40896 57280 64 65472 40960 64000 6400 0 57216 65472 24512 64 57280 0 24576 6400 64000 64 24640 24512 65472 6400 25600 24576
+// buffer 0: f32 = zeros(224)
+// buffer 1: f32 = fill(32, 7)
+// dispatch: read grid=14,4 threadgroup=14,1
+// expect 0[0]: f32 ~ 1e-6 = 0.041176471 -0.0019607843 -0.75294118 1 0.5 0 -0.75098039 1 0.50196078 0.0019607843 -0.55686275 1 1 0.031372549 -0.0019607843 1 1.0019608 0.041176471 0 1 1.2078431 0.5 0.0019607843 1 1.2529412 0.50196078 0.031372549 1 -0.75294118 1 0.041176471 1 -0.75098039 1.0019608 0.5 1 -0.55686275 1.2078431 0.50196078 1 -0.0019607843 1.2529412 1 1 0 -0.75294118 1.0019608 1 0.0019607843 -0.75098039 1.2078431 1 0.031372549 -0.55686275 1.2529412 1
+// expect 0[56]: f32 ~ 1e-6 = 0.0031883009 -0.00015176349 -0.52711513 1 0.21404114 0 -0.52405014 1 0.2158605 0.00015176349 -0.27049779 1 1 0.0024282159 -0.00015176349 1 1.0044664 0.0031883009 0 1 1.5396878 0.21404114 0.00015176349 1 1.6749653 0.2158605 0.0024282159 1 -0.52711513 1 0.0031883009 1 -0.52405014 1.0044664 0.21404114 1 -0.27049779 1.5396878 0.2158605 1 -0.00015176349 1.6749653 1 1 0 -0.52711513 1.0044664 1 0.00015176349 -0.52405014 1.5396878 1 0.0024282159 -0.27049779 1.6749653 1
+// expect 0[112]: f32 ~ 1e-6 = 0.041176471 -0.0019607843 -0.75294118 0.0019607843 0.5 0 -0.75098039 0.031372549 0.50196078 0.0019607843 -0.55686275 0.041176471 1 0.031372549 -0.0019607843 0.5 1.0019608 0.041176471 0 0.50196078 1.2078431 0.5 0.0019607843 1 1.2529412 0.50196078 0.031372549 1 -0.75294118 1 0.041176471 1 -0.75098039 1.0019608 0.5 1 -0.55686275 1.2078431 0.50196078 0 -0.0019607843 1.2529412 1 0 0 -0.75294118 1.0019608 0 0.0019607843 -0.75098039 1.2078431 0 0.031372549 -0.55686275 1.2529412 0
+// expect 0[168]: f32 ~ 1e-6 = 0.0031883009 -0.00015176349 -0.52711513 0.0019607843 0.21404114 0 -0.52405014 0.031372549 0.2158605 0.00015176349 -0.27049779 0.041176471 1 0.0024282159 -0.00015176349 0.5 1.0044664 0.0031883009 0 0.50196078 1.5396878 0.21404114 0.00015176349 1 1.6749653 0.2158605 0.0024282159 1 -0.52711513 1 0.0031883009 1 -0.52405014 1.0044664 0.21404114 1 -0.27049779 1.5396878 0.2158605 0 -0.00015176349 1.6749653 1 0 0 -0.52711513 1.0044664 0 0.00015176349 -0.52405014 1.5396878 0 0.0024282159 -0.27049779 1.6749653 0
+// expect 1: f32 = 0 0 0 1  0 0 0 1  0 0 0 1  0 0 0 1  0 0 0 0  0 0 0 0  0 0 0 0  0 0 0 0  
+#include <metal_stdlib>
+using namespace metal;
+kernel void read(array<texture2d<float>, 4> in [[texture(0)]], device float4* out [[buffer(0)]], device float4* beyond [[buffer(1)]], uint2 i [[thread_position_in_grid]]) {
+    constexpr sampler zero(address::clamp_to_zero);
+    out[14 * i.y + i.x] = in[i.y].read(uint2(i.x, 0));
+    if (i.x == 0) {
+        beyond[2 * i.y] = in[i.y].read(uint2(14, 0));
+        beyond[2 * i.y + 1] = in[i.y].sample(zero, float2(2, 0));
+    }
+}
+//--- depth and stencil are read, sampled and compared
+// texture 0: depth16Unorm 2x1 = 16384 65535
+// texture 1: depth32Float 2x2 = 0.25 0.5 -0.5 1
+// texture 2: stencil8 2x1 = 7 255
+// texture 3: depth32Float 2x1 = 0.75 0.5
+// buffer 0: f32 = zeros(12)
+// dispatch: depths grid=1
+// expect 0: f32 ~ 1e-6 = 0.25000381 1 0.3125 0.5 -0.5 7 255 1 0.5 0 0 1
+#include <metal_stdlib>
+using namespace metal;
+kernel void depths(depth2d<float> a [[texture(0)]], depth2d<float> b [[texture(1)]], texture2d<uint, access::read> c [[texture(2)]], texture2d<float> d [[texture(3)]],
+                   device float* out [[buffer(0)]]) {
+    constexpr sampler s(filter::linear, compare_func::greater_equal);
+    out[0] = a.read(uint2(0, 0)); out[1] = a.read(uint2(1, 0));
+    out[2] = b.sample(s, float2(0.5));
+    out[3] = b.sample_compare(s, float2(0.5), 0.3f);
+    out[4] = b.gather(s, float2(0.5)).x;
+    out[5] = c.read(uint2(0, 0)).x; out[6] = c.read(uint2(1, 0)).x; out[7] = c.read(uint2(0, 0)).w;
+    float4 v = d.read(uint2(1, 0));
+    out[8] = v.x; out[9] = v.y; out[10] = v.z; out[11] = v.w;
+}

@@ -29,6 +29,12 @@ using namespace metal;
 // see: tests/run/std_texture.metal (comparison)
 //--- atomic functions of textures
 // see: tests/run/std_texture.metal (atomic operations)
+//--- atomic functions of every type of texture
+// see: tests/run/std_texture_methods.metal (every atomic operation on every type of texture)
+//--- every function of comparison
+// see: tests/run/std_texture_methods.metal (every function of comparison)
+//--- `lod_clamp`, gradients, `min_lod_clamp`
+// see: tests/run/std_texture_methods.metal (limits of the level of detail)
 //--- `fence`, read after write of one thread
 // texture 0: r32Float 2x1 = 1 2
 // buffer 0: f32 = 0

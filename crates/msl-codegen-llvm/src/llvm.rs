@@ -693,10 +693,15 @@ impl Ll {
             }
         }
     }
-    /// The width of an integer type, or of the elements of a vector of integers.
+    /// The width of a type of numbers, or of the elements of a vector of them.
     pub fn bits(&self, t: T) -> u32 {
         let elem = if self.is_vector(t) { self.elem(t) } else { t };
-        unsafe { LLVMGetIntTypeWidth(elem) }
+        match unsafe { LLVMGetTypeKind(elem) } {
+            LLVMTypeKind::LLVMHalfTypeKind | LLVMTypeKind::LLVMBFloatTypeKind => 16,
+            LLVMTypeKind::LLVMFloatTypeKind => 32,
+            LLVMTypeKind::LLVMDoubleTypeKind => 64,
+            _ => unsafe { LLVMGetIntTypeWidth(elem) },
+        }
     }
     pub fn set_volatile(&self, access: V) {
         unsafe { LLVMSetVolatile(access, 1) }

@@ -98,6 +98,14 @@ impl Emit<'_> {
                 format!("gangs are not larger: loops would keep {wanted} vectors alive, and {have} fit the registers"),
                 None,
             ),
+            GangLimit::SimdgroupRegisters { wanted, have } => (
+                format!(
+                    "gangs are {} threads: of a simdgroup, loops would keep {wanted} vectors alive, and {have} fit the \
+                     registers",
+                    self.gang.threads()
+                ),
+                None,
+            ),
             GangLimit::Size => {
                 ("gangs are not larger: the kernel has enough vector operations to be busy as it is".into(), None)
             }
@@ -417,7 +425,9 @@ fn jam_help(limit: GangLimit) -> Option<&'static str> {
             Some("make branches around and inside of it the same for all threads of the threadgroup")
         }
         GangLimit::Threadgroup => Some("use threadgroups of 64 to 256 threads, a multiple of 32"),
-        GangLimit::Registers { .. } => Some("keep fewer variables alive in the loop"),
+        GangLimit::Registers { .. } | GangLimit::SimdgroupRegisters { .. } => {
+            Some("keep fewer variables alive in the loop")
+        }
         GangLimit::NothingToShare
         | GangLimit::NothingShared
         | GangLimit::Requested

@@ -1,14 +1,15 @@
 //! How many threads run in step.
 //!
 //! In: a version of a kernel with what is known of its variables. Out: its gang, the layout of threads in
-//! lanes and the flow that follow from it, and what kept the gang from being larger. A gang is at least a
-//! simdgroup; it is larger where control flow is the same for all of its threads and the vectors that are
-//! live in loops still fit the registers, so that what the threads share is loaded once for more of them.
+//! lanes and the flow that follow from it, and what kept the gang from being larger. A gang is a simdgroup
+//! by default. It is larger where control flow is the same for all of its threads and the vectors that are
+//! live in loops still fit the registers, so that what the threads share is loaded once for more of them. It is
+//! smaller where the vectors of a simdgroup do not fit and nobody can tell its threads apart from others.
 
 use std::collections::HashSet;
 
 use msl_base::Id;
-use msl_ir::{Block, Builtin, Function, LocalId, Module, Op, ValueId};
+use msl_ir::{AddressSpace, Block, Builtin, Function, LocalId, Module, Op, ValueId};
 
 use super::layout::Layout;
 use crate::compiler::CompileOptions;
@@ -115,6 +116,11 @@ pub enum GangLimit {
         wanted: u32,
         have: u32,
     },
+    /// The same of one simdgroup, which is run in pieces.
+    SimdgroupRegisters {
+        wanted: u32,
+        have: u32,
+    },
     /// It has many vector operations as it is.
     Size,
     Most,
@@ -124,8 +130,23 @@ pub enum GangLimit {
 /// between the loads they would share, and take long to compile.
 const MOST_VECTORS: u32 = 400;
 
-/// How many threads run in step. At least a simdgroup; more where control flow is the same for
-/// all of them and the vectors that are live in loops still fit the registers.
+/// Vectors of a gang that was made small for the registers: one has the next instruction while the other waits.
+const LEAST_PARTS: u32 = 2;
+
+/// Whether the kernel is the same however its threads are put together: nothing is done by simdgroups, and nothing is
+/// handed from thread to thread.
+fn is_indifferent(module: &Module, f: &Function) -> bool {
+    let in_threadgroup =
+        |v: ValueId| module.types.pointee(f.insts[v].ty).is_some_and(|(space, _)| space == AddressSpace::Threadgroup);
+    !counts_threads(f)
+        && !any_inst(f, &f.body, &|_, op| {
+            let mut exchanges = matches!(op, Op::Barrier { .. } | Op::Simd(..));
+            op.for_each_operand(|v| exchanges |= in_threadgroup(v));
+            exchanges
+        })
+}
+
+/// How many threads run in step: see the head of this module.
 pub fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
     let Kernel { module, f, places, live, target, options, read_only } = *kernel;
     let lanes = target.lanes;
@@ -143,8 +164,8 @@ pub fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
     };
     let threads: u32 = options.threadgroup.iter().product();
     let first = attempt(base);
-    // A simdgroup is never cut in two.
-    let wanted = options.parts.map(|p| p.next_power_of_two().clamp(base, 64));
+    let least = if is_indifferent(module, f) { LEAST_PARTS.min(base) } else { base };
+    let wanted = options.parts.map(|p| p.next_power_of_two().clamp(least, 64));
     if edge || wanted == Some(base) {
         return (first, GangLimit::Requested);
     }
@@ -168,10 +189,20 @@ pub fn choose_gang(kernel: &Kernel, edge: bool) -> (Choice, GangLimit) {
     if !(has_loop || has_barrier) {
         return (first, GangLimit::NothingToShare);
     }
+    let budget = if target.vector_registers == 32 { 26 } else { 13 };
+    let wanted = pressure(module, f, &first.flow, &f.body, base);
+    if wanted > budget {
+        let smaller =
+            std::iter::successors(Some(base / 2), |parts| Some(parts / 2)).take_while(|parts| *parts >= least);
+        for t in smaller.map(attempt) {
+            if pressure(module, f, &t.flow, &f.body, t.gang.parts) <= budget {
+                return (t, GangLimit::SimdgroupRegisters { wanted, have: budget });
+            }
+        }
+    }
     if let Some(at) = costly {
         return (first, GangLimit::Costly(at));
     }
-    let budget = if target.vector_registers == 32 { 26 } else { 13 };
     let vectors =
         first.flow.shapes.iter().filter(|s| s.c.iter().any(|s| s.lanes() && s.linear.is_none())).count() as u32;
     let mut best = first;

@@ -1,5 +1,6 @@
 //! Accesses to addresses that count up with the lane: vector loads and stores, with a stride or without.
 
+use super::masked::StoreMask;
 use super::scattered::units;
 use super::{ALIGN, Access, Element};
 use crate::cpu::kernel::Emit;
@@ -120,6 +121,7 @@ impl Emit<'_> {
                     if values.is_empty() {
                         out.extend(me.strided_load(*place, stride, e, m, root));
                     } else {
+                        let m = m.map(|lanes| StoreMask { lanes, is_there: !p.valid && root != Root::Raw });
                         me.strided_store(*place, stride, e, m, &values[i], root);
                     }
                 }
@@ -226,6 +228,7 @@ impl Emit<'_> {
                         out.extend(v.into_iter().map(|v| ll.shuffle1(v, &down)));
                     } else {
                         let turned: Vec<V> = values[i].iter().map(|v| ll.shuffle1(*v, &down)).collect();
+                        let m = m.map(|lanes| StoreMask { lanes, is_there: true });
                         me.strided_store(at, stride, e, m, &turned, p.root);
                     }
                 }
@@ -342,14 +345,22 @@ impl Emit<'_> {
             .collect()
     }
 
-    pub(super) fn strided_store(&self, at: V, stride: u64, e: Element, mask: Option<V>, values: &[V], root: Root) {
+    pub(super) fn strided_store(
+        &self,
+        at: V,
+        stride: u64,
+        e: Element,
+        mask: Option<StoreMask>,
+        values: &[V],
+        root: Root,
+    ) {
         let ll = self.ll;
         let lanes = self.gang.lanes;
         let size = u64::from(e.scalar.size());
         let step = stride / size;
         if !stride.is_multiple_of(size) || step > 4 || stride < e.size() || (step > 1 && e.count == 1) {
             let offsets = ll.iota(ll.int(64), lanes, stride);
-            let m = mask.unwrap_or_else(|| self.all_on());
+            let m = mask.map_or_else(|| self.all_on(), |m| m.lanes);
             for u in units(e) {
                 let ptrs = ll.gep(ll.gep_const(at, u.first as u64 * size), offsets);
                 let s = ll.scatter(self.joined_unit(&u, &values[u.first..]), ptrs, ALIGN, m);
@@ -358,11 +369,10 @@ impl Emit<'_> {
             return;
         }
         if step == 1 {
-            let s = match mask {
-                Some(m) => ll.masked_store(values[0], at, ALIGN, m),
-                None => ll.store(values[0], at, ALIGN),
-            };
-            self.annotate(s, root);
+            match mask {
+                Some(m) => self.masked_store(values[0], at, m, root),
+                None => self.annotate(ll.store(values[0], at, ALIGN), root),
+            }
             return;
         }
         // Interleave: lane i's components go to i * step + k.
@@ -386,12 +396,11 @@ impl Emit<'_> {
             return;
         }
         let component: Vec<V> = (0..lanes * step).map(|j| ll.cbool(((j % step) as usize) < values.len())).collect();
-        let mut m = ll.cvec(&component);
-        if let Some(lane_mask) = mask {
+        let mut m = StoreMask { lanes: ll.cvec(&component), is_there: mask.is_none_or(|m| m.is_there) };
+        if let Some(on) = mask {
             let spread: Vec<u32> = (0..lanes * step).map(|j| j / step).collect();
-            m = ll.and(m, ll.shuffle1(lane_mask, &spread));
+            m.lanes = ll.and(m.lanes, ll.shuffle1(on.lanes, &spread));
         }
-        let s = ll.masked_store(v, at, ALIGN, m);
-        self.annotate(s, root);
+        self.masked_store(v, at, m, root);
     }
 }

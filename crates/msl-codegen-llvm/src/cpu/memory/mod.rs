@@ -6,6 +6,7 @@
 //! what the pointer was derived from; failing the quick test leads to the helpers in `check`.
 
 mod linear;
+mod masked;
 mod patterned;
 mod scattered;
 mod uniform;

@@ -8,6 +8,7 @@
 use llvm_sys::LLVMIntPredicate as IP;
 
 use super::linear::Way;
+use super::masked::StoreMask;
 use super::{ALIGN, Access, Element};
 use crate::cpu::kernel::Emit;
 use crate::cpu::pattern::Pattern;
@@ -163,7 +164,10 @@ impl Emit<'_> {
                     match (form, r.values.get(i)) {
                         (Known::Same, _) => out.extend(me.broadcast_load(at, r.e, root)),
                         (Known::Run, None) => out.extend(me.strided_load(at, r.var.scale as u64, r.e, None, root)),
-                        (Known::Run, Some(v)) => me.strided_store(at, r.var.scale as u64, r.e, m, v, root),
+                        (Known::Run, Some(v)) => {
+                            let m = m.map(|lanes| StoreMask { lanes, is_there: true });
+                            me.strided_store(at, r.var.scale as u64, r.e, m, v, root);
+                        }
                         (Known::Window(rel), None) => out.extend(me.window_load(at, r.e, rel, root)),
                         (Known::Window(rel), Some(v)) => me.window_store(at, r.e, rel, m, v, root),
                     }
@@ -233,8 +237,7 @@ impl Emit<'_> {
         if let Some(on) = mask {
             m = ll.and(m, ll.shuffle1(on, &order.iter().map(|o| o.map_or(0, |(lane, _)| lane)).collect::<Vec<_>>()));
         }
-        let s = ll.masked_store(v, at, ALIGN, m);
-        self.annotate(s, root);
+        self.masked_store(v, at, StoreMask { lanes: m, is_there: false }, root);
     }
 
     /// Whether vectors can be shuffled by numbers that are only known at run time.
@@ -280,7 +283,10 @@ impl Emit<'_> {
                 let at = ll.gep(r.base, *first);
                 match r.values.get(i) {
                     None => out.extend(me.strided_load(at, scale, r.e, None, root)),
-                    Some(v) => me.strided_store(at, scale, r.e, mask.as_ref().map(|m| m[i]), v, root),
+                    Some(v) => {
+                        let m = mask.as_ref().map(|m| StoreMask { lanes: m[i], is_there: false });
+                        me.strided_store(at, scale, r.e, m, v, root)
+                    }
                 }
             }
             out
@@ -429,17 +435,16 @@ impl Emit<'_> {
             }
             let order: Vec<u32> = from.iter().map(|f| f.map_or(0, |(lane, k)| k * gang + lane)).collect();
             let v = ll.shuffle1(all, &order);
-            let s = if mask.is_none() && from.iter().all(Option::is_some) {
-                ll.store(v, *at, ALIGN)
+            if mask.is_none() && from.iter().all(Option::is_some) {
+                self.annotate(ll.store(v, *at, ALIGN), root);
             } else {
                 let mut m = ll.cvec(&from.iter().map(|f| ll.cbool(f.is_some())).collect::<Vec<_>>());
                 if let Some(on) = mask {
                     let lanes: Vec<u32> = from.iter().map(|f| f.map_or(0, |(lane, _)| lane)).collect();
                     m = ll.and(m, ll.shuffle1(on, &lanes));
                 }
-                ll.masked_store(v, *at, ALIGN, m)
-            };
-            self.annotate(s, root);
+                self.masked_store(v, *at, StoreMask { lanes: m, is_there: false }, root);
+            }
         }
     }
 
@@ -569,8 +574,8 @@ impl Emit<'_> {
                     ll.and(there, ll.ne(on, ll.zero(words)))
                 }
             };
-            let s = ll.masked_store(v, ll.gep_const(at, u64::from(k * n) * 4), ALIGN, there);
-            self.annotate(s, root);
+            let at = ll.gep_const(at, u64::from(k * n) * 4);
+            self.masked_store(v, at, StoreMask { lanes: there, is_there: false }, root);
         }
     }
 

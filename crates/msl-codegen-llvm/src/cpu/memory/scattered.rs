@@ -4,6 +4,7 @@
 use llvm_sys::LLVMIntPredicate as IP;
 use msl_ir::Scalar;
 
+use super::masked::StoreMask;
 use super::patterned::Request;
 use super::{ALIGN, Access, Element};
 use crate::cpu::check::Candidates;
@@ -73,6 +74,7 @@ impl Emit<'_> {
                         if values.is_empty() {
                             out.extend(me.strided_load(at, e.size(), e, m, p.root));
                         } else {
+                            let m = m.map(|lanes| StoreMask { lanes, is_there: false });
                             me.strided_store(at, e.size(), e, m, &values[i], p.root);
                         }
                     }

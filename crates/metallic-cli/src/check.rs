@@ -125,7 +125,7 @@ pub fn read(file: &Path) -> Result<String, Error> {
         Error::Compile(CompileError { rendered, diagnostics: vec![diagnostic] })
     };
     let bytes = std::fs::read(file).map_err(|error| fail("unreadable-file", error.to_string()))?;
-    String::from_utf8(bytes).map_err(|_| fail("unreadable-file", "the file is not UTF-8".into()))
+    msl::decode(bytes).map_err(|error| fail("unreadable-file", error))
 }
 
 /// An error as diagnostics, whatever it is.

@@ -62,3 +62,24 @@ fn doctor_lists_every_variable() {
         assert!(output.contains(variable.name));
     }
 }
+
+#[test]
+fn bytes_that_are_not_utf_8_may_stand_in_comments() {
+    let folder = std::env::temp_dir().join(format!("metallic-encodings-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let check = |source: &[u8]| {
+        let file = folder.join("kernel.metal");
+        std::fs::write(&file, source).unwrap();
+        text(&metallic(&["check", &file.to_string_lossy()]).stdout)
+    };
+    std::fs::write(folder.join("a.h"), b"// M\xfcller\rconstant int n = 1;\r").unwrap();
+    let kernel = b"// Z\xfcrich\r#include \"a.h\"\rkernel void k(device int* o) { o[0] = n; }";
+    let said = check(kernel);
+    assert!(said.ends_with("kernel.metal: ok, 1 kernel\n"), "{said}");
+    let said = check(b"constant int \xfc = 1;");
+    assert!(said.contains(":1:14: error: the character U+FFFD has no meaning here"), "{said}");
+    std::fs::write(folder.join("a.h"), b"constant char s[] = \"\xfc\";").unwrap();
+    let said = check(kernel);
+    assert!(said.contains("cannot be read") && said.contains("a.h: the literal in line 1 is not UTF-8"), "{said}");
+    let _ = std::fs::remove_dir_all(&folder);
+}

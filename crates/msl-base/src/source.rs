@@ -4,6 +4,7 @@
 //! range) plus the macro expansion it came through. The position says where the
 //! characters are spelled; the expansion says where they were used.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 crate::define_id!(
@@ -107,8 +108,10 @@ impl SourceMap {
         SourceMap { files: Vec::new(), frozen: Arc::new(vec![none]), expansions: Vec::new(), next: 1 }
     }
 
-    /// Adds a file. Returns `None` when the compilation would exceed 2 GiB of text.
+    /// Adds a file, its lines ended as [`with_line_feeds`] says. Returns `None` when the compilation would exceed
+    /// 2 GiB of text.
     pub fn add(&mut self, name: &str, text: &str, is_builtin: bool) -> Option<FileId> {
+        let text = &*with_line_feeds(text);
         let length = u32::try_from(text.len()).ok()?;
         let next = self.next.checked_add(length)?.checked_add(1)?;
         if next > i32::MAX as u32 {
@@ -204,9 +207,37 @@ impl SourceMap {
     }
 }
 
+/// The text with a line feed for each carriage return that stands alone: such a one ends a line as well. Positions
+/// stay what they are.
+pub fn with_line_feeds(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let is_alone = |i: usize| bytes[i] == b'\r' && bytes.get(i + 1) != Some(&b'\n');
+    if !text.contains('\r') || !(0..bytes.len()).any(is_alone) {
+        return text.into();
+    }
+    let mut followers = text.chars().skip(1);
+    let ended = |c| if followers.next() != Some('\n') && c == '\r' { '\n' } else { c };
+    text.chars().map(ended).collect::<String>().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn carriage_returns_alone_end_lines() {
+        for (text, expected) in
+            [("a\rb\r\rc", "a\nb\n\nc"), ("a\r\nb\r", "a\r\nb\n"), ("é\r\r\n", "é\n\r\n"), ("a\n\r", "a\n\n")]
+        {
+            assert_eq!(with_line_feeds(text), expected, "{text:?}");
+        }
+        assert!(matches!(with_line_feeds("a\r\nb\n"), Cow::Borrowed(_)));
+        let mut map = SourceMap::new();
+        let file = map.add("a.metal", "int x;\rint y;\r", false).unwrap();
+        let start = map.file(file).start;
+        let (location, line) = map.line(Span::new(start + 11, start + 12)).unwrap();
+        assert_eq!((location.line, location.column, line), (2, 5, "int y;"));
+    }
 
     #[test]
     fn positions_resolve_in_the_file_that_holds_them() {

@@ -6,6 +6,8 @@
 
 use std::fmt::Write;
 
+use msl_base::source::with_line_feeds;
+
 use crate::FileProvider;
 
 /// What the result may grow to; a source that includes more is too large for any compiler.
@@ -32,6 +34,7 @@ impl Paster<'_> {
     fn paste(&mut self, text: &str, name: &str) {
         self.open.push(name.into());
         let mut in_comment = false;
+        let text = &*with_line_feeds(text);
         for (number, line) in text.split_inclusive('\n').enumerate() {
             let directive = if in_comment { None } else { directive(line) };
             match directive {
@@ -63,7 +66,7 @@ impl Paster<'_> {
         if self.open.contains(&file.name) || self.once.contains(&file.name) {
             return true;
         }
-        if file.text.lines().any(|line| matches!(directive(line), Some(Directive::PragmaOnce))) {
+        if with_line_feeds(&file.text).lines().any(|line| matches!(directive(line), Some(Directive::PragmaOnce))) {
             self.once.push(file.name.clone());
         }
         let _ = writeln!(self.out, "#line 1 {:?}", file.name);
@@ -147,6 +150,13 @@ mod tests {
         let expected = "#include <metal_stdlib>\n#line 1 \"a.h\"\n\n#line 1 \"b.h\"\nint b;\n#line 3 \"b.h\"\n\
                         #line 3 \"a.h\"\nint a;\n#line 3 \"m\"\n#line 4 \"m\"\nint c;\n";
         assert_eq!(include_files(text, "m", &files), expected);
+    }
+
+    #[test]
+    fn carriage_returns_alone_end_lines() {
+        let files = Headers(&[("a.h", "#pragma once\rint a;\r")]);
+        let expected = "// text\n#line 1 \"a.h\"\n\nint a;\n#line 3 \"m\"\nint b;\n";
+        assert_eq!(include_files("// text\r#include \"a.h\"\rint b;\r", "m", &files), expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! Not here: files, devices, machine code.
 
 pub mod conformance;
+mod decode;
 mod guard;
 mod include_files;
 pub mod json;
@@ -18,6 +19,7 @@ pub mod report;
 mod semantics;
 mod stage;
 
+pub use decode::decode;
 pub use include_files::include_files;
 pub use library::{Compiled, FunctionConstant, Library, OpenTimes, VisibleFunction};
 pub use msl_syntax::preprocess::{FileProvider, IncludedFile, MemoryFiles, NoFiles};

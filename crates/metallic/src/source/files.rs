@@ -31,7 +31,7 @@ impl FileProvider for Files {
             }
             match std::fs::read(&candidate) {
                 Ok(bytes) => {
-                    let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", candidate.display()))?;
+                    let text = msl::decode(bytes).map_err(|error| format!("{}: {error}", candidate.display()))?;
                     let name = normalize(&candidate);
                     return Ok(Some(IncludedFile { name, text: text.into() }));
                 }

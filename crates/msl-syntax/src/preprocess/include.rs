@@ -162,8 +162,8 @@ impl Preprocessor<'_> {
                     self.halt(span, "the included files are too large together");
                     return;
                 };
-                let start = self.source_map.file(id).start;
-                let tokens = Rc::new(lex(&found.text, start, self.options.limits.tokens, self.diagnostics));
+                let file = self.source_map.file(id);
+                let tokens = Rc::new(lex(&file.text, file.start, self.options.limits.tokens, self.diagnostics));
                 let known = KnownFile { text: found.text, tokens: tokens.clone() };
                 self.known_files.insert(name, known);
                 tokens

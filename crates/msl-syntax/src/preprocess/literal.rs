@@ -118,6 +118,9 @@ fn stray(c: char, span: Span) -> Diagnostic {
     match look_alike {
         Some("a space") => diagnostic.help("replace it with an ordinary space"),
         Some(other) => diagnostic.help(format!("replace it with '{other}'")),
+        None if c == char::REPLACEMENT_CHARACTER => {
+            diagnostic.help("it stands for bytes that are not UTF-8: save the file as UTF-8")
+        }
         None => diagnostic,
     }
 }

@@ -20,6 +20,21 @@ fn line_splices_vanish_inside_any_token() {
 }
 
 #[test]
+fn carriage_returns_alone_end_lines() {
+    check_table(&[
+        ("// comment\rint x;\r", "int x;"),
+        ("#define X 1\r#define Y X + \\\r 2\rY", "1 + 2"),
+        ("#if 0\ra\r#else\rb\r#endif\r", "b"),
+    ]);
+    let outcome = run("int x;\r\rint y @;");
+    let place = outcome.source_map.location(outcome.diagnostics.iter().next().unwrap().span).unwrap();
+    assert_eq!((place.line, place.column), (3, 7));
+    let mut files = MemoryFiles::new();
+    files.insert("a.h", "// text\r#define Z 3\rint a;\r");
+    assert_eq!(run_with("#include \"a.h\"\rZ", &PreprocessOptions::default(), &files).text(), "int a ; 3");
+}
+
+#[test]
 fn comments_are_white_space() {
     check_table(&[
         ("a/**/b", "a b"),

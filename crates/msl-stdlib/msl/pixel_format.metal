@@ -63,8 +63,11 @@ inline uint half_bits(float x) { return uint(__metal_bitcast<ushort>(half(x))); 
 
 // An unsigned small float of `mantissa` bits after 5 bits of exponent (RG11B10Float).
 inline float small_float(uint bits, uint mantissa) { return half_value(bits << (10u - mantissa)); }
-// Less than zero is zero, NaN is NaN.
-inline uint to_small_float(float x, uint mantissa) { return half_bits(x < 0.0f ? 0.0f : x) >> (10u - mantissa); }
+// Less than zero is zero. NaN is one word, whatever bits a device's conversion to half leaves of it.
+inline uint to_small_float(float x, uint mantissa) {
+  uint bits = __metal_isnan(x) ? 0x7e00u : half_bits(x < 0.0f ? 0.0f : x);
+  return bits >> (10u - mantissa);
+}
 
 inline float4 decode_float(uint format, uint4 w) {
   uint v = w.x;

@@ -7,6 +7,16 @@ use crate::checker::Checker;
 use crate::entity::Arg;
 use crate::types::*;
 
+/// A directive or alias names a namespace that is not there.
+pub fn unknown_namespace(name: &ast::Name) -> Diagnostic {
+    let diagnostic = Diagnostic::error("unknown-namespace", name.span, "no namespace of this name is declared");
+    let last = name.segments.last().map(|s| crate::declare::text_of(&s.ident)).unwrap_or_default();
+    match msl_syntax::foreign::remedy(&last) {
+        Some(remedy) => diagnostic.help(remedy),
+        None => diagnostic,
+    }
+}
+
 impl Checker<'_> {
     /// A class as programs write it: `float4x4` and `atomic_uint` for what they are names of.
     pub fn class_name(&self, class: ClassId) -> String {

@@ -130,7 +130,7 @@ impl Declarer<'_> {
     }
 
     fn unknown_namespace(&mut self, name: &ast::Name) {
-        self.diags.push(Diagnostic::error("unknown-namespace", name.span, "no namespace of this name is declared"));
+        self.diags.push(crate::diagnose::unknown_namespace(name));
     }
 
     fn resolve_namespace(&self, ns: NsId, name: &ast::Name) -> Option<NsId> {

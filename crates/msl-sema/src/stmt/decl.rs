@@ -93,7 +93,7 @@ impl Checker<'_> {
         match found.entities.first() {
             Some(Entity::Namespace(ns)) => Some(crate::lookup::Qualifier::Namespace(*ns)),
             _ => {
-                self.error("unknown-namespace", name.span, "no namespace of this name is declared");
+                self.report(crate::diagnose::unknown_namespace(name));
                 None
             }
         }

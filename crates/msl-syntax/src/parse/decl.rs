@@ -84,6 +84,10 @@ impl Parser<'_> {
                 self.parse_asm();
                 DeclKind::Error
             }
+            TokenKind::Punct(Punct::LBracket) if self.skip_foreign_attribute() => {
+                return self.parse_declaration(context, out);
+            }
+            TokenKind::Identifier(_) if context != Context::Block && self.skip_foreign_declaration() => DeclKind::Error,
             _ => {
                 self.parse_simple_declaration(context, templates, Terminator::Semicolon, out);
                 return;

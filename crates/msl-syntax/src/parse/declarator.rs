@@ -363,6 +363,7 @@ impl Parser<'_> {
             }
             let before = self.pos;
             params.push(self.parse_param());
+            self.skip_foreign_semantic();
             if self.eat(Punct::Comma) {
                 continue;
             }

@@ -103,7 +103,7 @@ impl Parser<'_> {
         self.kind_at(at) == TokenKind::Keyword(keyword)
     }
     /// After the partner of the bracket here.
-    fn after_brackets(&self, at: At) -> Option<At> {
+    pub(super) fn after_brackets(&self, at: At) -> Option<At> {
         match *self.matching.get(at.index)? {
             NO_MATCH => None,
             close => Some(At::new(close as usize + 1)),
@@ -479,7 +479,9 @@ impl Parser<'_> {
                 self.declares_after_type(after)
             }
             TokenKind::Keyword(k) => is_declaration_keyword(k) || is_qualifier(k),
-            TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon) => self.name_declares(at),
+            TokenKind::Identifier(_) | TokenKind::Punct(Punct::ColonColon) => {
+                self.is_foreign_mark(at) || self.name_declares(at)
+            }
             _ => false,
         }
     }

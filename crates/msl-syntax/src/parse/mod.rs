@@ -14,6 +14,7 @@ mod class;
 mod decl;
 mod declarator;
 mod expr;
+mod foreign;
 mod function;
 mod lookahead;
 mod name;

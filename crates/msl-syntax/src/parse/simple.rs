@@ -71,6 +71,9 @@ impl Parser<'_> {
                 DeclaratorEnd::Done => return None,
                 DeclaratorEnd::Open => {}
             }
+            if terminator == Terminator::Semicolon {
+                self.skip_foreign_semantic();
+            }
             if terminator == Terminator::Condition || !self.eat(Punct::Comma) {
                 break;
             }

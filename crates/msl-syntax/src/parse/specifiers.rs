@@ -185,6 +185,8 @@ impl Parser<'_> {
                         if self.at(Punct::LParen) {
                             self.skip_brackets();
                         }
+                    } else if self.is_foreign_mark(At::new(self.pos)) {
+                        self.skip_foreign_mark();
                     } else if core.is_none() && words.is_none() && self.is_type_name_here(expecting) {
                         core = Some(self.parse_named_type());
                     } else {

@@ -124,6 +124,7 @@ impl Parser<'_> {
             };
         }
         let kind = match self.kind() {
+            TokenKind::Punct(Punct::LBracket) if self.skip_foreign_attribute() => return self.parse_statement(),
             TokenKind::Punct(Punct::LBrace) => return self.parse_compound(),
             TokenKind::Punct(Punct::Semi) => {
                 self.bump();

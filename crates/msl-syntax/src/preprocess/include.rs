@@ -119,7 +119,9 @@ impl Preprocessor<'_> {
             Ok(None) => {
                 let mut diagnostic =
                     Diagnostic::error("include-not-found", span, format!("the file '{path}' is not found"));
-                if !self.diagnostics.is_full()
+                if let Some(remedy) = crate::foreign::header_remedy(&path) {
+                    diagnostic = diagnostic.help(remedy);
+                } else if !self.diagnostics.is_full()
                     && let Some(similar) = closest(&path, self.options.header_names.iter().copied())
                 {
                     diagnostic = diagnostic.help(format!("did you mean '<{similar}>'?"));
